@@ -1,0 +1,991 @@
+/* plain_purchase: the purchase as one writes it by hand against Connector/C, to compare with.
+ *
+ * C buyers, each a thread with one connection of its own, buy N times between them. A purchase is
+ * BEGIN; SELECT ... FOR UPDATE; UPDATE; INSERT; COMMIT, one statement a round trip, either as text
+ * (--how text) or with statements prepared once a connection (--how prepared). A transaction that
+ * ends in a deadlock (1213) or a lock wait timeout (1205) is rolled back and tried again.
+ *
+ * Invariants: what buyer b wishes is a function of the seed and of b alone; the clock starts when
+ * every connection is open, every statement prepared and every thread ready; the program ends
+ * with 0 only if no purchase failed and the tables agree with what the buyers were told; no
+ * message holds the address given, as that holds a password.
+ */
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <mysql.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    MAX_CONNECTIONS = 1024,
+    MAX_PURCHASES = 10000000,
+    MAX_PRODUCTS = 100000,
+    MAX_QTY = 1000000,
+    MAX_ATTEMPTS = 100,   /* tries of one purchase before it counts as failed */
+    SQL_SIZE = 256,       /* a statement with its numbers written in */
+    PART_SIZE = 256,      /* a part of the address, and a message */
+    NAME_SIZE = 20 * 4 + 1, /* VARCHAR(20) in utf8mb4, and the end */
+    PINGS = 200,
+    CONNECT_SECONDS = 10,
+    REPLY_SECONDS = 120,  /* beyond the server's lock wait timeout */
+    DEADLOCK = 1213,
+    LOCK_WAIT_TIMEOUT = 1205,
+};
+
+struct target {
+    char user[PART_SIZE];
+    char password[PART_SIZE];
+    char host[PART_SIZE];
+    char database[PART_SIZE];
+    unsigned int port;
+};
+
+struct options {
+    struct target target;
+    const struct how *how;
+    int connections;
+    int purchases;
+    int products;
+    int stock; /* of each product; -1: enough for all */
+    int qty_min;
+    int qty_max;
+    uint64_t seed;
+    bool json;
+    bool show_server;
+};
+
+struct wish {
+    int product;
+    int qty;
+};
+
+struct product {
+    int id;
+    int stock;
+    char name[NAME_SIZE];
+};
+
+/* The statements of --how prepared. The buffers are bound once and written before each run. */
+struct prepared {
+    MYSQL_STMT *lock_product;
+    MYSQL_STMT *set_stock;
+    MYSQL_STMT *add_order;
+    int in_id;
+    int in_stock;
+    int in_user;
+    int in_product;
+    int in_qty;
+    int out_id;
+    int out_stock;
+    char out_name[NAME_SIZE];
+    unsigned long out_name_len;
+};
+
+enum outcome { BOUGHT, REFUSED, RETRY, FAILED };
+
+/* The threads wait here until the clock starts, or until it is known that it never will. */
+struct gate {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    int arrived;
+    bool open;
+    bool cancelled;
+};
+
+struct buyer {
+    MYSQL *db;
+    const struct options *opt;
+    struct gate *gate;
+    struct prepared stmt;
+    pthread_t thread;
+    uint64_t random;
+    int user;
+    int count;        /* purchases this buyer makes */
+    int done;         /* bought or refused: so many latencies are written */
+    int bought;
+    int refused;
+    int failed;
+    int64_t pieces;   /* told bought */
+    uint64_t *latency_ns;
+    uint64_t end_ns;
+    unsigned int error; /* of the last statement that failed; 0: not the server's or library's */
+    char message[PART_SIZE];
+};
+
+/* How a statement with numbers in it is run. Each is one round trip; 0, or -1 with b->error set. */
+struct how {
+    const char *name;
+    int (*prepare)(struct buyer *b);
+    void (*finish)(struct buyer *b);
+    int (*lock_product)(struct buyer *b, int id, struct product *out);
+    int (*set_stock)(struct buyer *b, int id, int stock);
+    int (*add_order)(struct buyer *b, int product, int qty);
+};
+
+struct ledger {
+    int64_t stock;
+    int64_t order_rows;
+    int64_t pieces;
+    int64_t wrong_products; /* stock below 0, or not the stock given less the pieces ordered */
+};
+
+struct totals {
+    int bought;
+    int refused;
+    int failed;
+    int64_t pieces;
+    double seconds;
+    double p50_ms;
+    double p99_ms;
+    bool invariant;
+};
+
+static void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+static void die(const char *format, ...)
+{
+    va_list args;
+
+    fputs("plain_purchase: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    exit(1);
+}
+
+static void *allocate(size_t count, size_t size)
+{
+    void *p = calloc(count, size);
+
+    if (p == NULL)
+        die("out of memory");
+    return p;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* ---- wishes ---------------------------------------------------------------------------- */
+
+static uint64_t mix(uint64_t x)
+{
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+static uint64_t random_next(uint64_t *state)
+{
+    uint64_t x = *state;
+
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    *state = x;
+    return x * 0x2545f4914f6cdd1du;
+}
+
+static int random_between(uint64_t *state, int low, int high)
+{
+    uint64_t span = (uint64_t)(high - low) + 1;
+
+    return low + (int)((random_next(state) >> 16) % span);
+}
+
+/* ---- the statements, as text ----------------------------------------------------------- */
+
+static int failed_query(struct buyer *b)
+{
+    b->error = mysql_errno(b->db);
+    snprintf(b->message, sizeof b->message, "%s", mysql_error(b->db));
+    return -1;
+}
+
+static int no_product(struct buyer *b, int id)
+{
+    b->error = 0;
+    snprintf(b->message, sizeof b->message, "there is no product %d", id);
+    return -1;
+}
+
+static int command(struct buyer *b, const char *sql)
+{
+    return mysql_real_query(b->db, sql, strlen(sql)) == 0 ? 0 : failed_query(b);
+}
+
+static int text_nothing_to_prepare(struct buyer *b)
+{
+    (void)b;
+    return 0;
+}
+
+static void text_nothing_to_finish(struct buyer *b)
+{
+    (void)b;
+}
+
+static int text_lock_product(struct buyer *b, int id, struct product *out)
+{
+    char sql[SQL_SIZE];
+    MYSQL_RES *result;
+    MYSQL_ROW row;
+
+    snprintf(sql, sizeof sql, "SELECT id, name, stock FROM product WHERE id = %d FOR UPDATE", id);
+    if (command(b, sql) != 0)
+        return -1;
+    result = mysql_store_result(b->db);
+    if (result == NULL)
+        return failed_query(b);
+    row = mysql_fetch_row(result);
+    if (row == NULL || row[0] == NULL || row[1] == NULL || row[2] == NULL) {
+        mysql_free_result(result);
+        return no_product(b, id);
+    }
+    out->id = (int)strtol(row[0], NULL, 10);
+    out->stock = (int)strtol(row[2], NULL, 10);
+    snprintf(out->name, sizeof out->name, "%s", row[1]);
+    mysql_free_result(result);
+    return 0;
+}
+
+static int text_set_stock(struct buyer *b, int id, int stock)
+{
+    char sql[SQL_SIZE];
+
+    snprintf(sql, sizeof sql, "UPDATE product SET stock = %d WHERE id = %d", stock, id);
+    return command(b, sql);
+}
+
+static int text_add_order(struct buyer *b, int product, int qty)
+{
+    char sql[SQL_SIZE];
+
+    snprintf(sql, sizeof sql, "INSERT INTO `order` (user_id, product_id, qty) VALUES (%d, %d, %d)",
+             b->user, product, qty);
+    return command(b, sql);
+}
+
+/* ---- the statements, prepared ---------------------------------------------------------- */
+
+static int failed_stmt(struct buyer *b, MYSQL_STMT *stmt)
+{
+    b->error = mysql_stmt_errno(stmt);
+    snprintf(b->message, sizeof b->message, "%s", mysql_stmt_error(stmt));
+    return -1;
+}
+
+static MYSQL_BIND bind_int(int *value)
+{
+    MYSQL_BIND bind;
+
+    memset(&bind, 0, sizeof bind);
+    bind.buffer_type = MYSQL_TYPE_LONG;
+    bind.buffer = value;
+    return bind;
+}
+
+static int prepare_one(struct buyer *b, MYSQL_STMT **stmt, const char *sql, MYSQL_BIND *in)
+{
+    *stmt = mysql_stmt_init(b->db);
+    if (*stmt == NULL)
+        die("out of memory");
+    if (mysql_stmt_prepare(*stmt, sql, strlen(sql)) != 0 || mysql_stmt_bind_param(*stmt, in) != 0)
+        return failed_stmt(b, *stmt);
+    return 0;
+}
+
+static int prepared_prepare(struct buyer *b)
+{
+    struct prepared *p = &b->stmt;
+    MYSQL_BIND by_id[] = {bind_int(&p->in_id)};
+    MYSQL_BIND stock[] = {bind_int(&p->in_stock), bind_int(&p->in_id)};
+    MYSQL_BIND order[] = {bind_int(&p->in_user), bind_int(&p->in_product), bind_int(&p->in_qty)};
+    MYSQL_BIND out[3] = {bind_int(&p->out_id), bind_int(NULL), bind_int(&p->out_stock)};
+
+    out[1].buffer_type = MYSQL_TYPE_STRING;
+    out[1].buffer = p->out_name;
+    out[1].buffer_length = sizeof p->out_name;
+    out[1].length = &p->out_name_len;
+    if (prepare_one(b, &p->lock_product,
+                    "SELECT id, name, stock FROM product WHERE id = ? FOR UPDATE", by_id) != 0)
+        return -1;
+    if (mysql_stmt_bind_result(p->lock_product, out) != 0)
+        return failed_stmt(b, p->lock_product);
+    if (prepare_one(b, &p->set_stock, "UPDATE product SET stock = ? WHERE id = ?", stock) != 0)
+        return -1;
+    return prepare_one(b, &p->add_order,
+                       "INSERT INTO `order` (user_id, product_id, qty) VALUES (?, ?, ?)", order);
+}
+
+static void prepared_finish(struct buyer *b)
+{
+    MYSQL_STMT *all[] = {b->stmt.lock_product, b->stmt.set_stock, b->stmt.add_order};
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (all[i] != NULL)
+            mysql_stmt_close(all[i]);
+    }
+}
+
+static int prepared_lock_product(struct buyer *b, int id, struct product *out)
+{
+    struct prepared *p = &b->stmt;
+    int got;
+
+    p->in_id = id;
+    if (mysql_stmt_execute(p->lock_product) != 0 || mysql_stmt_store_result(p->lock_product) != 0)
+        return failed_stmt(b, p->lock_product);
+    got = mysql_stmt_fetch(p->lock_product);
+    if (got == 1)
+        failed_stmt(b, p->lock_product);
+    mysql_stmt_free_result(p->lock_product);
+    if (got == 1)
+        return -1;
+    if (got != 0 || p->out_name_len >= sizeof out->name)
+        return no_product(b, id);
+    out->id = p->out_id;
+    out->stock = p->out_stock;
+    memcpy(out->name, p->out_name, p->out_name_len);
+    out->name[p->out_name_len] = '\0';
+    return 0;
+}
+
+static int prepared_set_stock(struct buyer *b, int id, int stock)
+{
+    b->stmt.in_id = id;
+    b->stmt.in_stock = stock;
+    return mysql_stmt_execute(b->stmt.set_stock) == 0 ? 0 : failed_stmt(b, b->stmt.set_stock);
+}
+
+static int prepared_add_order(struct buyer *b, int product, int qty)
+{
+    b->stmt.in_user = b->user;
+    b->stmt.in_product = product;
+    b->stmt.in_qty = qty;
+    return mysql_stmt_execute(b->stmt.add_order) == 0 ? 0 : failed_stmt(b, b->stmt.add_order);
+}
+
+static const struct how all_hows[] = {
+    {"text", text_nothing_to_prepare, text_nothing_to_finish, text_lock_product, text_set_stock,
+     text_add_order},
+    {"prepared", prepared_prepare, prepared_finish, prepared_lock_product, prepared_set_stock,
+     prepared_add_order},
+};
+
+/* ---- one purchase ---------------------------------------------------------------------- */
+
+/* A statement failed: end the transaction, keep the first error, say whether to try again. */
+static enum outcome give_up(struct buyer *b)
+{
+    unsigned int error = b->error;
+    bool again = error == DEADLOCK || error == LOCK_WAIT_TIMEOUT;
+
+    if (mysql_real_query(b->db, "ROLLBACK", 8) != 0)
+        return FAILED;
+    return again ? RETRY : FAILED;
+}
+
+static enum outcome attempt(struct buyer *b, const struct wish *w)
+{
+    const struct how *how = b->opt->how;
+    struct product product;
+
+    if (command(b, "BEGIN") != 0 || how->lock_product(b, w->product, &product) != 0)
+        return give_up(b);
+    if (product.stock < w->qty)
+        return command(b, "ROLLBACK") == 0 ? REFUSED : give_up(b);
+    if (how->set_stock(b, product.id, product.stock - w->qty) != 0 ||
+        how->add_order(b, product.id, w->qty) != 0 || command(b, "COMMIT") != 0)
+        return give_up(b);
+    return BOUGHT;
+}
+
+static enum outcome purchase(struct buyer *b, const struct wish *w)
+{
+    for (int i = 0; i < MAX_ATTEMPTS; i++) {
+        enum outcome outcome = attempt(b, w);
+
+        if (outcome != RETRY)
+            return outcome;
+    }
+    return FAILED;
+}
+
+/* ---- the buyers ------------------------------------------------------------------------ */
+
+static void buyer_shop(struct buyer *b)
+{
+    const struct options *opt = b->opt;
+
+    for (int i = 0; i < b->count; i++) {
+        struct wish w = {.product = random_between(&b->random, 1, opt->products),
+                         .qty = random_between(&b->random, opt->qty_min, opt->qty_max)};
+        uint64_t start = now_ns();
+        enum outcome outcome = purchase(b, &w);
+
+        if (outcome == FAILED) { /* a buyer that failed makes no more purchases */
+            b->failed = b->count - i;
+            return;
+        }
+        b->latency_ns[b->done++] = now_ns() - start;
+        if (outcome == REFUSED) {
+            b->refused++;
+        } else {
+            b->bought++;
+            b->pieces += w.qty;
+        }
+    }
+}
+
+static bool gate_pass(struct gate *g)
+{
+    bool open;
+
+    pthread_mutex_lock(&g->mutex);
+    g->arrived++;
+    pthread_cond_broadcast(&g->changed);
+    while (!g->open && !g->cancelled)
+        pthread_cond_wait(&g->changed, &g->mutex);
+    open = g->open;
+    pthread_mutex_unlock(&g->mutex);
+    return open;
+}
+
+/* Waits for that many threads, then lets them go; the time at which it did. */
+static uint64_t gate_open(struct gate *g, int threads)
+{
+    uint64_t start;
+
+    pthread_mutex_lock(&g->mutex);
+    while (g->arrived < threads)
+        pthread_cond_wait(&g->changed, &g->mutex);
+    g->open = true;
+    start = now_ns();
+    pthread_cond_broadcast(&g->changed);
+    pthread_mutex_unlock(&g->mutex);
+    return start;
+}
+
+static void *buyer_main(void *arg)
+{
+    struct buyer *b = arg;
+
+    mysql_thread_init();
+    if (gate_pass(b->gate))
+        buyer_shop(b);
+    b->end_ns = now_ns();
+    mysql_thread_end();
+    return NULL;
+}
+
+static MYSQL *connect_to(const struct target *t)
+{
+    unsigned int protocol = MYSQL_PROTOCOL_TCP;
+    unsigned int connect_seconds = CONNECT_SECONDS;
+    unsigned int reply_seconds = REPLY_SECONDS;
+    MYSQL *db = mysql_init(NULL);
+
+    if (db == NULL)
+        die("out of memory");
+    mysql_options(db, MYSQL_OPT_PROTOCOL, &protocol);
+    mysql_options(db, MYSQL_OPT_CONNECT_TIMEOUT, &connect_seconds);
+    mysql_options(db, MYSQL_OPT_READ_TIMEOUT, &reply_seconds);
+    mysql_options(db, MYSQL_OPT_WRITE_TIMEOUT, &reply_seconds);
+    mysql_options(db, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    if (!mysql_real_connect(db, t->host, t->user, t->password, t->database, t->port, NULL, 0))
+        die("cannot connect to %s:%u: %s", t->host, t->port, mysql_error(db));
+    return db;
+}
+
+static void buyers_ready(struct buyer *buyers, const struct options *opt, struct gate *gate,
+                         uint64_t *latency_ns)
+{
+    int share = opt->purchases / opt->connections;
+    int rest = opt->purchases % opt->connections;
+
+    for (int i = 0; i < opt->connections; i++) {
+        struct buyer *b = &buyers[i];
+
+        b->opt = opt;
+        b->gate = gate;
+        b->user = i + 1;
+        b->count = share + (i < rest ? 1 : 0);
+        b->latency_ns = latency_ns;
+        latency_ns += b->count;
+        b->random = mix(mix(opt->seed) + (uint64_t)b->user);
+        if (b->random == 0)
+            b->random = 1;
+        b->db = connect_to(&opt->target);
+        if (opt->how->prepare(b) != 0)
+            die("cannot prepare: %s", b->message);
+    }
+}
+
+/* Runs all buyers to their end. When the clock started. */
+static uint64_t buyers_run(struct buyer *buyers, int count, struct gate *gate)
+{
+    uint64_t start = 0;
+    int started = 0;
+
+    while (started < count &&
+           pthread_create(&buyers[started].thread, NULL, buyer_main, &buyers[started]) == 0)
+        started++;
+    if (started == count) {
+        start = gate_open(gate, count);
+    } else {
+        pthread_mutex_lock(&gate->mutex);
+        gate->cancelled = true;
+        pthread_cond_broadcast(&gate->changed);
+        pthread_mutex_unlock(&gate->mutex);
+    }
+    for (int i = 0; i < started; i++)
+        pthread_join(buyers[i].thread, NULL);
+    if (started < count)
+        die("cannot start %d threads, only %d", count, started);
+    return start;
+}
+
+static void buyers_done(struct buyer *buyers, const struct options *opt)
+{
+    for (int i = 0; i < opt->connections; i++) {
+        opt->how->finish(&buyers[i]);
+        mysql_close(buyers[i].db);
+    }
+}
+
+/* ---- the tables ------------------------------------------------------------------------ */
+
+static void run_or_die(MYSQL *db, const char *sql)
+{
+    if (mysql_real_query(db, sql, strlen(sql)) != 0)
+        die("%s (while running: %.60s)", mysql_error(db), sql);
+}
+
+static void create_tables(MYSQL *db)
+{
+    run_or_die(db, "DROP TABLE IF EXISTS `order`");
+    run_or_die(db, "DROP TABLE IF EXISTS product");
+    run_or_die(db, "CREATE TABLE product (id INT AUTO_INCREMENT PRIMARY KEY, "
+                   "name VARCHAR(20) NOT NULL, stock INT NOT NULL) ENGINE=InnoDB");
+    run_or_die(db, "CREATE TABLE `order` (id INT AUTO_INCREMENT PRIMARY KEY, user_id INT NOT NULL, "
+                   "product_id INT NOT NULL, qty INT NOT NULL) ENGINE=InnoDB");
+}
+
+static void add_products(MYSQL *db, int products, int stock)
+{
+    char sql[16384];
+    size_t used = 0;
+
+    for (int id = 1; id <= products; id++) {
+        const char *before = used == 0 ? "INSERT INTO product (id, name, stock) VALUES " : ", ";
+
+        used += (size_t)snprintf(sql + used, sizeof sql - used, "%s(%d, 'product %d', %d)", before,
+                                 id, id, stock);
+        if (id == products || used > sizeof sql - SQL_SIZE) {
+            run_or_die(db, sql);
+            used = 0;
+        }
+    }
+}
+
+static int64_t read_number(MYSQL *db, const char *sql)
+{
+    MYSQL_RES *result;
+    MYSQL_ROW row;
+    int64_t number;
+
+    run_or_die(db, sql);
+    result = mysql_store_result(db);
+    if (result == NULL)
+        die("%s (while running: %.60s)", mysql_error(db), sql);
+    row = mysql_fetch_row(result);
+    if (row == NULL || row[0] == NULL)
+        die("no answer (to: %.60s)", sql);
+    number = strtoll(row[0], NULL, 10);
+    mysql_free_result(result);
+    return number;
+}
+
+static struct ledger read_ledger(MYSQL *db, int stock_given)
+{
+    struct ledger l;
+    char sql[2 * SQL_SIZE];
+
+    snprintf(sql, sizeof sql,
+             "SELECT COUNT(*) FROM product p LEFT JOIN "
+             "(SELECT product_id, SUM(qty) AS pieces FROM `order` GROUP BY product_id) o "
+             "ON o.product_id = p.id "
+             "WHERE p.stock < 0 OR p.stock + COALESCE(o.pieces, 0) <> %d", stock_given);
+    l.wrong_products = read_number(db, sql);
+    l.stock = read_number(db, "SELECT SUM(stock) FROM product");
+    l.order_rows = read_number(db, "SELECT COUNT(*) FROM `order`");
+    l.pieces = read_number(db, "SELECT COALESCE(SUM(qty), 0) FROM `order`");
+    return l;
+}
+
+/* Whether the tables agree with each other and with what the buyers were told; if not, says how. */
+static bool ledger_agrees(const struct ledger *before, const struct ledger *after,
+                          const struct totals *t)
+{
+    bool agrees = before->order_rows == 0 && before->wrong_products == 0 &&
+                  before->stock - after->stock == after->pieces && after->pieces == t->pieces &&
+                  after->order_rows == t->bought && after->wrong_products == 0;
+
+    if (!agrees)
+        fprintf(stderr,
+                "plain_purchase: the tables disagree: stock fell by %" PRId64 ", %" PRId64
+                " pieces ordered in %" PRId64 " rows, %" PRId64 " pieces told bought in %d "
+                "purchases, %" PRId64 " products wrong\n",
+                before->stock - after->stock, after->pieces, after->order_rows, t->pieces,
+                t->bought, after->wrong_products);
+    return agrees;
+}
+
+/* ---- the outcome ----------------------------------------------------------------------- */
+
+static int compare_u64(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Nearest rank, in ms; 0 of nothing. */
+static double percentile_ms(const uint64_t *sorted, size_t count, size_t percent)
+{
+    size_t rank = (count * percent + 99) / 100;
+
+    return count == 0 ? 0 : (double)sorted[rank == 0 ? 0 : rank - 1] / 1e6;
+}
+
+/* Adds the buyers up. Moves the latencies of all to the front of the array, and sorts them. */
+static struct totals add_up(const struct buyer *buyers, int count, uint64_t start_ns,
+                            uint64_t *latency_ns)
+{
+    struct totals t = {0};
+    uint64_t end_ns = start_ns;
+    size_t done = 0;
+
+    for (int i = 0; i < count; i++) {
+        const struct buyer *b = &buyers[i];
+
+        t.bought += b->bought;
+        t.refused += b->refused;
+        t.failed += b->failed;
+        t.pieces += b->pieces;
+        if (b->end_ns > end_ns)
+            end_ns = b->end_ns;
+        memmove(latency_ns + done, b->latency_ns, (size_t)b->done * sizeof *latency_ns);
+        done += (size_t)b->done;
+        if (b->failed > 0)
+            fprintf(stderr, "plain_purchase: buyer %d failed, %d purchases not made: %s\n", b->user,
+                    b->failed, b->message);
+    }
+    qsort(latency_ns, done, sizeof *latency_ns, compare_u64);
+    t.seconds = (double)(end_ns - start_ns) / 1e9;
+    t.p50_ms = percentile_ms(latency_ns, done, 50);
+    t.p99_ms = percentile_ms(latency_ns, done, 99);
+    return t;
+}
+
+static void print_totals(const struct options *opt, const struct totals *t)
+{
+    double rate = t->seconds > 0 ? (t->bought + t->refused) / t->seconds : 0;
+    const char *format =
+        opt->json
+            ? "{\"how\":\"%s\",\"connections\":%d,\"purchases\":%d,\"products\":%d,\"bought\":%d,"
+              "\"refused\":%d,\"failed\":%d,\"seconds\":%.6f,\"purchases_per_second\":%.1f,"
+              "\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"invariant\":%s}\n"
+            : "how                   %s\nconnections           %d\npurchases             %d\n"
+              "products              %d\nbought                %d\nrefused               %d\n"
+              "failed                %d\nseconds               %.3f\n"
+              "purchases per second  %.1f\np50 ms                %.3f\n"
+              "p99 ms                %.3f\ninvariant holds       %s\n";
+
+    printf(format, opt->how->name, opt->connections, opt->purchases, opt->products, t->bought,
+           t->refused, t->failed, t->seconds, rate, t->p50_ms, t->p99_ms,
+           t->invariant ? "true" : "false");
+}
+
+static int race(const struct options *opt)
+{
+    struct gate gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct buyer *buyers = allocate((size_t)opt->connections, sizeof *buyers);
+    uint64_t *latency_ns = allocate((size_t)opt->purchases, sizeof *latency_ns);
+    MYSQL *db = connect_to(&opt->target);
+    struct ledger before;
+    struct ledger after;
+    struct totals t;
+    uint64_t start_ns;
+
+    create_tables(db);
+    add_products(db, opt->products, opt->stock);
+    before = read_ledger(db, opt->stock);
+    buyers_ready(buyers, opt, &gate, latency_ns);
+    start_ns = buyers_run(buyers, opt->connections, &gate);
+    t = add_up(buyers, opt->connections, start_ns, latency_ns);
+    after = read_ledger(db, opt->stock);
+    t.invariant = ledger_agrees(&before, &after, &t);
+    print_totals(opt, &t);
+    buyers_done(buyers, opt);
+    mysql_close(db);
+    free(latency_ns);
+    free(buyers);
+    return t.invariant && t.failed == 0 ? 0 : 1;
+}
+
+/* The median time of a round trip that asks the server for nothing. */
+static double round_trip_ms(MYSQL *db)
+{
+    uint64_t took_ns[PINGS];
+
+    for (int i = 0; i < PINGS; i++) {
+        uint64_t start = now_ns();
+
+        if (mysql_ping(db) != 0)
+            die("ping: %s", mysql_error(db));
+        took_ns[i] = now_ns() - start;
+    }
+    qsort(took_ns, PINGS, sizeof took_ns[0], compare_u64);
+    return percentile_ms(took_ns, PINGS, 50);
+}
+
+/* One line about the server and the way to it: what a figure taken there depends on. */
+static int show_server(const struct options *opt)
+{
+    static const char *const asked[] = {"version", "innodb_flush_log_at_trx_commit", "sync_binlog",
+                                        "log_bin", "tx_isolation", "innodb_buffer_pool_size"};
+    MYSQL *db = connect_to(&opt->target);
+
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        char sql[SQL_SIZE];
+        MYSQL_RES *result;
+        MYSQL_ROW row;
+
+        snprintf(sql, sizeof sql, "SHOW VARIABLES LIKE '%s'", asked[i]);
+        run_or_die(db, sql);
+        result = mysql_store_result(db);
+        row = result == NULL ? NULL : mysql_fetch_row(result);
+        if (row != NULL && row[1] != NULL)
+            printf("%s%s=%s", i == 0 ? "" : " ", asked[i], row[1]);
+        mysql_free_result(result);
+    }
+    printf(" round_trip_ms=%.3f\n", round_trip_ms(db));
+    mysql_close(db);
+    return 0;
+}
+
+/* ---- the command line ------------------------------------------------------------------ */
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Copies a part of the address, with %XX decoded. */
+static bool take_part(char *out, const char *from, const char *to)
+{
+    size_t used = 0;
+
+    for (const char *p = from; p < to; p++) {
+        char c = *p;
+
+        if (c == '%') {
+            int high = to - p > 2 ? hex_digit(p[1]) : -1;
+            int low = to - p > 2 ? hex_digit(p[2]) : -1;
+
+            if (high < 0 || low < 0 || high + low == 0)
+                return false;
+            c = (char)(high * 16 + low);
+            p += 2;
+        }
+        if (used == PART_SIZE - 1)
+            return false;
+        out[used++] = c;
+    }
+    out[used] = '\0';
+    return true;
+}
+
+static bool parse_whole(const char *text, const char *end, int64_t low, int64_t high, int64_t *out)
+{
+    char *stop;
+
+    if (text == end || *text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    *out = strtoll(text, &stop, 10);
+    return errno == 0 && stop == end && *out >= low && *out <= high;
+}
+
+/* mariadb://user:password@host:port/database */
+static bool parse_url(const char *url, struct target *t)
+{
+    const char *scheme_end = strstr(url, "://");
+    const char *user = scheme_end == NULL ? NULL : scheme_end + 3;
+    const char *at = user == NULL ? NULL : strrchr(user, '@');
+    const char *slash = at == NULL ? NULL : strchr(at, '/');
+    const char *user_end;
+    const char *host_end;
+    int64_t port = 3306;
+
+    if (slash == NULL || slash[1] == '\0')
+        return false;
+    if (strncmp(url, "mariadb:", 8) != 0 && strncmp(url, "mysql:", 6) != 0)
+        return false;
+    user_end = memchr(user, ':', (size_t)(at - user));
+    host_end = memchr(at, ':', (size_t)(slash - at));
+    if (host_end != NULL && !parse_whole(host_end + 1, slash, 1, 65535, &port))
+        return false;
+    t->port = (unsigned int)port;
+    return take_part(t->user, user, user_end == NULL ? at : user_end) &&
+           take_part(t->password, user_end == NULL ? at : user_end + 1, at) &&
+           take_part(t->host, at + 1, host_end == NULL ? slash : host_end) &&
+           take_part(t->database, slash + 1, slash + strlen(slash)) && t->host[0] != '\0';
+}
+
+static int64_t number_option(const char *name, const char *text, int64_t low, int64_t high)
+{
+    int64_t number;
+
+    if (!parse_whole(text, text + strlen(text), low, high, &number))
+        die("--%s wants a whole number from %" PRId64 " to %" PRId64 ", not '%s'", name, low, high,
+            text);
+    return number;
+}
+
+static void parse_qty(const char *text, struct options *opt)
+{
+    const char *end = text + strlen(text);
+    const char *dash = strchr(text, '-');
+    int64_t low;
+    int64_t high;
+
+    if (!parse_whole(text, dash == NULL ? end : dash, 1, MAX_QTY, &low) ||
+        !parse_whole(dash == NULL ? text : dash + 1, end, low, MAX_QTY, &high))
+        die("--qty wants A-B or A, with 1 <= A <= B <= %d, not '%s'", MAX_QTY, text);
+    opt->qty_min = (int)low;
+    opt->qty_max = (int)high;
+}
+
+static const struct how *parse_how(const char *text)
+{
+    for (size_t i = 0; i < sizeof all_hows / sizeof all_hows[0]; i++) {
+        if (strcmp(text, all_hows[i].name) == 0)
+            return &all_hows[i];
+    }
+    die("--how is text or prepared, not '%s'", text);
+}
+
+static const char usage[] =
+    "usage: plain_purchase --url mariadb://USER:PASSWORD@HOST:PORT/DATABASE [options]\n"
+    "  --how text|prepared  how statements are sent (text)\n"
+    "  --connections C      buyers, each a thread with a connection (1)\n"
+    "  --purchases N        made by all buyers together (1000)\n"
+    "  --products K         chosen from evenly (1)\n"
+    "  --stock S            of each product (enough for all)\n"
+    "  --qty A-B            pieces a purchase (1-30)\n"
+    "  --seed X             what is bought depends on this alone (1)\n"
+    "  --json               one JSON object on a line\n"
+    "  --show-server        one line about the server, and no purchase\n"
+    "Tables `product` and `order` of the database are dropped and made anew.\n"
+    "Ends with 1 when a purchase failed or the tables disagree with what was told.\n";
+
+enum { URL, HOW, CONNECTIONS, PURCHASES, PRODUCTS, STOCK, QTY, SEED, JSON, SERVER, HELP };
+
+static const struct option known[] = {
+    {"url", required_argument, NULL, URL},
+    {"how", required_argument, NULL, HOW},
+    {"connections", required_argument, NULL, CONNECTIONS},
+    {"purchases", required_argument, NULL, PURCHASES},
+    {"products", required_argument, NULL, PRODUCTS},
+    {"stock", required_argument, NULL, STOCK},
+    {"qty", required_argument, NULL, QTY},
+    {"seed", required_argument, NULL, SEED},
+    {"json", no_argument, NULL, JSON},
+    {"show-server", no_argument, NULL, SERVER},
+    {"help", no_argument, NULL, HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static void take_option(int key, const char *arg, struct options *opt)
+{
+    switch (key) {
+    case URL:
+        if (!parse_url(arg, &opt->target))
+            die("--url wants mariadb://USER:PASSWORD@HOST:PORT/DATABASE");
+        break;
+    case HOW: opt->how = parse_how(arg); break;
+    case CONNECTIONS:
+        opt->connections = (int)number_option("connections", arg, 1, MAX_CONNECTIONS);
+        break;
+    case PURCHASES: opt->purchases = (int)number_option("purchases", arg, 1, MAX_PURCHASES); break;
+    case PRODUCTS: opt->products = (int)number_option("products", arg, 1, MAX_PRODUCTS); break;
+    case STOCK: opt->stock = (int)number_option("stock", arg, 0, INT32_MAX); break;
+    case QTY: parse_qty(arg, opt); break;
+    case SEED: opt->seed = (uint64_t)number_option("seed", arg, 0, INT64_MAX); break;
+    case JSON: opt->json = true; break;
+    case SERVER: opt->show_server = true; break;
+    case HELP: fputs(usage, stdout); exit(0);
+    default: fputs(usage, stderr); exit(2);
+    }
+}
+
+static void parse_options(int argc, char **argv, struct options *opt)
+{
+    int64_t enough;
+    int key;
+
+    *opt = (struct options){.how = &all_hows[0], .connections = 1, .purchases = 1000, .products = 1,
+                            .stock = -1, .qty_min = 1, .qty_max = 30, .seed = 1};
+    while ((key = getopt_long(argc, argv, "", known, NULL)) != -1)
+        take_option(key, optarg, opt);
+    if (optind < argc)
+        die("unexpected argument number %d", optind);
+    if (opt->target.host[0] == '\0')
+        die("--url is missing (--help tells more)");
+    enough = (int64_t)opt->purchases * opt->qty_max;
+    if (opt->stock < 0 && enough > INT32_MAX)
+        die("a stock for %d purchases of up to %d pieces does not fit an INT: give --stock",
+            opt->purchases, opt->qty_max);
+    if (opt->stock < 0)
+        opt->stock = (int)enough;
+}
+
+int main(int argc, char **argv)
+{
+    struct options opt;
+    int status;
+
+    parse_options(argc, argv, &opt);
+    if (mysql_library_init(0, NULL, NULL) != 0)
+        die("cannot start the client library");
+    status = opt.show_server ? show_server(&opt) : race(&opt);
+    mysql_library_end();
+    if (fflush(stdout) != 0)
+        die("cannot write the outcome: %s", strerror(errno));
+    return status;
+}

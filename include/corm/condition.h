@@ -1,0 +1,395 @@
+/* corm/condition.h -- values, conditions and assignments: what stands behind WHERE and SET.
+ *
+ *     corm_and(corm_gt(product.stock, 0),
+ *              corm_or(corm_like(product.name, "b%"), corm_in(product.id, 1, 2, 3)))
+ *
+ * A handle and a value that do not belong together do not compile. A condition points at compound
+ * literals of the caller's block, so it lives to the end of that block:
+ *
+ *     right:  rc = corm_first(trx, product, &p, .where = corm_and(a, b));
+ *     wrong:  struct corm_expr e; { e = corm_and(a, b); }  ... use e     (its members are gone)
+ *
+ * One that is put together at run time is built in an arena instead: corm_where_new() below.
+ *
+ * Values are bound, never pasted into SQL text. A comparison with NULL does not exist: there are
+ * corm_is_null() and corm_not_null(). corm_and(), corm_or() and corm_in() without members do not
+ * compile; the run-time forms without members are CORM_MISUSE when the statement is made. */
+#ifndef CORM_CONDITION_H
+#define CORM_CONDITION_H
+
+#include <corm/arena.h>
+#include <corm/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Values --------------------------------------------------------------- */
+
+enum corm_value_kind {
+    CORM_V_NONE,
+    CORM_V_NULL,
+    CORM_V_INT,
+    CORM_V_UINT,
+    CORM_V_REAL,
+    CORM_V_TEXT,  /* as.s, ends with NUL; `size` bytes where size is not 0 */
+    CORM_V_BLOB,  /* as.p, `size` bytes; only from corm_sql() so far */
+    CORM_V_TIME,  /* as.i, microseconds since 1970, UTC */
+    CORM_V_COLUMN /* as.c: the value of another column */
+};
+
+/* One value. The layout is frozen; text and blobs are pointed at, not copied. */
+struct corm_value {
+    enum corm_value_kind kind;
+    uint32_t             size;
+    union {
+        long long                 i;
+        unsigned long long        u;
+        double                    r;
+        const char               *s;
+        const void               *p;
+        const struct corm_column *c;
+    } as;
+    const void *reserved;
+};
+
+/* ---- Conditions and assignments ------------------------------------------- */
+
+enum corm_op {
+    CORM_NONE, /* no condition; as a member of another one it is CORM_MISUSE */
+    CORM_END,  /* behind the last member of AND, OR, NOT */
+    CORM_EQ,
+    CORM_NE,
+    CORM_LT,
+    CORM_LE,
+    CORM_GT,
+    CORM_GE,
+    CORM_LIKE,        /* % and _ are wildcards, ! takes their meaning away: "50!%" */
+    CORM_STARTS_WITH, /* these three take the text as it is: no wildcards in it */
+    CORM_ENDS_WITH,
+    CORM_CONTAINS,
+    CORM_IN,      /* one of `list` */
+    CORM_IN_LIST, /* one of the `count` plain C values at `list` */
+    CORM_IS_NULL,
+    CORM_NOT_NULL,
+    CORM_AND,
+    CORM_OR,
+    CORM_NOT,
+    CORM_TRUE,   /* every row: corm_everything() */
+    CORM_FAILED, /* put together at run time, and memory ran out */
+    CORM_SET,    /* of assignments */
+    CORM_ADD
+};
+
+/* What a run-time list holds; text is const char *. */
+enum corm_list_type { CORM_LIST_INT32 = 1, CORM_LIST_INT64, CORM_LIST_DOUBLE, CORM_LIST_TEXT };
+
+struct corm_expr {
+    enum corm_op              op;
+    enum corm_list_type       list_type; /* of CORM_IN_LIST */
+    const struct corm_column *column;
+    struct corm_value         value;
+    const struct corm_expr   *kids;  /* of AND, OR, NOT; ends with CORM_END */
+    const void               *list;  /* of IN: struct corm_value, ends with CORM_V_NONE */
+    size_t                    count; /* of CORM_IN_LIST */
+    const void               *reserved[3];
+};
+
+struct corm_assign {
+    const struct corm_column *column; /* NULL ends a list */
+    enum corm_op              op;     /* CORM_SET or CORM_ADD */
+    struct corm_value         value;
+    const void               *reserved;
+};
+
+struct corm_order {
+    const struct corm_column *column; /* NULL ends a list */
+    bool                      desc;
+};
+
+/* ---- Conditions put together at run time ---------------------------------- */
+
+struct corm_where;
+
+/* A condition that grows, in an arena; everything that is added is copied into it, so it lives as
+ * long as the arena.
+ *
+ *     struct corm_where *w = corm_where_new(arena);
+ *     if (name)
+ *         corm_where_and(w, corm_eq(product.name, name));
+ *     if (max)
+ *         corm_where_and(w, corm_le(product.stock, max));
+ *     rc = corm_all(db, product, &rows, .where = corm_where(w), .arena = arena);
+ *
+ * corm_where_and(w, e) makes (w and e), corm_where_or(w, e) makes (w or e). A statement with a
+ * condition to which nothing was added, or for which memory ran out on the way (corm_where_new()
+ * returned NULL, too), is refused with CORM_MISUSE or CORM_NO_MEMORY: it never means every row. */
+CORM_API struct corm_where *corm_where_new(struct corm_arena *arena);
+CORM_API void               corm_where_and(struct corm_where *where, struct corm_expr expr);
+CORM_API void               corm_where_or(struct corm_where *where, struct corm_expr expr);
+CORM_API struct corm_expr   corm_where(const struct corm_where *where);
+
+/* ---- What stands behind the macros ---------------------------------------- */
+
+static inline struct corm_value corm_v_int_(long long v)
+{
+    struct corm_value x = {CORM_V_INT, 0, {0}, NULL};
+    x.as.i = v;
+    return x;
+}
+
+static inline struct corm_value corm_v_uint_(unsigned long long v)
+{
+    struct corm_value x = {CORM_V_UINT, 0, {0}, NULL};
+    x.as.u = v;
+    return x;
+}
+
+static inline struct corm_value corm_v_real_(double v)
+{
+    struct corm_value x = {CORM_V_REAL, 0, {0}, NULL};
+    x.as.r = v;
+    return x;
+}
+
+static inline struct corm_value corm_v_text_(const char *v)
+{
+    struct corm_value x = {CORM_V_TEXT, 0, {0}, NULL};
+    x.as.s = v;
+    if (v == NULL)
+        x.kind = CORM_V_NULL;
+    return x;
+}
+
+static inline struct corm_value corm_v_column_(const struct corm_column *c)
+{
+    struct corm_value x = {CORM_V_COLUMN, 0, {0}, NULL};
+    x.as.c = c;
+    return x;
+}
+
+static inline struct corm_value corm_v_null_(void)
+{
+    struct corm_value x = {CORM_V_NULL, 0, {0}, NULL};
+    return x;
+}
+
+static inline struct corm_value corm_v_icol_(struct corm_int_col c)
+{
+    return corm_v_column_(c.column);
+}
+
+static inline struct corm_value corm_v_rcol_(struct corm_real_col c)
+{
+    return corm_v_column_(c.column);
+}
+
+static inline struct corm_value corm_v_tcol_(struct corm_text_col c)
+{
+    return corm_v_column_(c.column);
+}
+
+static inline struct corm_value corm_v_dcol_(struct corm_time_col c)
+{
+    return corm_v_column_(c.column);
+}
+
+static inline struct corm_expr corm_cmp_(const struct corm_column *c, enum corm_op op,
+                                         struct corm_value v)
+{
+    struct corm_expr e = {op, CORM_LIST_INT32, c, v, NULL, NULL, 0, {NULL, NULL, NULL}};
+    return e;
+}
+
+static inline struct corm_expr corm_in_list_(const struct corm_column *c, enum corm_list_type type,
+                                             const void *list, size_t count)
+{
+    struct corm_expr e = corm_cmp_(c, CORM_IN_LIST, corm_v_null_());
+    e.list_type = type;
+    e.list = list;
+    e.count = count;
+    return e;
+}
+
+static inline struct corm_assign corm_assign_(const struct corm_column *c, enum corm_op op,
+                                              struct corm_value v)
+{
+    struct corm_assign a = {c, op, v, NULL};
+    return a;
+}
+
+/* Every row. What an update or delete of a whole table must say. */
+static inline struct corm_expr corm_everything(void)
+{
+    return corm_cmp_(NULL, CORM_TRUE, corm_v_null_());
+}
+
+#ifndef __cplusplus
+
+/* clang-format off: it knows no _Generic */
+/* The class of a value or a column: 1 int, 2 real, 3 text, 4 time; 0 if it is neither. */
+#define CORM_CLASS(x)                                                                              \
+    _Generic((x), struct corm_int_col : 1, struct corm_real_col : 2, struct corm_text_col : 3,     \
+             struct corm_time_col : 4, _Bool : 1, char : 1, signed char : 1, unsigned char : 1,    \
+             short : 1, unsigned short : 1, int : 1, unsigned : 1, long : 1, unsigned long : 1,    \
+             long long : 1, unsigned long long : 1, float : 2, double : 2, char * : 3,             \
+             const char * : 3, default : 0)
+
+#define CORM_IS_COLUMN(x)                                                                          \
+    _Generic((x), struct corm_int_col : 1, struct corm_real_col : 1, struct corm_text_col : 1,     \
+             struct corm_time_col : 1, default : 0)
+
+#define CORM_VALUE(x)                                                                              \
+    (_Generic((x),                                                                                 \
+        struct corm_int_col: corm_v_icol_,                                                         \
+        struct corm_real_col: corm_v_rcol_,                                                        \
+        struct corm_text_col: corm_v_tcol_,                                                        \
+        struct corm_time_col: corm_v_dcol_,                                                        \
+        unsigned long: corm_v_uint_,                                                               \
+        unsigned long long: corm_v_uint_,                                                          \
+        float: corm_v_real_,                                                                       \
+        double: corm_v_real_,                                                                      \
+        char *: corm_v_text_,                                                                      \
+        const char *: corm_v_text_,                                                                \
+        default: corm_v_int_)(x))
+
+/* clang-format on */
+
+/* Whether `val` may stand beside `col`: the same class, or an integer beside a real column, or an
+ * integer that is no column (microseconds) beside a time column. */
+#define CORM_FITS(col, val)                                                                        \
+    (CORM_CLASS(col) == CORM_CLASS(val) || (CORM_CLASS(col) == 2 && CORM_CLASS(val) == 1) ||       \
+     (CORM_CLASS(col) == 4 && CORM_CLASS(val) == 1 && !CORM_IS_COLUMN(val)))
+
+/* 0 if `val` fits `col`; otherwise the build stops here. Clang prints a failed condition in full,
+ * so it gets a check that has none to print. */
+#ifdef __clang__
+#define CORM_CHECK(col, val)                                                                       \
+    (0 * sizeof(struct {                                                                           \
+         char left_side_is_not_a_column[CORM_IS_COLUMN(col) ? 1 : -1];                             \
+         char value_has_the_wrong_type_for_this_column[CORM_FITS(col, val) ? 1 : -1];              \
+     }))
+#define CORM_CHECK_CLASS(col, ok)                                                                  \
+    (0 * sizeof(struct { char this_is_not_possible_with_a_column_of_this_type[(ok) ? 1 : -1]; }))
+#else
+#define CORM_CHECK(col, val)                                                                       \
+    (0 * sizeof(struct {                                                                           \
+         _Static_assert(CORM_IS_COLUMN(col), #col " is not a column");                             \
+         _Static_assert(CORM_FITS(col, val), #val " has the wrong type for column " #col);         \
+         char dummy;                                                                               \
+     }))
+#define CORM_CHECK_CLASS(col, ok)                                                                  \
+    (0 * sizeof(struct {                                                                           \
+         _Static_assert(ok, "this is not possible with a column of the type of " #col);            \
+         char dummy;                                                                               \
+     }))
+#endif
+
+#define CORM_CMP(col, op, val) corm_cmp_((col).column + CORM_CHECK(col, val), op, CORM_VALUE(val))
+#define CORM_CMP_TEXT(col, op, val)                                                                \
+    corm_cmp_((col).column + CORM_CHECK(col, val) + CORM_CHECK_CLASS(col, CORM_CLASS(col) == 3),   \
+              op, CORM_VALUE(val))
+
+/* ---- The surface ----------------------------------------------------------
+ *
+ * The value of a comparison is a C value or another column of the same class. NULL as a text is
+ * CORM_MISUSE when the statement is made. */
+#define corm_eq(col, val) CORM_CMP(col, CORM_EQ, val)
+#define corm_ne(col, val) CORM_CMP(col, CORM_NE, val)
+#define corm_lt(col, val) CORM_CMP(col, CORM_LT, val)
+#define corm_le(col, val) CORM_CMP(col, CORM_LE, val)
+#define corm_gt(col, val) CORM_CMP(col, CORM_GT, val)
+#define corm_ge(col, val) CORM_CMP(col, CORM_GE, val)
+
+/* Text columns only. In corm_like() % stands for any text and _ for one character; ! in front of
+ * %, _ or ! takes their meaning away. The other three escape for you. Tables that corm creates
+ * compare text byte by byte, so upper and lower case differ. */
+#define corm_like(col, pattern)     CORM_CMP_TEXT(col, CORM_LIKE, pattern)
+#define corm_starts_with(col, text) CORM_CMP_TEXT(col, CORM_STARTS_WITH, text)
+#define corm_ends_with(col, text)   CORM_CMP_TEXT(col, CORM_ENDS_WITH, text)
+#define corm_contains(col, text)    CORM_CMP_TEXT(col, CORM_CONTAINS, text)
+
+#define corm_is_null(col)                                                                          \
+    corm_cmp_((col).column + CORM_CHECK(col, col), CORM_IS_NULL, corm_v_null_())
+#define corm_not_null(col)                                                                         \
+    corm_cmp_((col).column + CORM_CHECK(col, col), CORM_NOT_NULL, corm_v_null_())
+
+/* All of them, one of them, not this. */
+#define corm_and(...)  CORM_JOINED(CORM_AND, __VA_ARGS__)
+#define corm_or(...)   CORM_JOINED(CORM_OR, __VA_ARGS__)
+#define corm_not(expr) CORM_JOINED(CORM_NOT, expr)
+#define CORM_JOINED(how, ...)                                                                      \
+    ((struct corm_expr){.op = (how),                                                               \
+                        .kids = (const struct corm_expr[]){__VA_ARGS__, {.op = CORM_END}}})
+
+/* corm_in(product.id, 1, 2, 3): up to 16 values, each checked. */
+#define corm_in(col, ...)                                                                          \
+    ((struct corm_expr){.op = CORM_IN,                                                             \
+                        .column = (col).column,                                                    \
+                        .list = (const struct corm_value[]){                                       \
+                            CORM_MAP(CORM_LISTED, col, __VA_ARGS__){.kind = CORM_V_NONE}}})
+#define CORM_LISTED(col, v) ((void)CORM_CHECK(col, v), CORM_VALUE(v)),
+
+/* clang-format off */
+/* corm_in_list(product.id, ids, n): `n` values of an array of int32_t, int64_t, double or const
+ * char *, read when the statement is made. */
+#define corm_in_list(col, values, n)                                                               \
+    corm_in_list_((col).column + CORM_CHECK(col, (values)[0]),                                     \
+                  _Generic((values)[0],                                                            \
+                      int32_t: CORM_LIST_INT32,                                                    \
+                      int64_t: CORM_LIST_INT64,                                                    \
+                      double: CORM_LIST_DOUBLE,                                                    \
+                      char *: CORM_LIST_TEXT,                                                      \
+                      const char *: CORM_LIST_TEXT),                                               \
+                  (values), (n))
+/* clang-format on */
+
+/* column = value, column = NULL (nullable columns only), column = column + value (numbers only). */
+#define corm_set(col, val)                                                                         \
+    corm_assign_((col).column + CORM_CHECK(col, val), CORM_SET, CORM_VALUE(val))
+#define corm_set_null(col)                                                                         \
+    corm_assign_((col).column + CORM_CHECK(col, col), CORM_SET, corm_v_null_())
+#define corm_add(col, val)                                                                         \
+    corm_assign_((col).column + CORM_CHECK(col, val) +                                             \
+                     CORM_CHECK_CLASS(col, CORM_CLASS(col) == 1 || CORM_CLASS(col) == 2),          \
+                 CORM_ADD, CORM_VALUE(val))
+
+#define corm_asc(col)                                                                              \
+    {                                                                                              \
+        (col).column, false                                                                        \
+    }
+#define corm_desc(col)                                                                             \
+    {                                                                                              \
+        (col).column, true                                                                         \
+    }
+
+/* M(a, x) for each of up to 16 x. */
+#define CORM_MAP(M, a, ...)                                                                        \
+    CORM_MAP_PICK(__VA_ARGS__, CORM_MAP16, CORM_MAP15, CORM_MAP14, CORM_MAP13, CORM_MAP12,         \
+                  CORM_MAP11, CORM_MAP10, CORM_MAP9, CORM_MAP8, CORM_MAP7, CORM_MAP6, CORM_MAP5,   \
+                  CORM_MAP4, CORM_MAP3, CORM_MAP2, CORM_MAP1, )                                    \
+    (M, a, __VA_ARGS__)
+#define CORM_MAP_PICK(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, NAME, ...) NAME
+#define CORM_MAP1(M, a, x)                                                       M(a, x)
+#define CORM_MAP2(M, a, x, ...)                                                  M(a, x) CORM_MAP1(M, a, __VA_ARGS__)
+#define CORM_MAP3(M, a, x, ...)                                                  M(a, x) CORM_MAP2(M, a, __VA_ARGS__)
+#define CORM_MAP4(M, a, x, ...)                                                  M(a, x) CORM_MAP3(M, a, __VA_ARGS__)
+#define CORM_MAP5(M, a, x, ...)                                                  M(a, x) CORM_MAP4(M, a, __VA_ARGS__)
+#define CORM_MAP6(M, a, x, ...)                                                  M(a, x) CORM_MAP5(M, a, __VA_ARGS__)
+#define CORM_MAP7(M, a, x, ...)                                                  M(a, x) CORM_MAP6(M, a, __VA_ARGS__)
+#define CORM_MAP8(M, a, x, ...)                                                  M(a, x) CORM_MAP7(M, a, __VA_ARGS__)
+#define CORM_MAP9(M, a, x, ...)                                                  M(a, x) CORM_MAP8(M, a, __VA_ARGS__)
+#define CORM_MAP10(M, a, x, ...)                                                 M(a, x) CORM_MAP9(M, a, __VA_ARGS__)
+#define CORM_MAP11(M, a, x, ...)                                                 M(a, x) CORM_MAP10(M, a, __VA_ARGS__)
+#define CORM_MAP12(M, a, x, ...)                                                 M(a, x) CORM_MAP11(M, a, __VA_ARGS__)
+#define CORM_MAP13(M, a, x, ...)                                                 M(a, x) CORM_MAP12(M, a, __VA_ARGS__)
+#define CORM_MAP14(M, a, x, ...)                                                 M(a, x) CORM_MAP13(M, a, __VA_ARGS__)
+#define CORM_MAP15(M, a, x, ...)                                                 M(a, x) CORM_MAP14(M, a, __VA_ARGS__)
+#define CORM_MAP16(M, a, x, ...)                                                 M(a, x) CORM_MAP15(M, a, __VA_ARGS__)
+
+#endif /* !__cplusplus */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

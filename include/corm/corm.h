@@ -1,0 +1,26 @@
+/* corm/corm.h -- everything: include this.
+ *
+ * corm keeps rows of MariaDB, MySQL or SQLite in plain C structs, and makes transactions race-free.
+ * examples/race.c is a whole program; the parts are told in these headers, which can be included
+ * one by one:
+ *
+ *     model.h      one declaration of a table, and what follows from it
+ *     condition.h  WHERE and SET: typed conditions and assignments
+ *     statement.h  reading and writing rows
+ *     trx.h        transactions
+ *     db.h         opening a database, tables, the statement hook, numbers
+ *     error.h      result codes
+ *     arena.h      where text and arrays live */
+#ifndef CORM_CORM_H
+#define CORM_CORM_H
+
+#include <corm/arena.h>
+#include <corm/condition.h>
+#include <corm/db.h>
+#include <corm/error.h>
+#include <corm/model.h>
+#include <corm/statement.h>
+#include <corm/trx.h>
+#include <corm/version.h>
+
+#endif

@@ -1,0 +1,128 @@
+/* corm/db.h -- a database: opening, tables, what is sent, numbers.
+ *
+ *     mariadb://user:password@host:3306/shop?pool=16      mysql:// is the same driver
+ *     mariadb://user:password@localhost/shop?socket=/run/mysqld/mysqld.sock
+ *     sqlite:shop.db          sqlite:/var/lib/shop.db          sqlite::memory:
+ *
+ * In user, password, host and database %XX stands for a byte. Options behind the `?`, joined by &:
+ *
+ *     pool=N          connections at most, 1 to 1000 (default 16; one of SQLite's is for writing)
+ *     timeout_ms=N    default deadline of a transaction or a statement on a db (30000)
+ *     tls=verify      the server must prove who it is; the default for every host but loopback
+ *     tls=off         clear text; the default on loopback and on a Unix socket
+ *     tls_ca=FILE     certificates to verify against; default: the system's
+ *     socket=PATH     a Unix socket instead of host and port
+ *
+ * What is misspelt or unknown is CORM_BAD_URL. */
+#ifndef CORM_DB_H
+#define CORM_DB_H
+
+#include <stdint.h>
+#include <corm/arena.h>
+#include <corm/error.h>
+#include <corm/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct corm_db;
+
+/* One trip to the server, for the statement hook. Everything in it lives for the call only. */
+struct corm_event {
+    size_t      size;
+    const char *text;        /* what was sent; `?` for every value */
+    uint32_t    bind_count;  /* how many values went with it; they are not shown */
+    uint32_t    round_trips; /* 1; 2 when it was prepared first; 0 on SQLite */
+    int         code;        /* 0 or a negative code */
+    int         server_code;
+    int64_t     rows;        /* that came back, or were matched */
+    int64_t     nanoseconds; /* from sending to the last row */
+    uint32_t    attempt;     /* which try of the transaction; 0 outside one */
+    uint32_t    connection;  /* a number that tells the pool's connections apart */
+};
+
+/* Called in the thread that sent the statement, after its answer, on success and on failure. It may
+ * call nothing of corm, and is waited for. */
+typedef void corm_event_function(const struct corm_event *event, void *arg);
+
+struct corm_options {
+    size_t               size; /* set by the macro */
+    const char          *url;  /* NULL: from the environment, see corm_open() */
+    corm_event_function *on_statement;
+    void                *on_statement_arg;
+    struct corm_error   *error; /* the details, if it fails */
+};
+
+CORM_API int corm_open_(struct corm_db **db, const struct corm_options *options);
+
+#ifndef __cplusplus
+/* corm_open(&db, url, options...): opens a database and one connection to it, so that a wrong URL, a
+ * closed port, a wrong password and an unknown database show here. 0 and a handle in *db that the
+ * caller closes, or a negative code and NULL. Blocks, 30 s or timeout_ms= at most.
+ *
+ * With NULL as url it is DATABASE_URL from the environment, else one made of DB_DRIVER (mariadb,
+ * mysql or sqlite), DB_HOST, DB_PORT, DB_USERNAME, DB_PASSWORD, DB_DATABASE, DB_CONNECTION_LIMIT.
+ * DB_CLUSTER and more than one host are CORM_UNSUPPORTED in this version. */
+#define corm_open(db, ...)                                                                         \
+    corm_open_((db), &(const struct corm_options){.size = sizeof(struct corm_options),             \
+                                                  .url = __VA_ARGS__})
+#endif
+
+/* Closes all connections and frees the handle; NULL is allowed. Transactions must have ended before:
+ * an open one is a mistake that stops the program with a message. */
+CORM_API void corm_close(struct corm_db *db);
+
+/* Opens the connections of the pool that are not open yet, so that nobody waits for them later.
+ * Returns how many are open, or a negative code (those that could be opened stay open). `error` may
+ * be NULL. Blocks. From any thread. */
+CORM_API int corm_connect_all(struct corm_db *db, struct corm_error *error);
+
+/* Counters since corm_open(). From any thread; each is exact, together they are no snapshot. */
+struct corm_counters {
+    uint64_t round_trips; /* answers waited for, prepares too; connecting and SQLite do not count */
+    uint64_t statements;  /* sent, a buffered batch counts each */
+    uint64_t transactions; /* begun with their first statement */
+    uint64_t commits;
+    uint64_t rollbacks;
+    uint64_t attempts; /* runs of functions of corm_transact() */
+    uint64_t connects;
+    uint64_t reserved[9];
+};
+CORM_API void corm_stats(const struct corm_db *db, struct corm_counters *counters);
+
+/* The SQL that this db speaks: what corm_sql_of() wants. */
+CORM_API enum corm_dialect corm_dialect_of(const struct corm_db *db);
+
+/* ---- Tables --------------------------------------------------------------- */
+
+struct corm_table_options {
+    size_t             size; /* set by the macros */
+    const void        *model;
+    bool               if_not_exists; /* of corm_create_table() */
+    bool               if_exists;     /* of corm_drop_table() */
+    struct corm_error *error;
+};
+
+CORM_API int corm_create_table_(struct corm_db *db, const struct corm_table *table,
+                                const struct corm_table_options *options);
+CORM_API int corm_drop_table_(struct corm_db *db, const struct corm_table *table,
+                              const struct corm_table_options *options);
+
+#ifndef __cplusplus
+/* corm_create_table(db, product, .if_not_exists = true), corm_drop_table(db, product, .if_exists =
+ * true): 0 or a negative code. DDL ends transactions, so they take a db only. On MariaDB and MySQL
+ * the table is InnoDB, utf8mb4, and compares text byte by byte. An existing table is not compared
+ * with the model. Blocks. From any thread. */
+#define corm_create_table(db, ...) CORM_TABLE_CALL(corm_create_table_, db, __VA_ARGS__, )
+#define corm_drop_table(db, ...)   CORM_TABLE_CALL(corm_drop_table_, db, __VA_ARGS__, )
+#define CORM_TABLE_CALL(call, db, T, ...)                                                          \
+    call((db), (T).corm_table,                                                                     \
+         &(const struct corm_table_options){                                                       \
+             .size = sizeof(struct corm_table_options), .model = &(T), __VA_ARGS__})
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,284 @@
+/* corm/statement.h -- reading and writing rows.
+ *
+ *     rc = corm_first(trx, product, &p, .where = corm_eq(product.id, 7), .lock = CORM_FOR_UPDATE);
+ *     rc = corm_update(trx, product, corm_eq(product.id, 7), corm_set(product.stock, 5));
+ *     rc = corm_insert_row(trx, order, &(struct order){.user_id = 1, .product_id = 7, .qty = 2});
+ *
+ * The first argument says where: a `struct corm_trx *`, a `struct corm_db *` (the statement is then
+ * a transaction of its own), or a `struct corm_sql_of *`, which does not run the statement but tells
+ * what would be sent. The second is a handle of a model. Options are designated initialisers; what
+ * is not named has its default, which is zero.
+ *
+ * Every call returns a number of rows or a negative code (error.h). All of them block, until the
+ * deadline of the transaction or 30 s at most. On a db they may be called from any thread; a trx
+ * belongs to one thread at a time. Rows and values that are passed in are read during the call. A
+ * failed call has changed no row of the database, except where it is in the bands CONNECTION_GONE
+ * or OUTCOME_UNKNOWN outside a transaction, for a write: then it says whether it may have. Text and
+ * arrays that come back live in the arena of the transaction's attempt; on a db pass .arena. The
+ * row of a call that fails or finds nothing is left as it was.
+ *
+ * Inside a transaction any failure but CORM_LOCKED dooms it: every later call and corm_commit()
+ * return that first error. */
+#ifndef CORM_STATEMENT_H
+#define CORM_STATEMENT_H
+
+#include <corm/condition.h>
+#include <corm/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct corm_db;
+struct corm_trx;
+struct corm_sql_of;
+
+/* Where a statement goes; made by CORM_ON(). */
+struct corm_on {
+    struct corm_db     *db;
+    struct corm_trx    *trx;
+    struct corm_sql_of *sql_of;
+};
+
+/* A read may lock what it finds, inside a transaction that may write; elsewhere it is CORM_MISUSE.
+ * What the server cannot do is CORM_UNSUPPORTED and nothing is sent. On SQLite a transaction that
+ * may write holds every row from its first statement on. */
+enum corm_lock {
+    CORM_NO_LOCK,
+    CORM_FOR_UPDATE, /* nobody else reads it with a lock, or writes it, until commit */
+    CORM_FOR_SHARE   /* nobody else writes it until commit */
+};
+
+#define CORM_ORDER_MAX 8  /* columns to sort by */
+#define CORM_SET_MAX   32 /* assignments of one statement; a row may have any number of columns */
+
+/* The options of a read. */
+struct corm_query {
+    size_t            size; /* these three are set by the macros */
+    const char       *file;
+    int32_t           line;
+    const void       *row;                   /* set by the call's third argument */
+    struct corm_expr  where;                 /* default: every row */
+    struct corm_order order[CORM_ORDER_MAX]; /* = {corm_asc(product.name), corm_desc(product.id)} */
+    uint64_t          limit;                 /* rows at most; 0: no limit */
+    uint64_t          offset;                /* rows to pass over first; wants a limit */
+    enum corm_lock    lock;
+    bool              nowait;      /* a row that is locked: CORM_LOCKED at once */
+    bool              skip_locked; /* ... is passed over */
+    uint32_t          wait_ms; /* ... CORM_LOCKED after so many milliseconds; 0: the server's own
+                                       limit, after which the transaction is CORM_LOCK_TIMEOUT */
+    struct corm_arena *arena;  /* for text and arrays, on a db */
+    struct corm_error *error;  /* the details, if it fails */
+};
+
+/* The options of a write, beside its row or its assignments. In a transaction a write is buffered
+ * where its result is known without the server: the insert of one row, an update or delete by the
+ * whole primary key of a row that this transaction has read FOR UPDATE, and any write marked .later.
+ * A buffered write is sent with the next statement that goes to the server, in program order; when
+ * it fails then, the error names the file and line of the write. */
+struct corm_write {
+    size_t             size; /* these three are set by the macros */
+    const char        *file;
+    int32_t            line;
+    const void        *row; /* or the first of `count` rows */
+    size_t             count;
+    struct corm_expr   where;
+    struct corm_assign set[CORM_SET_MAX];
+    int64_t           *id; /* an insert of one row: is sent at once, *id is the generated key */
+    int64_t           *id_later; /* ... is buffered, and filled before corm_commit(), or
+                                    corm_transact(), returns >= 0 */
+    bool               later;    /* buffer it whatever it is, and return 0; transactions only */
+    struct corm_error *error;    /* the details, if it fails */
+};
+
+/* ---- What came of statements that corm has no model for ------------------- */
+
+/* `row_count` x `column_count` values, row by row, in the arena. Integers are CORM_V_INT or
+ * CORM_V_UINT, floating point CORM_V_REAL, binary data CORM_V_BLOB, all other types CORM_V_TEXT as
+ * the server writes them. */
+struct corm_rows {
+    size_t                   row_count;
+    size_t                   column_count;
+    const char *const       *names;
+    const struct corm_value *values;
+};
+
+struct corm_vals {
+    const struct corm_value *values; /* ends with CORM_V_NONE */
+};
+
+struct corm_sql_args {
+    size_t             size;
+    const char        *file;
+    int32_t            line;
+    const char        *text;
+    struct corm_vals   vals;
+    struct corm_arena *arena; /* for the rows, on a db */
+    struct corm_error *error;
+};
+
+/* ---- What a statement would send ------------------------------------------ */
+
+/* Instead of a db or trx:
+ *
+ *     struct corm_sql_of of = {.dialect = CORM_DIALECT_SQLITE, .arena = arena};
+ *     rc = corm_first(&of, product, &p, .where = corm_eq(product.id, 7));
+ *     ... of.text is the statement, of.binds[0 .. of.bind_count - 1] are the values of its `?`
+ *
+ * No server is needed. Returns 0, or the code that the statement would have before it is sent. Text
+ * and binds live in the arena. corm_sql_of(&of, corm_first, product, &p, ...) is the same call. */
+struct corm_sql_of {
+    enum corm_dialect        dialect;
+    struct corm_arena       *arena;
+    const char              *text;
+    const struct corm_value *binds;
+    size_t                   bind_count;
+};
+
+/* ---- The functions behind the macros -------------------------------------- */
+
+CORM_API int     corm_first_(struct corm_on on, const struct corm_table *table, void *row,
+                             const struct corm_query *query);
+CORM_API int     corm_all_(struct corm_on on, const struct corm_table *table, void *rows,
+                           const struct corm_query *query);
+CORM_API int64_t corm_count_(struct corm_on on, const struct corm_table *table,
+                             const struct corm_query *query);
+CORM_API int     corm_exists_(struct corm_on on, const struct corm_table *table,
+                              const struct corm_query *query);
+CORM_API int     corm_insert_(struct corm_on on, const struct corm_table *table,
+                              const struct corm_write *write);
+CORM_API int     corm_insert_rows_(struct corm_on on, const struct corm_table *table,
+                                   const struct corm_write *write);
+CORM_API int     corm_update_(struct corm_on on, const struct corm_table *table,
+                              const struct corm_write *write);
+CORM_API int     corm_delete_(struct corm_on on, const struct corm_table *table,
+                              const struct corm_write *write);
+CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct corm_sql_args *args);
+
+static inline struct corm_on corm_on_db_(struct corm_db *db)
+{
+    struct corm_on on = {db, NULL, NULL};
+    return on;
+}
+
+static inline struct corm_on corm_on_trx_(struct corm_trx *trx)
+{
+    struct corm_on on = {NULL, trx, NULL};
+    return on;
+}
+
+static inline struct corm_on corm_on_sql_of_(struct corm_sql_of *sql_of)
+{
+    struct corm_on on = {NULL, NULL, sql_of};
+    return on;
+}
+
+#ifndef __cplusplus
+
+/* clang-format off: it knows no _Generic */
+#define CORM_ON(h)                                                                                 \
+    _Generic((h), struct corm_db *                                                                 \
+             : corm_on_db_, struct corm_trx *                                                      \
+             : corm_on_trx_, struct corm_sql_of *                                                  \
+             : corm_on_sql_of_)(h)
+/* clang-format on */
+
+#define CORM_HEAD(x, ...) x
+#define CORM_HERE(type)   .size = sizeof(type), .file = __FILE__, .line = __LINE__
+
+/* 0 if `out` is a struct T * (or a struct T **, where an array comes back), or if `T` is a handle;
+ * otherwise the build stops here. */
+#define CORM_ROW_OF(T, out)   _Generic((out), struct T * : 0)
+#define CORM_ARRAY_OF(T, out) _Generic((out), struct T * * : 0)
+#define CORM_IS_MODEL(T)      (0 * sizeof((T).corm_table->name))
+
+/* 0 if the first argument points at a struct T and the others are options of a write. The row is
+ * dereferenced because only that is an error in every compiler when the types differ; nothing is
+ * evaluated. */
+#define CORM_ARG_OF(T, ...) (0 * sizeof((struct T##_corm_arg){.row = *__VA_ARGS__}))
+
+/* ---- Reads ---------------------------------------------------------------- */
+
+/* corm_first(on, T, &row, options...): reads the first row, in the order asked for, into *row.
+ * Returns 1, or 0 when there is none. */
+#define corm_first(on, T, ...)                                                                     \
+    corm_first_(CORM_ON(on), (T).corm_table + CORM_ROW_OF(T, CORM_HEAD(__VA_ARGS__, 0)),           \
+                CORM_HEAD(__VA_ARGS__, 0),                                                         \
+                &(const struct corm_query){CORM_HERE(struct corm_query), .row = __VA_ARGS__})
+
+/* corm_all(on, T, &rows, options...): reads all rows into an array in the arena; `rows` is a
+ * struct T *, NULL when there are none. Returns how many. */
+#define corm_all(on, T, ...)                                                                       \
+    corm_all_(CORM_ON(on), (T).corm_table + CORM_ARRAY_OF(T, CORM_HEAD(__VA_ARGS__, 0)),           \
+              CORM_HEAD(__VA_ARGS__, 0),                                                           \
+              &(const struct corm_query){CORM_HERE(struct corm_query), .row = __VA_ARGS__})
+
+/* corm_count(on, T, options...): how many rows, as int64_t. corm_exists(on, T, options...): 1 or 0.
+ * Both take .where, .arena (not needed) and .error only. */
+#define corm_count(on, ...)                                                                        \
+    corm_count_(CORM_ON(on),                                                                       \
+                CORM_HEAD(__VA_ARGS__, 0).corm_table + CORM_IS_MODEL(CORM_HEAD(__VA_ARGS__, 0)),   \
+                &(const struct corm_query){CORM_HERE(struct corm_query), .row = &__VA_ARGS__})
+#define corm_exists(on, ...)                                                                       \
+    corm_exists_(CORM_ON(on),                                                                      \
+                 CORM_HEAD(__VA_ARGS__, 0).corm_table + CORM_IS_MODEL(CORM_HEAD(__VA_ARGS__, 0)),  \
+                 &(const struct corm_query){CORM_HERE(struct corm_query), .row = &__VA_ARGS__})
+
+/* ---- Writes --------------------------------------------------------------- */
+
+/* corm_insert(on, T, corm_set(...), ..., options...): sends the columns that it lists; the others
+ * get the server's DEFAULT. Returns 1. */
+#define corm_insert(on, T, ...)                                                                    \
+    corm_insert_(CORM_ON(on), (T).corm_table,                                                      \
+                 &(const struct corm_write){CORM_HERE(struct corm_write), .set[0] = __VA_ARGS__})
+
+/* corm_insert_row(on, T, &row, options...): sends every column but the generated key; zero is zero.
+ * Returns 1. The row may be a compound literal; an expression such as rows + 1 wants parentheses. */
+#define corm_insert_row(on, T, ...)                                                                \
+    corm_insert_(CORM_ON(on), (T).corm_table + CORM_ARG_OF(T, __VA_ARGS__),                        \
+                 &(const struct corm_write){CORM_HERE(struct corm_write), .row = __VA_ARGS__})
+
+/* corm_insert_rows(on, T, n, rows, options...): `n` rows of the array `rows`, all or none of them,
+ * in as few statements as the server takes. Returns n. Without .id and .id_later. */
+#define corm_insert_rows(on, T, n, ...)                                                            \
+    corm_insert_rows_(CORM_ON(on), (T).corm_table + CORM_ARG_OF(T, __VA_ARGS__),                   \
+                      &(const struct corm_write){CORM_HERE(struct corm_write), .count = (n),       \
+                                                 .row = __VA_ARGS__})
+
+/* corm_update(on, T, where, corm_set(...) or corm_add(...), ..., options...). Returns how many rows
+ * the condition matched, changed or not; 0 when marked .later. */
+#define corm_update(on, T, cond, ...)                                                              \
+    corm_update_(CORM_ON(on), (T).corm_table,                                                      \
+                 &(const struct corm_write){CORM_HERE(struct corm_write), .where = (cond),         \
+                                            .set[0] = __VA_ARGS__})
+
+/* corm_delete(on, T, where, options...). Returns how many rows it removed; 0 when marked .later. */
+#define corm_delete(on, T, ...)                                                                    \
+    corm_delete_(CORM_ON(on), (T).corm_table,                                                      \
+                 &(const struct corm_write){CORM_HERE(struct corm_write), .where = __VA_ARGS__})
+
+/* ---- The way out ---------------------------------------------------------- */
+
+/* corm_sql(on, rows, "SELECT ... WHERE x = ?", corm_vals(7, "x"), options...): one statement in the
+ * server's own SQL, with a value for each `?`. `rows` is a struct corm_rows * for what comes back,
+ * or NULL. Returns how many rows came back, or how many were matched. Inside a function that corm
+ * may run again, only SELECT, WITH, INSERT, UPDATE, DELETE and REPLACE are taken; on a transaction
+ * that was begun with corm_begin() anything that the server can prepare. BEGIN, COMMIT and the like
+ * are refused everywhere: they would end the transaction behind corm's back. */
+#define corm_sql(on, rows, ...)                                                                    \
+    corm_sql_(CORM_ON(on), (rows),                                                                 \
+              &(const struct corm_sql_args){CORM_HERE(struct corm_sql_args), .text = __VA_ARGS__})
+
+#define corm_vals(...)                                                                             \
+    ((struct corm_vals){                                                                           \
+        (const struct corm_value[]){CORM_MAP(CORM_VALUED, 0, __VA_ARGS__){.kind = CORM_V_NONE}}})
+#define CORM_VALUED(unused, v) CORM_VALUE(v),
+
+#define corm_sql_of(of, call, ...) call((of), __VA_ARGS__)
+
+#endif /* !__cplusplus */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,128 @@
+/* corm/trx.h -- transactions.
+ *
+ * The function form, which corm may run again after a deadlock, on a fresh arena with fresh reads:
+ *
+ *     static int purchase(struct corm_trx *trx, void *arg) { ... return rc; }
+ *     rc = corm_transact(db, purchase, &want, .error = &e);
+ *
+ * The long form, which runs once:
+ *
+ *     rc = corm_begin(db, &trx);
+ *     ... corm_first / corm_update / corm_insert_row ...
+ *     rc = corm_commit(trx);          or corm_rollback(trx); corm_start(trx) begins again
+ *     corm_end(trx);                  always; rolls back what is open
+ *
+ * Beginning costs no round trip: a connection is taken, and the transaction begun, with its first
+ * statement. An empty transaction never reaches the server.
+ *
+ * A call that fails dooms the transaction, except when it is CORM_LOCKED: all that follows returns
+ * that first error, and so does corm_commit(), which then rolls back. So a function that forgets to
+ * look at a result cannot commit half of its work. */
+#ifndef CORM_TRX_H
+#define CORM_TRX_H
+
+#include <stdint.h>
+#include <corm/arena.h>
+#include <corm/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct corm_db;
+struct corm_trx;
+
+/* On MariaDB and MySQL the server's isolation level; SQLite is always serializable. */
+enum corm_isolation {
+    CORM_ISOLATION_DEFAULT, /* functions: SERIALIZABLE; corm_begin(): the server's own */
+    CORM_READ_COMMITTED,
+    CORM_REPEATABLE_READ,
+    CORM_SERIALIZABLE
+};
+
+typedef int corm_trx_function(struct corm_trx *trx, void *arg);
+
+struct corm_trx_options {
+    size_t              size; /* these three are set by the macros */
+    const char         *file;
+    int32_t             line;
+    void               *arg; /* of corm_transact(): set by its third argument */
+    struct corm_trx   **trx; /* of corm_begin(): set by its second argument */
+    enum corm_isolation isolation;
+    bool                read_only;  /* one snapshot (REPEATABLE READ); writes are refused */
+    uint32_t            timeout_ms; /* for connection, locks and server together; default 30,000 */
+    struct corm_error  *error;      /* the details, if it fails; for corm_begin() it must live until
+                                       corm_end(): it takes the first error of each transaction */
+};
+
+CORM_API int corm_transact_(struct corm_db *db, corm_trx_function *function,
+                            const struct corm_trx_options *options);
+CORM_API int corm_begin_(struct corm_db *db, const struct corm_trx_options *options);
+
+#ifndef __cplusplus
+/* corm_transact(db, function, arg, options...): runs function(trx, arg) in a transaction, commits
+ * when it returns >= 0 and no call in it failed, rolls back otherwise.
+ *
+ * Returns what the function returned, once that is committed; its own negative code, after rolling
+ * back; or the first error of the transaction. After a deadlock, a conflict, a lock timeout or a
+ * connection lost before COMMIT the function runs again, after a pause that grows and is jittered,
+ * until the deadline. After a COMMIT that nobody answered it does not: CORM_UNKNOWN. So the function
+ * may touch nothing but `trx` and `arg`, and must find `arg` as it was when it runs again.
+ *
+ * Blocks. From any thread. Called inside such a function it is another transaction, on a connection
+ * of its own, that commits by itself and waits for the locks of the outer one: do not. */
+#define corm_transact(db, function, ...)                                                           \
+    corm_transact_((db), (function),                                                               \
+                   &(const struct corm_trx_options){.size = sizeof(struct corm_trx_options),       \
+                                                    .file = __FILE__,                              \
+                                                    .line = __LINE__,                              \
+                                                    .arg = __VA_ARGS__})
+
+/* corm_begin(db, &trx, options...): 0 and a transaction in *trx, which the caller ends with
+ * corm_end(); or a negative code and NULL. Sends nothing. */
+#define corm_begin(db, ...)                                                                        \
+    corm_begin_((db), &(const struct corm_trx_options){.size = sizeof(struct corm_trx_options),    \
+                                                       .file = __FILE__,                           \
+                                                       .line = __LINE__,                           \
+                                                       .trx = __VA_ARGS__})
+#endif
+
+/* Sends what is buffered and commits, in one round trip. Returns 0 when it is committed. On error
+ * nothing of the transaction is in the database, except after CORM_UNKNOWN, where it may be. The
+ * transaction is over in any case. In a function of corm_transact(): CORM_MISUSE, return instead. */
+CORM_API int corm_commit(struct corm_trx *trx);
+
+/* Forgets what is buffered and rolls back. Returns 0; the transaction is over in any case. A lost
+ * connection is no error here: the server rolls back by itself. */
+CORM_API int corm_rollback(struct corm_trx *trx);
+
+/* Begins again after a commit or a rollback, with the options of corm_begin() and a fresh deadline;
+ * the arena is emptied. CORM_MISUSE while the transaction is open. */
+CORM_API int corm_start(struct corm_trx *trx);
+
+/* Ends the handle: rolls back what is open, frees the arena and what was read into it. NULL is
+ * allowed. */
+CORM_API void corm_end(struct corm_trx *trx);
+
+/* The function's own refusal: dooms the transaction with a code of the application's own (CORM_USER
+ * and up) and a text of at most 511 bytes, and returns that code:
+ *
+ *     return corm_abort(trx, SOLD_OUT, "%d left", p.stock);
+ *
+ * Another code is CORM_MISUSE. If the transaction is doomed already, its first error is returned. */
+CORM_API int corm_abort(struct corm_trx *trx, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Which try of the function this is, from 1. */
+CORM_API uint32_t corm_attempt(const struct corm_trx *trx);
+
+/* The arena of the attempt: it ends with it. */
+CORM_API struct corm_arena *corm_trx_arena(struct corm_trx *trx);
+
+/* The first error of the transaction, or one with code 0. Lives until corm_start() or corm_end(). */
+CORM_API const struct corm_error *corm_trx_error(const struct corm_trx *trx);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,157 @@
+/* api/db.c -- the calls of corm/db.h. */
+#include "api/db.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "route/url.h"
+#include "schema/ddl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int configure(struct corm_db *db, const struct corm_options *o, struct corm__config *config,
+                     struct corm_error *error)
+{
+    int rc = o->url != NULL ? corm__parse_url(db->arena, o->url, config, error)
+                            : corm__config_from_environment(db->arena, config, error);
+
+    if (rc < 0)
+        return rc;
+    db->node.endpoint = config->endpoint;
+    db->node.timeout_ms = config->timeout_ms;
+    db->node.watch.on_statement = o->on_statement;
+    db->node.watch.on_statement_arg = o->on_statement_arg;
+    return 0;
+}
+
+int corm_open_(struct corm_db **out, const struct corm_options *options)
+{
+    const struct corm_options o = CORM__OPTIONS(struct corm_options, options);
+    struct corm_error         error = {0};
+    struct corm__config       config = {0};
+    struct corm_db           *db = calloc(1, sizeof(*db));
+    int                       rc = 0;
+
+    *out = NULL;
+    if (db == NULL || (db->arena = corm_arena_new()) == NULL ||
+        (db->store = corm__trx_store_new(&db->node)) == NULL)
+        rc = corm__fail_memory(&error, "a database handle");
+    if (rc == 0)
+        rc = configure(db, &o, &config, &error);
+    if (rc == 0)
+        rc = corm__node_open(&db->node, config.pool, &error);
+    if (rc == 0) {
+        *out = db;
+        return 0;
+    }
+    if (o.error != NULL)
+        *o.error = error;
+    if (db != NULL) {
+        corm__trx_store_free(db->store);
+        corm_arena_free(db->arena);
+        free(db);
+    }
+    return rc;
+}
+
+void corm_close(struct corm_db *db)
+{
+    if (db == NULL)
+        return;
+    if (corm__trx_store_live(db->store) > 0) {
+        (void)fprintf(stderr,
+                      "corm_close(): %u transactions are not ended; call corm_end() first\n",
+                      corm__trx_store_live(db->store));
+        abort();
+    }
+    corm__node_close(&db->node);
+    corm__trx_store_free(db->store);
+    corm_arena_free(db->arena);
+    free(db);
+}
+
+int corm_connect_all(struct corm_db *db, struct corm_error *error)
+{
+    struct corm_error own = {0};
+    int               rc = corm__node_fill(&db->node, &own);
+
+    if (rc < 0 && error != NULL)
+        *error = own;
+    return rc;
+}
+
+void corm_stats(const struct corm_db *db, struct corm_counters *counters)
+{
+    const struct corm__watch *w = &db->node.watch;
+
+    *counters = (struct corm_counters){
+        .round_trips = atomic_load(&w->round_trips),
+        .statements = atomic_load(&w->statements),
+        .transactions = atomic_load(&w->transactions),
+        .commits = atomic_load(&w->commits),
+        .rollbacks = atomic_load(&w->rollbacks),
+        .attempts = atomic_load(&w->attempts),
+        .connects = atomic_load(&w->connects),
+    };
+}
+
+enum corm_dialect corm_dialect_of(const struct corm_db *db)
+{
+    return db->node.dialect;
+}
+
+/* ---- Tables ---------------------------------------------------------------------- */
+
+static int run_ddl(struct corm_trx *trx, const struct corm__buffer *text)
+{
+    if (text->failed) {
+        corm__fail_memory(&trx->error, "the text of a statement");
+        return corm__trx_doom(trx, NULL, 0);
+    }
+    struct corm__statement statement = corm__control(text->text);
+    int64_t                rc = corm__trx_send(trx, &statement, NULL);
+    return rc < 0 ? (int)rc : 0;
+}
+
+static int ddl(struct corm_db *db, const struct corm_table *table,
+               const struct corm_table_options *options, bool create)
+{
+    const struct corm_table_options o = CORM__OPTIONS(struct corm_table_options, options);
+    struct corm_error               own = {0}, *error = o.error != NULL ? o.error : &own;
+    struct corm_trx                *trx = corm__trx_take(db->store);
+    struct corm__buffer             text;
+
+    if (trx == NULL)
+        return corm__fail_memory(error, "a statement");
+    trx->single = true;
+    trx->report = o.error;
+    trx->deadline = corm__deadline_in(trx->timeout_ms);
+    corm__trx_ready(trx);
+    trx->attempt = 0;
+    int rc = corm__check_model(table, &trx->error);
+    if (rc < 0) {
+        corm__trx_doom(trx, NULL, 0);
+    } else {
+        corm__buffer_init(&text, trx->arena);
+        if (create)
+            corm__put_create_table(&text, db->node.dialect, table, o.if_not_exists);
+        else
+            corm__put_drop_table(&text, db->node.dialect, table, o.if_exists);
+        rc = run_ddl(trx, &text);
+    }
+    corm__trx_rollback(trx);
+    corm__trx_give(trx);
+    return rc;
+}
+
+int corm_create_table_(struct corm_db *db, const struct corm_table *table,
+                       const struct corm_table_options *options)
+{
+    return ddl(db, table, options, true);
+}
+
+int corm_drop_table_(struct corm_db *db, const struct corm_table *table,
+                     const struct corm_table_options *options)
+{
+    return ddl(db, table, options, false);
+}

@@ -1,0 +1,563 @@
+/* api/statement.c -- the calls of corm/statement.h.
+ *
+ * Each makes its statement (sql layer), then sends or buffers it in a transaction, or runs it as one
+ * of its own on a db, or hands it out to a corm_sql_of. A *call* is what these three have in common:
+ * a dialect, an arena to make the statement in, and where an error goes. */
+#include "api/db.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "driver/number_sink.h"
+#include "schema/row.h"
+#include "sql/key.h"
+
+#include <limits.h>
+#include <string.h>
+
+struct call {
+    struct corm_trx    *trx; /* the caller's, or one of ours, or NULL */
+    bool                own_trx;
+    struct corm_sql_of *sql_of; /* or NULL */
+    enum corm_dialect   dialect;
+    struct corm_arena  *arena;
+    struct corm_error  *error;  /* where errors are set */
+    struct corm_error   own;    /* for sql_of, and while there is no transaction */
+    struct corm_error  *caller; /* the .error of the call, or NULL */
+    const char         *file;
+    int32_t             line;
+    bool                writes;
+};
+
+/* ---- Beginning and ending a call ------------------------------------------------- */
+
+static int open_single(struct call *call, struct corm_db *db)
+{
+    call->trx = corm__trx_take(db->store);
+    if (call->trx == NULL)
+        return corm__fail_memory(call->error, "a statement");
+    call->own_trx = true;
+    call->trx->single = true;
+    call->trx->reader = !call->writes;
+    call->trx->deadline = corm__deadline_in(call->trx->timeout_ms);
+    corm__trx_ready(call->trx);
+    call->trx->attempt = 0;
+    return 0;
+}
+
+/* 0, or the error with which the call must end (by end_call(), as always). */
+static int open_call(struct call *call, struct corm_on on)
+{
+    int rc = 0;
+
+    call->error = &call->own;
+    if (on.sql_of != NULL) {
+        call->sql_of = on.sql_of;
+        call->dialect = on.sql_of->dialect;
+        call->arena = on.sql_of->arena;
+        return 0;
+    }
+    if (on.trx != NULL)
+        call->trx = on.trx;
+    else
+        rc = open_single(call, on.db);
+    if (rc < 0)
+        return rc;
+    call->error = &call->trx->error;
+    call->dialect = call->trx->node->dialect;
+    call->arena = call->trx->arena;
+    rc = corm__trx_check(call->trx);
+    if (rc == 0 && call->writes && call->trx->mode.read_only)
+        rc = corm__fail(call->error, CORM_READ_ONLY,
+                        "a write in a transaction that was begun "
+                        "with .read_only");
+    return rc;
+}
+
+/* Ends a call with its result: errors doom the transaction and reach the caller. */
+static int64_t end_call(struct call *call, int64_t rc)
+{
+    struct corm_trx *trx = call->trx;
+    bool             doomed = trx != NULL && trx->state == CORM__TRX_DOOMED;
+
+    if (rc < 0 && trx != NULL && call->error->code != 0 && trx->state != CORM__TRX_OVER && !doomed)
+        corm__trx_doom(trx, call->file, call->line);
+    if (rc < 0 && call->caller != NULL)
+        *call->caller = call->error->code != 0 || trx == NULL ? *call->error : trx->answer;
+    if (call->own_trx) {
+        if (trx->state != CORM__TRX_OVER)
+            corm__trx_rollback(trx); /* of a single statement: only gives the connection back */
+        corm__trx_give(trx);
+    }
+    return rc;
+}
+
+static int rows_as_int(int64_t rows)
+{
+    return rows > INT_MAX ? INT_MAX : (int)rows;
+}
+
+static int64_t hand_out(struct corm_sql_of *of, const struct corm__statement *statement)
+{
+    of->text = statement->text;
+    of->binds = statement->binds;
+    of->bind_count = statement->bind_count;
+    return 0;
+}
+
+static int misuse(struct call *call, const char *what)
+{
+    return corm__fail(call->error, CORM_MISUSE, "%s", what);
+}
+
+/* The same before the call was opened. */
+static int refuse(struct call *call, const char *what)
+{
+    call->error = &call->own;
+    return misuse(call, what);
+}
+
+/* ---- Where rows go ------------------------------------------------------------------ */
+
+struct row_sink {
+    struct corm__sink        base;
+    const struct corm_table *table;
+    const struct call       *call;
+    struct corm_arena       *arena;  /* of rows and their text; NULL: that of the call */
+    struct corm_trx         *holder; /* a transaction that now holds the rows locked; or NULL */
+    char                    *rows;
+    size_t                   count, capacity;
+};
+
+static int row_start(struct corm__sink *base, const struct corm_table **types,
+                     struct corm_error *error)
+{
+    (void)error;
+    *types = ((struct row_sink *)base)->table;
+    return 0;
+}
+
+static int row_add(struct corm__sink *base, const struct corm_value *values, uint32_t count,
+                   struct corm_error *error)
+{
+    struct row_sink   *sink = (struct row_sink *)base;
+    struct corm_arena *arena = sink->arena != NULL ? sink->arena : sink->call->arena;
+    size_t             size = sink->table->row_size;
+
+    (void)count;
+    if (sink->count == sink->capacity) {
+        size_t capacity = sink->capacity == 0 ? 1 : sink->capacity * 2;
+        char  *rows = corm__arena_grow(arena, sink->rows, sink->capacity * size, capacity * size);
+        if (rows == NULL)
+            return corm__fail_memory(error, "rows");
+        sink->rows = rows;
+        sink->capacity = capacity;
+    }
+    char *row = sink->rows + sink->count * size;
+    memset(row, 0, size);
+    int rc = corm__row_set(sink->table, row, values, arena, error);
+    if (rc < 0)
+        return rc;
+    if (sink->holder != NULL)
+        corm__trx_hold(sink->holder, sink->table, row);
+    sink->count++;
+    return 0;
+}
+
+static struct row_sink row_sink(const struct call *call, struct corm_on on,
+                                const struct corm_table *table, const struct corm_query *query)
+{
+    return (struct row_sink){
+        .base = {.start = row_start, .row = row_add},
+        .call = call,
+        .table = table,
+        .arena = on.trx != NULL ? on.trx->arena : query->arena,
+        .holder = query->lock == CORM_FOR_UPDATE ? on.trx : NULL,
+    };
+}
+
+/* ---- Reads ----------------------------------------------------------------------------- */
+
+static int check_lock(struct call *call, const struct corm_query *query)
+{
+    if (query->lock == CORM_NO_LOCK || call->sql_of != NULL)
+        return 0;
+    if (call->trx->single)
+        return misuse(call, "a locking read outside a transaction: the lock would be gone at once");
+    if (call->trx->mode.read_only)
+        return misuse(call, "a locking read in a transaction that was begun with .read_only");
+    return 0;
+}
+
+/* Rows: 1 or 0 for CORM__FIRST, which gives them to sink->rows like CORM__ROWS does. */
+static int64_t read(struct call *call, struct corm_on on, enum corm__read_what what,
+                    const struct corm_table *table, const struct corm_query *query,
+                    struct corm__sink *sink)
+{
+    struct corm__statement statement;
+    int                    rc = open_call(call, on);
+
+    if (rc == 0)
+        rc = check_lock(call, query);
+    if (rc == 0)
+        rc = corm__make_read(call->dialect, call->arena, what, table, query, &statement,
+                             call->error);
+    if (rc < 0)
+        return rc;
+    if (call->sql_of != NULL)
+        return hand_out(call->sql_of, &statement);
+    return corm__trx_send(call->trx, &statement, sink);
+}
+
+static struct call call_of(const struct corm_query *query)
+{
+    return (struct call){.caller = query->error, .file = query->file, .line = query->line};
+}
+
+int corm_first_(struct corm_on on, const struct corm_table *table, void *row,
+                const struct corm_query *options)
+{
+    const struct corm_query query = CORM__OPTIONS(struct corm_query, options);
+    struct call             call = call_of(&query);
+    struct row_sink         sink = row_sink(&call, on, table, &query);
+    int64_t                 rc;
+
+    if (on.db != NULL && query.arena == NULL && corm__has_text(table))
+        rc =
+            refuse(&call, "a row with text is read on a db without .arena, in which it could live");
+    else
+        rc = read(&call, on, CORM__FIRST, table, &query, &sink.base);
+    if (rc > 0)
+        memcpy(row, sink.rows, table->row_size);
+    return (int)end_call(&call, rc);
+}
+
+int corm_all_(struct corm_on on, const struct corm_table *table, void *rows,
+              const struct corm_query *options)
+{
+    const struct corm_query query = CORM__OPTIONS(struct corm_query, options);
+    struct call             call = call_of(&query);
+    struct row_sink         sink = row_sink(&call, on, table, &query);
+    int64_t                 rc;
+
+    if (on.db != NULL && query.arena == NULL)
+        rc = refuse(&call, "corm_all() on a db without .arena, in which the rows could live");
+    else
+        rc = read(&call, on, CORM__ROWS, table, &query, &sink.base);
+    if (rc >= 0 && on.sql_of == NULL)
+        *(void **)rows = sink.rows;
+    return (int)end_call(&call, rows_as_int(rc));
+}
+
+static int64_t read_number(struct corm_on on, enum corm__read_what what,
+                           const struct corm_table *table, const struct corm_query *options)
+{
+    const struct corm_query  query = CORM__OPTIONS(struct corm_query, options);
+    struct call              call = call_of(&query);
+    struct corm__number_sink sink = corm__number_sink();
+    int64_t                  rc = read(&call, on, what, table, &query, &sink.base);
+
+    return end_call(&call, rc < 0 ? rc : sink.number);
+}
+
+int64_t corm_count_(struct corm_on on, const struct corm_table *table,
+                    const struct corm_query *query)
+{
+    return read_number(on, CORM__COUNT, table, query);
+}
+
+int corm_exists_(struct corm_on on, const struct corm_table *table, const struct corm_query *query)
+{
+    return (int)read_number(on, CORM__EXISTS, table, query);
+}
+
+/* ---- Writes ---------------------------------------------------------------------------- */
+
+static struct call write_call(const struct corm_write *write)
+{
+    return (struct call){
+        .caller = write->error, .file = write->file, .line = write->line, .writes = true};
+}
+
+static int check_write(struct call *call, const struct corm_write *write, bool inserts)
+{
+    if (write->later && call->sql_of == NULL && call->trx->single)
+        return misuse(call, ".later outside a transaction: there is nothing to wait for");
+    if (!inserts && (write->id != NULL || write->id_later != NULL))
+        return misuse(call, ".id and .id_later are for corm_insert() and corm_insert_row()");
+    if (write->id != NULL && (write->later || write->id_later != NULL))
+        return misuse(call, ".id sends the insert at once: leave .later and .id_later out");
+    if (!inserts && write->where.op == CORM_NONE)
+        return misuse(call, "the condition is empty: say corm_everything() for every row");
+    return 0;
+}
+
+/* Buffers, sends or hands out a statement whose count is 1 where it is `known`. */
+static int64_t deliver(struct call *call, const struct corm__statement *statement, bool known,
+                       bool later)
+{
+    if (call->sql_of != NULL)
+        return hand_out(call->sql_of, statement);
+    if (!known && !later)
+        return corm__trx_send(call->trx, statement, NULL);
+    int rc = corm__trx_buffer(call->trx, statement);
+    return rc < 0 ? rc : !later;
+}
+
+int corm_insert_(struct corm_on on, const struct corm_table *table,
+                 const struct corm_write *options)
+{
+    const struct corm_write write = CORM__OPTIONS(struct corm_write, options);
+    struct call             call = write_call(&write);
+    struct corm__statement  statement;
+    int64_t                 rc = open_call(&call, on);
+    bool                    known = call.trx != NULL && !call.trx->single && write.id == NULL;
+
+    if (rc == 0)
+        rc = check_write(&call, &write, true);
+    if (rc == 0)
+        rc = corm__make_insert(call.dialect, call.arena, known, table, &write, &statement,
+                               call.error);
+    if (rc == 0)
+        rc = deliver(&call, &statement, known, write.later);
+    return (int)end_call(&call, rows_as_int(rc));
+}
+
+/* Whether a set list changes the primary key. */
+static bool sets_key(const struct corm_assign *set)
+{
+    for (int i = 0; i < CORM_SET_MAX && set[i].column != NULL; i++)
+        if (set[i].column->pk)
+            return true;
+    return false;
+}
+
+/* Whether the write goes to exactly one row that this transaction holds, so that it counts 1. */
+static bool is_held(const struct call *call, const struct corm_table *table,
+                    const struct corm_write *write)
+{
+    if (call->trx == NULL || call->trx->single || sets_key(write->set))
+        return false;
+    struct corm__key key = corm__key_of_condition(call->arena, table, &write->where);
+    return key.bytes != NULL && corm__trx_holds(call->trx, key.bytes, key.size);
+}
+
+/* Rows that a write may remove or give another key, itself or by cascades, are not held any more. */
+static void forget_held(const struct call *call, bool safe)
+{
+    if (call->trx != NULL && !safe)
+        corm__trx_forget_held(call->trx);
+}
+
+int corm_update_(struct corm_on on, const struct corm_table *table,
+                 const struct corm_write *options)
+{
+    const struct corm_write write = CORM__OPTIONS(struct corm_write, options);
+    struct call             call = write_call(&write);
+    struct corm__statement  statement;
+    bool                    held = false;
+    int64_t                 rc = open_call(&call, on);
+
+    if (rc == 0)
+        rc = check_write(&call, &write, false);
+    if (rc == 0) {
+        held = is_held(&call, table, &write);
+        rc = corm__make_update(call.dialect, call.arena, held || write.later, table, &write,
+                               &statement, call.error);
+    }
+    if (rc == 0) {
+        forget_held(&call, held);
+        rc = deliver(&call, &statement, held, write.later);
+    }
+    return (int)end_call(&call, rows_as_int(rc));
+}
+
+int corm_delete_(struct corm_on on, const struct corm_table *table,
+                 const struct corm_write *options)
+{
+    const struct corm_write write = CORM__OPTIONS(struct corm_write, options);
+    struct call             call = write_call(&write);
+    struct corm__statement  statement;
+    bool                    held = false;
+    int64_t                 rc = open_call(&call, on);
+
+    if (rc == 0)
+        rc = check_write(&call, &write, false);
+    if (rc == 0) {
+        held = is_held(&call, table, &write);
+        rc = corm__make_delete(call.dialect, call.arena, held || write.later, table, &write,
+                               &statement, call.error);
+    }
+    if (rc == 0) {
+        forget_held(&call, false);
+        rc = deliver(&call, &statement, held, write.later);
+    }
+    return (int)end_call(&call, rows_as_int(rc));
+}
+
+/* ---- Many rows --------------------------------------------------------------------------- */
+
+static int send_chunk(struct call *call, const struct corm_table *table,
+                      const struct corm_write *write, size_t first, size_t count)
+{
+    struct corm__statement statement;
+    int rc = corm__make_insert_rows(call->dialect, call->arena, table, write, first, count,
+                                    &statement, call->error);
+
+    if (rc < 0)
+        return rc;
+    if (call->sql_of != NULL)
+        return (int)hand_out(call->sql_of, &statement);
+    int64_t rows = corm__trx_send(call->trx, &statement, NULL);
+    return rows < 0 ? (int)rows : 0;
+}
+
+int corm_insert_rows_(struct corm_on on, const struct corm_table *table,
+                      const struct corm_write *options)
+{
+    const struct corm_write write = CORM__OPTIONS(struct corm_write, options);
+    struct call             call = write_call(&write);
+    int                     rc = open_call(&call, on);
+    size_t                  chunk = corm__rows_per_insert(call.dialect, table);
+
+    if (rc == 0 && (write.id != NULL || write.id_later != NULL || write.later))
+        rc = misuse(&call, "corm_insert_rows() takes no .id, .id_later or .later");
+    if (rc == 0 && (write.count > INT_MAX || (write.count > 0 && write.row == NULL)))
+        rc = misuse(&call, "corm_insert_rows() with a number of rows that cannot be right");
+    if (rc == 0 && call.trx != NULL && call.trx->single && write.count > chunk) {
+        call.trx->single = false; /* all or none: a transaction of its own */
+        call.trx->mode.trx = true;
+    }
+    for (size_t i = 0; rc == 0 && i < write.count; i += chunk)
+        rc = send_chunk(&call, table, &write, i, write.count - i < chunk ? write.count - i : chunk);
+    if (rc == 0 && call.own_trx && !call.trx->single)
+        rc = corm__trx_commit(call.trx);
+    return (int)end_call(&call, rc < 0 || on.sql_of != NULL ? rc : (int64_t)write.count);
+}
+
+/* ---- The way out --------------------------------------------------------------------------- */
+
+struct value_sink {
+    struct corm__sink  base;
+    struct corm_arena *arena;
+    struct corm_rows  *rows; /* or NULL: rows are read and forgotten */
+    struct corm_value *values;
+    size_t             count, capacity;
+};
+
+static int value_start(struct corm__sink *base, const struct corm_table **types,
+                       struct corm_error *error)
+{
+    (void)base, (void)types, (void)error;
+    return 0;
+}
+
+static int value_names(struct corm__sink *base, const char *const *names, uint32_t count,
+                       struct corm_error *error)
+{
+    struct value_sink *sink = (struct value_sink *)base;
+
+    if (sink->rows == NULL)
+        return 0;
+    const char **copy = corm_arena_alloc(sink->arena, count * sizeof(*copy));
+    if (copy == NULL)
+        return corm__fail_memory(error, "rows");
+    for (uint32_t i = 0; i < count; i++) {
+        copy[i] = corm__arena_copy(sink->arena, names[i], strlen(names[i]));
+        if (copy[i] == NULL)
+            return corm__fail_memory(error, "rows");
+    }
+    *sink->rows = (struct corm_rows){.column_count = count, .names = copy};
+    sink->count = 0;
+    return 0;
+}
+
+static int value_row(struct corm__sink *base, const struct corm_value *values, uint32_t count,
+                     struct corm_error *error)
+{
+    struct value_sink *sink = (struct value_sink *)base;
+
+    if (sink->rows == NULL)
+        return 0;
+    if (sink->count + count > sink->capacity) {
+        size_t             capacity = (sink->capacity + count) * 2;
+        struct corm_value *grown = corm__arena_grow(
+            sink->arena, sink->values, sink->capacity * sizeof(*grown), capacity * sizeof(*grown));
+        if (grown == NULL)
+            return corm__fail_memory(error, "rows");
+        sink->values = grown;
+        sink->capacity = capacity;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct corm_value *v = &sink->values[sink->count++];
+        *v = values[i];
+        if (v->kind != CORM_V_TEXT && v->kind != CORM_V_BLOB)
+            continue;
+        v->as.s = corm__arena_copy(sink->arena, v->as.p, v->size);
+        if (v->as.s == NULL)
+            return corm__fail_memory(error, "rows");
+    }
+    sink->rows->values = sink->values;
+    sink->rows->row_count++;
+    return 0;
+}
+
+static bool is_one_of(const char *word, const char *const *words)
+{
+    for (; *words != NULL; words++)
+        if (strcmp(word, *words) == 0)
+            return true;
+    return false;
+}
+
+/* What the text may begin with. `*plain`: it leaves nothing behind in the session. */
+static int check_text(struct call *call, const char *text, bool *plain)
+{
+    static const char *const data[] = {"SELECT", "WITH",    "INSERT", "UPDATE",
+                                       "DELETE", "REPLACE", NULL};
+    static const char *const ends[] = {"BEGIN",   "START", "COMMIT", "ROLLBACK", "SAVEPOINT",
+                                       "RELEASE", "END",   "XA",     NULL};
+    char                     word[16];
+
+    corm__first_word(text, word);
+    *plain = is_one_of(word, data);
+    if (is_one_of(word, ends))
+        return misuse(call, "corm_sql() with a text that begins or ends a transaction: use "
+                            "corm_begin(), corm_commit() and corm_rollback()");
+    if (call->trx != NULL && call->trx->function && !*plain)
+        return misuse(call,
+                      "corm_sql() in a function of corm_transact() takes SELECT, WITH, INSERT, "
+                      "UPDATE, DELETE and REPLACE only");
+    return 0;
+}
+
+int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct corm_sql_args *options)
+{
+    const struct corm_sql_args args = CORM__OPTIONS(struct corm_sql_args, options);
+    struct call                call = {.caller = args.error, .file = args.file, .line = args.line};
+    struct value_sink          sink = {.base = {value_start, value_names, value_row},
+                                       .arena = on.trx != NULL ? on.trx->arena : args.arena,
+                                       .rows = rows};
+    struct corm__statement     statement = {0};
+    bool                       plain = true;
+    char                       word[16];
+
+    corm__first_word(args.text, word);
+    call.writes = strcmp(word, "SELECT") != 0;
+    int64_t rc = open_call(&call, on);
+    if (rc == 0)
+        rc = check_text(&call, args.text, &plain);
+    if (rc == 0 && rows != NULL && sink.arena == NULL && call.sql_of == NULL)
+        rc = misuse(&call, "corm_sql() for rows on a db without .arena, in which they could live");
+    if (rc == 0)
+        rc = corm__make_raw(call.arena, &args, &statement, call.error);
+    if (rc == 0 && call.sql_of != NULL) {
+        rc = hand_out(call.sql_of, &statement);
+    } else if (rc == 0) {
+        if (rows != NULL)
+            *rows = (struct corm_rows){0};
+        forget_held(&call, !call.writes);
+        rc = corm__trx_send(call.trx, &statement, &sink.base);
+        if (call.trx->connection != NULL && !plain)
+            call.trx->connection->dirty = true;
+    }
+    return (int)end_call(&call, rows_as_int(rc));
+}

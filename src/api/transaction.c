@@ -1,0 +1,163 @@
+/* api/transaction.c -- the calls of corm/trx.h. */
+#include "api/db.h"
+#include "base/clock.h"
+
+#include <corm/trx.h>
+
+static enum corm_isolation isolation_of(const struct corm_trx_options *o, bool function)
+{
+    if (o->isolation != CORM_ISOLATION_DEFAULT)
+        return o->isolation;
+    if (o->read_only)
+        return CORM_REPEATABLE_READ;
+    return function ? CORM_SERIALIZABLE : CORM_ISOLATION_DEFAULT;
+}
+
+/* A transaction in state OVER with these options, its deadline running; or NULL and an error. */
+static struct corm_trx *new_trx(struct corm_db *db, const struct corm_trx_options *options,
+                                bool function)
+{
+    const struct corm_trx_options o = CORM__OPTIONS(struct corm_trx_options, options);
+    struct corm_error             error = {0};
+    struct corm_trx              *trx = NULL;
+
+    if (o.isolation > CORM_SERIALIZABLE)
+        corm__fail(&error, CORM_MISUSE, "isolation %d does not exist", (int)o.isolation);
+    else if ((trx = corm__trx_take(db->store)) == NULL)
+        corm__fail_memory(&error, "a transaction");
+    if (trx == NULL) {
+        if (o.error != NULL)
+            *o.error = error;
+        return NULL;
+    }
+    trx->function = function;
+    trx->reader = o.read_only;
+    trx->mode = (struct corm__mode){
+        .trx = true, .isolation = isolation_of(&o, function), .read_only = o.read_only};
+    trx->report = o.error;
+    if (o.timeout_ms > 0)
+        trx->timeout_ms = o.timeout_ms;
+    trx->deadline = corm__deadline_in(trx->timeout_ms);
+    return trx;
+}
+
+int corm_transact_(struct corm_db *db, corm_trx_function *function,
+                   const struct corm_trx_options *options)
+{
+    struct corm_trx *trx = new_trx(db, options, true);
+
+    if (trx == NULL)
+        return options->isolation > CORM_SERIALIZABLE ? CORM_MISUSE : CORM_NO_MEMORY;
+    int rc = corm__trx_transact(trx, function, options->arg);
+    corm__trx_give(trx);
+    return rc;
+}
+
+int corm_begin_(struct corm_db *db, const struct corm_trx_options *options)
+{
+    *options->trx = new_trx(db, options, false);
+    if (*options->trx == NULL)
+        return options->isolation > CORM_SERIALIZABLE ? CORM_MISUSE : CORM_NO_MEMORY;
+    corm__trx_ready(*options->trx);
+    return 0;
+}
+
+static bool is_open(const struct corm_trx *trx)
+{
+    return trx->state != CORM__TRX_OVER;
+}
+
+/* What only who began a transaction may do. */
+static int refuse_in_function(struct corm_trx *trx, const char *call, const char *instead)
+{
+    if (!trx->function)
+        return 0;
+    if (corm__trx_check(trx) == 0) {
+        corm__fail(&trx->error, CORM_MISUSE, "%s in a function of corm_transact(): %s", call,
+                   instead);
+        corm__trx_doom(trx, NULL, 0);
+    }
+    return trx->error.code;
+}
+
+int corm_commit(struct corm_trx *trx)
+{
+    int rc = refuse_in_function(trx, "corm_commit()", "return 0 instead");
+
+    return rc < 0 ? rc : corm__trx_commit(trx);
+}
+
+int corm_rollback(struct corm_trx *trx)
+{
+    int rc = refuse_in_function(trx, "corm_rollback()", "return corm_abort() instead");
+
+    if (rc < 0)
+        return rc;
+    if (!is_open(trx))
+        return corm__trx_check(trx);
+    corm__trx_rollback(trx);
+    return 0;
+}
+
+int corm_start(struct corm_trx *trx)
+{
+    int rc = refuse_in_function(trx, "corm_start()", "it is begun already");
+
+    if (rc < 0)
+        return rc;
+    if (is_open(trx)) {
+        if (corm__trx_check(trx) == 0) {
+            corm__fail(&trx->error, CORM_MISUSE, "corm_start() on a transaction that is open");
+            corm__trx_doom(trx, NULL, 0);
+        }
+        return trx->error.code;
+    }
+    trx->attempt = 0;
+    trx->deadline = corm__deadline_in(trx->timeout_ms);
+    corm__trx_ready(trx);
+    return 0;
+}
+
+void corm_end(struct corm_trx *trx)
+{
+    if (trx == NULL || refuse_in_function(trx, "corm_end()", "return instead") < 0)
+        return;
+    if (is_open(trx))
+        corm__trx_rollback(trx);
+    corm__trx_give(trx);
+}
+
+int corm_abort(struct corm_trx *trx, int code, const char *format, ...)
+{
+    int rc = corm__trx_check(trx);
+
+    if (rc < 0)
+        return rc;
+    if (!corm_is_user(code)) {
+        corm__fail(&trx->error, CORM_MISUSE,
+                   "corm_abort() with %d, which is no code of the "
+                   "application's own (CORM_USER and up)",
+                   code);
+    } else {
+        va_list args;
+        va_start(args, format);
+        corm__fail_user(&trx->error, code, format, args);
+        va_end(args);
+    }
+    return corm__trx_doom(trx, NULL, 0);
+}
+
+uint32_t corm_attempt(const struct corm_trx *trx)
+{
+    return trx->attempt;
+}
+
+struct corm_arena *corm_trx_arena(struct corm_trx *trx)
+{
+    return trx->arena;
+}
+
+const struct corm_error *corm_trx_error(const struct corm_trx *trx)
+{
+    return &trx->error;
+}

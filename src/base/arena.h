@@ -1,0 +1,15 @@
+/* base/arena.h -- what the public arena offers to the library itself. */
+#ifndef CORM_BASE_ARENA_H
+#define CORM_BASE_ARENA_H
+
+#include <corm/arena.h>
+#include <stdbool.h>
+
+/* A copy of `size` bytes with a NUL behind them; NULL when there is no memory. */
+char *corm__arena_copy(struct corm_arena *arena, const void *data, size_t size);
+
+/* `old` (or NULL) enlarged from `old_size` to `size` bytes, in place where it is the newest
+ * allocation. NULL when there is no memory: `old` is then as it was. */
+void *corm__arena_grow(struct corm_arena *arena, void *old, size_t old_size, size_t size);
+
+#endif

@@ -1,0 +1,33 @@
+/* base/error.h -- where errors are born.
+ *
+ * Below the api every function that can fail takes a `struct corm_error *` that is never NULL, sets
+ * it by corm__fail() and returns the code. The first error wins: one that is set is not set again. */
+#ifndef CORM_BASE_ERROR_H
+#define CORM_BASE_ERROR_H
+
+#include <corm/error.h>
+#include <stdarg.h>
+
+/* Sets `error`, if it is not set yet, to `code` and "<text>; <cure of the code>", and returns the
+ * code that `error` then has. The text holds no password and no bound value. */
+int corm__fail(struct corm_error *error, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same with what the server said: its errno and SQLSTATE (NULL: none). */
+int corm__fail_server(struct corm_error *error, int code, int server_code, const char *sqlstate,
+                      const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* The text as it is, without a cure: for corm_abort(). */
+int corm__fail_user(struct corm_error *error, int code, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+/* The error of a call that found no memory for `what`. */
+int corm__fail_memory(struct corm_error *error, const char *what);
+
+/* Puts "<where>: " in front of a message; `where` is a short text, such as "insert into `order`". */
+void corm__error_prefix(struct corm_error *error, const char *where);
+
+/* Cuts text that is too long at the end of a UTF-8 character. `size` is with its NUL. */
+void corm__cut_utf8(char *text, size_t size);
+
+#endif

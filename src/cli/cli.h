@@ -1,0 +1,21 @@
+/* cli.h -- what the verbs of the command `corm` share: their exit codes and their entry points.
+ *
+ * A verb gets its own argc and argv, with "corm VERB" as argv[0], and returns the exit code. Results
+ * go to stdout; everything else, progress and complaints, to stderr. */
+#ifndef CORM_CLI_H
+#define CORM_CLI_H
+
+enum cli_exit {
+    CLI_FINE = 0,
+    CLI_BROKEN = 1,   /* the invariant does not hold, or a purchase failed */
+    CLI_USAGE = 2,    /* the command line is wrong */
+    CLI_DATABASE = 3, /* the database could not be reached or used, or the machine ran out */
+    CLI_SIGNAL = 128  /* plus the signal's number, as shells have it */
+};
+
+int race_main(int argc, const char **argv);
+
+/* Prints the help of `corm race` on stdout. */
+void race_help(void);
+
+#endif

@@ -1,0 +1,107 @@
+/* driver/driver.h -- the small table of functions behind which a server stands.
+ *
+ * A *link* is one connection of a driver. It is used by one thread at a time; the pool sees to that.
+ * All functions block, until `deadline` at the latest (base/clock.h); after a deadline that passed
+ * while the server was to answer, the link is lost. Errors are set in `error`, which is never NULL;
+ * `link->lost` then tells whether the link can still be used, and only close() may follow on one
+ * that is lost. */
+#ifndef CORM_DRIVER_DRIVER_H
+#define CORM_DRIVER_DRIVER_H
+
+#include "sql/statement.h"
+
+#include <corm/trx.h>
+
+struct corm__driver;
+
+enum corm__tls { CORM__TLS_DEFAULT, CORM__TLS_VERIFY, CORM__TLS_OFF };
+
+/* Where a node is. Texts live as long as the node. */
+struct corm__endpoint {
+    const struct corm__driver *driver;
+    const char                *host; /* NULL with a socket, and for files */
+    uint16_t                   port;
+    const char                *socket;
+    const char                *user, *password;
+    const char                *database; /* or the file of SQLite; NULL: none */
+    enum corm__tls             tls;
+    const char                *tls_ca;
+    uint32_t                   timeout_ms;
+};
+
+/* What a session is set up for: single statements, or transactions of one kind. */
+struct corm__mode {
+    bool                trx;
+    enum corm_isolation isolation; /* CORM_ISOLATION_DEFAULT: the server's own */
+    bool                read_only;
+};
+
+struct corm__link {
+    const struct corm__driver *driver;
+    enum corm_dialect          dialect;
+    struct corm__mode          mode;
+    bool                       in_trx; /* after the last answer that was no error */
+    bool                       lost;   /* cannot be used any more */
+    bool     rollback_on_timeout;      /* a lock that is not had ends the transaction */
+    uint64_t round_trips;
+};
+
+/* Where rows go. `start` is called for each result set: it sets *types to the table whose columns
+ * these are, or leaves it NULL, which gives the server's own types, and then `names` is called, too.
+ * `row` is called for each row; values live during the call. A negative code of theirs ends the
+ * reading and is returned. */
+struct corm__sink {
+    int (*start)(struct corm__sink *sink, const struct corm_table **types,
+                 struct corm_error *error);
+    int (*names)(struct corm__sink *sink, const char *const *names, uint32_t count,
+                 struct corm_error *error);
+    int (*row)(struct corm__sink *sink, const struct corm_value *values, uint32_t count,
+               struct corm_error *error);
+};
+
+struct corm__result {
+    int64_t rows;      /* that came back, were matched, inserted or removed */
+    int64_t generated; /* the key that the server made for an insert; 0: none */
+};
+
+struct corm__prepared; /* a driver's own */
+
+struct corm__driver {
+    const char *name;
+    bool        has_trips;  /* a statement is a trip to a server */
+    bool        locks_file; /* a transaction that writes holds all rows from its begin */
+
+    /* A new link, ready for single statements; or NULL and an error. */
+    int (*connect)(const struct corm__endpoint *endpoint, bool for_writing, int64_t deadline,
+                   struct corm__link **link, struct corm_error *error);
+    void (*close)(struct corm__link *link);
+
+    /* False where the server has closed the link in the meantime. No trip. */
+    bool (*is_alive)(struct corm__link *link);
+
+    /* Sets the session up for `mode`, or begins a transaction of that mode; no trip where it is
+     * that already. Not inside a transaction. */
+    int (*enter)(struct corm__link *link, const struct corm__mode *mode, int64_t deadline,
+                 struct corm_error *error);
+
+    int (*prepare)(struct corm__link *link, const char *text, size_t size, int64_t deadline,
+                   struct corm__prepared **prepared, struct corm_error *error);
+    /* Also on a link that is lost. */
+    void (*finalize)(struct corm__link *link, struct corm__prepared *prepared);
+    int (*execute)(struct corm__link *link, struct corm__prepared *prepared,
+                   const struct corm__statement *statement, struct corm__sink *sink,
+                   int64_t deadline, struct corm__result *result, struct corm_error *error);
+
+    /* A text without binds and rows, unprepared. */
+    int (*control)(struct corm__link *link, const char *text, int64_t deadline,
+                   struct corm_error *error);
+};
+
+extern const struct corm__driver corm__mariadb;
+extern const struct corm__driver corm__sqlite;
+
+/* What execute() and control() return for a prepared statement that the server has forgotten, or
+ * whose tables changed: prepare it again, once. Never seen above the pool. */
+enum { CORM__STALE_STATEMENT = -9001 };
+
+#endif

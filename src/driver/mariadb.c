@@ -1,0 +1,786 @@
+/* driver/mariadb.c -- MariaDB and MySQL by MariaDB Connector/C.
+ *
+ * Every call that waits for the server is one of the library's non-blocking calls, driven by poll()
+ * to the deadline (wait_for() below); when the deadline passes the library is told that its wait has
+ * timed out, drops the link, and the link is lost.
+ *
+ * A session is pinned when it is opened (pin()): strict SQL, UTC, utf8mb4, no LOAD DATA LOCAL.
+ * Transactions need no BEGIN: a session in transaction mode has autocommit off and the wanted
+ * isolation level, so that the first statement begins one, in the binary protocol and with a count
+ * of its own. Sessions keep the mode, and the pool hands out one that fits, so that a change of mode
+ * (enter(), one trip) is rare.
+ *
+ * Rows: columns of integers are fetched as 64 bits, of floating point as double, everything else as
+ * bytes; so a DATETIME arrives as text. A buffer that is too short is enlarged and the column
+ * fetched again. */
+#include "driver/driver.h"
+#include "base/clock.h"
+#include "driver/mariadb_error.h"
+
+#include <errno.h>
+#include <mysql.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { FIRST_TEXT = 256 };
+
+struct mariadb_link {
+    struct corm__link base;
+    MYSQL            *mysql;
+    char              server_isolation[32]; /* as "REPEATABLE-READ" */
+    bool              timed_out;
+};
+
+/* One column of a result: where the library puts its value. */
+struct cell {
+    long long            whole;
+    double               real;
+    char                *text;
+    unsigned long        capacity, length;
+    my_bool              is_null, is_cut;
+    enum corm_value_kind kind;
+};
+
+struct corm__prepared {
+    MYSQL_STMT        *statement;
+    MYSQL_BIND        *params;
+    unsigned long      param_count;
+    MYSQL_BIND        *columns;
+    struct cell       *cells;
+    struct corm_value *values;
+    unsigned int       column_count, column_capacity;
+    const struct corm_table
+        *bound; /* the types that the columns are bound as; NULL: none, or raw */
+};
+
+static struct mariadb_link *mariadb(struct corm__link *link)
+{
+    return (struct mariadb_link *)link;
+}
+
+/* ---- Waiting -------------------------------------------------------------- */
+
+/* Waits for what the library asked for; MYSQL_WAIT_TIMEOUT when the deadline passes first. */
+static int wait_for(struct mariadb_link *link, int wanted, int64_t deadline)
+{
+    struct pollfd p = {.fd = mysql_get_socket(link->mysql)};
+    int           got = 0;
+
+    if ((wanted & MYSQL_WAIT_READ) != 0)
+        p.events |= POLLIN;
+    if ((wanted & MYSQL_WAIT_WRITE) != 0)
+        p.events |= POLLOUT;
+    if ((wanted & MYSQL_WAIT_EXCEPT) != 0)
+        p.events |= POLLPRI;
+    for (;;) {
+        int n = poll(&p, 1, corm__ms_left(deadline));
+        if (n == 0 || (n < 0 && errno != EINTR)) {
+            link->timed_out = true;
+            return MYSQL_WAIT_TIMEOUT;
+        }
+        if (n > 0)
+            break;
+    }
+    if ((p.revents & (POLLIN | POLLHUP | POLLERR)) != 0)
+        got |= MYSQL_WAIT_READ;
+    if ((p.revents & (POLLOUT | POLLERR)) != 0)
+        got |= MYSQL_WAIT_WRITE;
+    if ((p.revents & POLLPRI) != 0)
+        got |= MYSQL_WAIT_EXCEPT;
+    return (got & wanted) != 0 ? got & wanted : wanted;
+}
+
+static int run_query(struct mariadb_link *link, const char *text, size_t size, int64_t deadline)
+{
+    int rc = 0, wanted = mysql_real_query_start(&rc, link->mysql, text, (unsigned long)size);
+
+    while (wanted != 0)
+        wanted = mysql_real_query_cont(&rc, link->mysql, wait_for(link, wanted, deadline));
+    return rc;
+}
+
+static MYSQL_RES *run_store_result(struct mariadb_link *link, int64_t deadline)
+{
+    MYSQL_RES *rows = NULL;
+    int        wanted = mysql_store_result_start(&rows, link->mysql);
+
+    while (wanted != 0)
+        wanted = mysql_store_result_cont(&rows, link->mysql, wait_for(link, wanted, deadline));
+    return rows;
+}
+
+static int run_prepare(struct mariadb_link *link, MYSQL_STMT *statement, const char *text,
+                       size_t size, int64_t deadline)
+{
+    int rc = 0, wanted = mysql_stmt_prepare_start(&rc, statement, text, (unsigned long)size);
+
+    while (wanted != 0)
+        wanted = mysql_stmt_prepare_cont(&rc, statement, wait_for(link, wanted, deadline));
+    return rc;
+}
+
+static int run_execute(struct mariadb_link *link, MYSQL_STMT *statement, int64_t deadline)
+{
+    int rc = 0, wanted = mysql_stmt_execute_start(&rc, statement);
+
+    while (wanted != 0)
+        wanted = mysql_stmt_execute_cont(&rc, statement, wait_for(link, wanted, deadline));
+    return rc;
+}
+
+static int run_stmt_store_result(struct mariadb_link *link, MYSQL_STMT *statement, int64_t deadline)
+{
+    int rc = 0, wanted = mysql_stmt_store_result_start(&rc, statement);
+
+    while (wanted != 0)
+        wanted = mysql_stmt_store_result_cont(&rc, statement, wait_for(link, wanted, deadline));
+    return rc;
+}
+
+static int run_stmt_next_result(struct mariadb_link *link, MYSQL_STMT *statement, int64_t deadline)
+{
+    int rc = 0, wanted = mysql_stmt_next_result_start(&rc, statement);
+
+    while (wanted != 0)
+        wanted = mysql_stmt_next_result_cont(&rc, statement, wait_for(link, wanted, deadline));
+    return rc;
+}
+
+/* ---- Errors and state ------------------------------------------------------ */
+
+static int fail(struct mariadb_link *link, unsigned int server_code, const char *sqlstate,
+                const char *message, struct corm_error *error)
+{
+    int  code = corm__mariadb_code(server_code);
+    char text[CORM_MESSAGE_MAX / 2];
+
+    link->base.lost = link->base.lost || corm__mariadb_lost(server_code);
+    if (link->timed_out) {
+        link->base.lost = true;
+        return corm__fail_server(error, CORM_DISCONNECTED, (int)server_code, sqlstate,
+                                 "the server did not answer by the deadline");
+    }
+    corm__mariadb_redact(server_code, message, text, sizeof(text));
+    return corm__fail_server(error, code, (int)server_code, sqlstate, "%s (%u)", text, server_code);
+}
+
+static int fail_query(struct mariadb_link *link, struct corm_error *error)
+{
+    return fail(link, mysql_errno(link->mysql), mysql_sqlstate(link->mysql),
+                mysql_error(link->mysql), error);
+}
+
+static int fail_statement(struct mariadb_link *link, MYSQL_STMT *statement,
+                          struct corm_error *error)
+{
+    return fail(link, mysql_stmt_errno(statement), mysql_stmt_sqlstate(statement),
+                mysql_stmt_error(statement), error);
+}
+
+/* To be called after an answer that was no error: after one the flag is stale. */
+static void note_state(struct mariadb_link *link)
+{
+    unsigned int status = 0;
+
+    (void)mariadb_get_infov(link->mysql, MARIADB_CONNECTION_SERVER_STATUS, &status);
+    link->base.in_trx = (status & SERVER_STATUS_IN_TRANS) != 0;
+}
+
+/* ---- Texts without binds --------------------------------------------------- */
+
+static int query(struct mariadb_link *link, const char *text, int64_t deadline,
+                 struct corm_error *error)
+{
+    link->base.round_trips++;
+    if (run_query(link, text, strlen(text), deadline) != 0)
+        return fail_query(link, error);
+    note_state(link);
+    return 0;
+}
+
+static int link_control(struct corm__link *base, const char *text, int64_t deadline,
+                        struct corm_error *error)
+{
+    struct mariadb_link *link = mariadb(base);
+    int                  rc = query(link, text, deadline, error);
+
+    if (rc == 0 && mysql_field_count(link->mysql) > 0) {
+        base->lost = true; /* rows that nobody reads */
+        return corm__fail(error, CORM_MISUSE, "a statement without rows gave rows");
+    }
+    return rc;
+}
+
+/* ---- Opening --------------------------------------------------------------- */
+
+static bool is_loopback(const struct corm__endpoint *endpoint)
+{
+    const char *host = endpoint->host;
+
+    return endpoint->socket != NULL || host == NULL || strcmp(host, "localhost") == 0 ||
+           strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
+}
+
+static void set_options(MYSQL *mysql, const struct corm__endpoint *endpoint)
+{
+    my_bool      yes = 1;
+    unsigned int off = 0;
+    bool         verify = endpoint->tls == CORM__TLS_VERIFY ||
+                  (endpoint->tls == CORM__TLS_DEFAULT && !is_loopback(endpoint));
+
+    mysql_optionsv(mysql, MYSQL_OPT_NONBLOCK, 0);
+    mysql_optionsv(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    mysql_optionsv(mysql, MYSQL_OPT_LOCAL_INFILE, &off);
+    mysql_optionsv(mysql, MYSQL_REPORT_DATA_TRUNCATION, &yes);
+    /* Whatever a server asks for, the password never goes out in clear text. */
+    mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH,
+                   "mysql_native_password,client_ed25519,caching_sha2_password,parsec");
+    if (verify) {
+        mysql_optionsv(mysql, MYSQL_OPT_SSL_ENFORCE, &yes);
+        mysql_optionsv(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
+        if (endpoint->tls_ca != NULL)
+            mysql_optionsv(mysql, MYSQL_OPT_SSL_CA, endpoint->tls_ca);
+    }
+}
+
+static int open_link(struct mariadb_link *link, const struct corm__endpoint *e, int64_t deadline,
+                     struct corm_error *error)
+{
+    MYSQL *opened = NULL;
+
+    link->mysql = mysql_init(NULL);
+    if (link->mysql == NULL)
+        return corm__fail_memory(error, "a connection");
+    set_options(link->mysql, e);
+    int wanted = mysql_real_connect_start(&opened, link->mysql, e->socket != NULL ? NULL : e->host,
+                                          e->user, e->password, e->database,
+                                          e->socket != NULL ? 0 : e->port, e->socket, 0);
+    while (wanted != 0)
+        wanted = mysql_real_connect_cont(&opened, link->mysql, wait_for(link, wanted, deadline));
+    if (opened != NULL)
+        return 0;
+    if (link->timed_out)
+        return corm__fail_server(error, CORM_UNREACHABLE, (int)mysql_errno(link->mysql), NULL,
+                                 "no answer by the deadline");
+    return fail_query(link, error);
+}
+
+/* Reads one row of up to four short texts. */
+static int ask(struct mariadb_link *link, const char *text, int64_t deadline, char answers[4][64],
+               struct corm_error *error)
+{
+    int rc = query(link, text, deadline, error);
+
+    if (rc < 0)
+        return rc;
+    MYSQL_RES *rows = run_store_result(link, deadline);
+    if (rows == NULL)
+        return fail_query(link, error);
+    MYSQL_ROW row = mysql_fetch_row(rows);
+    for (unsigned int i = 0; row != NULL && i < mysql_num_fields(rows) && i < 4; i++)
+        (void)snprintf(answers[i], sizeof(answers[i]), "%s", row[i] != NULL ? row[i] : "");
+    mysql_free_result(rows);
+    return 0;
+}
+
+static int check_version(struct mariadb_link *link, struct corm_error *error)
+{
+    unsigned long version = mysql_get_server_version(link->mysql);
+    bool          maria = link->base.dialect == CORM_DIALECT_MARIADB;
+
+    if (version >= (maria ? 100600ul : 80016ul))
+        return 0;
+    return corm__fail(error, CORM_UNSUPPORTED,
+                      "the server is %s, corm needs MariaDB 10.6 or MySQL "
+                      "8.0.16 at least",
+                      mysql_get_server_info(link->mysql));
+}
+
+/* Makes the session one that corm can rely on, whatever the server's defaults are. */
+static int pin(struct mariadb_link *link, const struct corm__endpoint *endpoint, int64_t deadline,
+               struct corm_error *error)
+{
+    bool     maria = link->base.dialect == CORM_DIALECT_MARIADB;
+    char     text[512], answers[4][64] = {{0}};
+    uint32_t lock_wait = endpoint->timeout_ms / 1000 > 0 ? endpoint->timeout_ms / 1000 : 1;
+
+    (void)snprintf(text, sizeof(text),
+                   "SET SESSION sql_mode='STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_DATE,"
+                   "NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO,"
+                   "NO_ENGINE_SUBSTITUTION%s', time_zone='+00:00', autocommit=1, "
+                   "completion_type=0, foreign_key_checks=1, unique_checks=1, "
+                   "innodb_lock_wait_timeout=LEAST(@@innodb_lock_wait_timeout, %u)",
+                   maria ? ",SIMULTANEOUS_ASSIGNMENT" : "", lock_wait);
+    int rc = query(link, text, deadline, error);
+    if (rc == 0 && maria) {
+        /* So that REPEATABLE READ loses no update; servers before 10.6.18 do not have it (1193). */
+        struct corm_error unknown = {0};
+        rc = query(link, "SET SESSION innodb_snapshot_isolation=ON", deadline, &unknown);
+        if (rc < 0 && unknown.server_code == 1193)
+            rc = 0;
+        else if (rc < 0)
+            *error = unknown;
+    }
+    if (rc == 0)
+        rc = ask(link,
+                 maria ? "SELECT @@tx_isolation, @@innodb_rollback_on_timeout"
+                       : "SELECT @@transaction_isolation, @@innodb_rollback_on_timeout",
+                 deadline, answers, error);
+    memcpy(link->server_isolation, answers[0], sizeof(link->server_isolation) - 1);
+    link->base.rollback_on_timeout = strcmp(answers[1], "1") == 0;
+    return rc;
+}
+
+static void link_close(struct corm__link *base)
+{
+    struct mariadb_link *link = mariadb(base);
+
+    if (link->mysql != NULL) {
+        /* Closing sends a farewell, which must not wait on a dead link. */
+        if (base->lost && mysql_get_socket(link->mysql) != MARIADB_INVALID_SOCKET)
+            (void)shutdown(mysql_get_socket(link->mysql), SHUT_RDWR);
+        mysql_close(link->mysql);
+    }
+    free(link);
+}
+
+static void name_server(const struct corm__endpoint *e, struct corm_error *error)
+{
+    char where[192];
+
+    if (e->socket != NULL)
+        (void)snprintf(where, sizeof(where), "cannot connect to the socket %.120s", e->socket);
+    else
+        (void)snprintf(where, sizeof(where), "cannot connect to %.120s:%u", e->host, e->port);
+    corm__error_prefix(error, where);
+}
+
+static int link_connect(const struct corm__endpoint *endpoint, bool for_writing, int64_t deadline,
+                        struct corm__link **out, struct corm_error *error)
+{
+    struct mariadb_link *link = calloc(1, sizeof(*link));
+
+    (void)for_writing;
+    if (link == NULL)
+        return corm__fail_memory(error, "a connection");
+    link->base.driver = &corm__mariadb;
+    int rc = open_link(link, endpoint, deadline, error);
+    if (rc == 0) {
+        link->base.dialect =
+            mariadb_connection(link->mysql) ? CORM_DIALECT_MARIADB : CORM_DIALECT_MYSQL;
+        rc = check_version(link, error);
+    }
+    if (rc == 0)
+        rc = pin(link, endpoint, deadline, error);
+    if (rc < 0) {
+        link->base.lost = true;
+        link_close(&link->base);
+        name_server(endpoint, error);
+        return rc;
+    }
+    *out = &link->base;
+    return 0;
+}
+
+static bool link_is_alive(struct corm__link *base)
+{
+    char    byte;
+    ssize_t n = recv(mysql_get_socket(mariadb(base)->mysql), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    /* Nothing to read is the rule; a farewell of the server or its end of file is not. */
+    return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+/* ---- Modes ----------------------------------------------------------------- */
+
+static const char *isolation_text(const struct mariadb_link *link, enum corm_isolation isolation)
+{
+    switch (isolation) {
+    case CORM_READ_COMMITTED: return "READ-COMMITTED";
+    case CORM_REPEATABLE_READ: return "REPEATABLE-READ";
+    case CORM_SERIALIZABLE: return "SERIALIZABLE";
+    default: return link->server_isolation;
+    }
+}
+
+static int link_enter(struct corm__link *base, const struct corm__mode *mode, int64_t deadline,
+                      struct corm_error *error)
+{
+    struct mariadb_link *link = mariadb(base);
+    const char          *prefix = base->dialect == CORM_DIALECT_MARIADB ? "tx" : "transaction";
+    char                 text[160];
+
+    if (mode->trx == base->mode.trx && (!mode->trx || (mode->isolation == base->mode.isolation &&
+                                                       mode->read_only == base->mode.read_only)))
+        return 0;
+    if (mode->trx)
+        (void)snprintf(text, sizeof(text),
+                       "SET SESSION %s_isolation='%s', %s_read_only=%d, autocommit=0", prefix,
+                       isolation_text(link, mode->isolation), prefix, mode->read_only);
+    else
+        (void)snprintf(text, sizeof(text), "SET SESSION %s_read_only=0, autocommit=1", prefix);
+    int rc = query(link, text, deadline, error);
+    if (rc < 0)
+        base->lost = true; /* half set up: nobody may use it */
+    else
+        base->mode = *mode;
+    return rc;
+}
+
+/* ---- Prepared statements ---------------------------------------------------- */
+
+static void link_finalize(struct corm__link *base, struct corm__prepared *prepared)
+{
+    (void)base;
+    if (prepared->statement != NULL)
+        mysql_stmt_close(prepared->statement); /* sends, and waits for no answer */
+    for (unsigned int i = 0; i < prepared->column_capacity; i++)
+        free(prepared->cells[i].text);
+    free(prepared->params);
+    free(prepared->columns);
+    free(prepared->cells);
+    free(prepared->values);
+    free(prepared);
+}
+
+static int link_prepare(struct corm__link *base, const char *text, size_t size, int64_t deadline,
+                        struct corm__prepared **out, struct corm_error *error)
+{
+    struct mariadb_link   *link = mariadb(base);
+    struct corm__prepared *p = calloc(1, sizeof(*p));
+
+    if (p == NULL)
+        return corm__fail_memory(error, "a prepared statement");
+    p->statement = mysql_stmt_init(link->mysql);
+    if (p->statement == NULL) {
+        free(p);
+        return corm__fail_memory(error, "a prepared statement");
+    }
+    base->round_trips++;
+    int rc = 0;
+    if (run_prepare(link, p->statement, text, size, deadline) != 0)
+        rc = fail_statement(link, p->statement, error);
+    if (rc == 0) {
+        p->param_count = mysql_stmt_param_count(p->statement);
+        p->params = calloc(p->param_count + 1, sizeof(MYSQL_BIND));
+        if (p->params == NULL)
+            rc = corm__fail_memory(error, "a prepared statement");
+    }
+    if (rc < 0) {
+        link_finalize(base, p);
+        return rc;
+    }
+    *out = p;
+    return 0;
+}
+
+/* ---- Binds and rows ---------------------------------------------------------- */
+
+static int bind_params(struct mariadb_link *link, struct corm__prepared *p,
+                       const struct corm__statement *statement, struct corm_error *error)
+{
+    if (statement->bind_count != p->param_count)
+        return corm__fail(error, CORM_MISUSE, "the statement has %lu `?` and %u values",
+                          p->param_count, statement->bind_count);
+    for (uint32_t i = 0; i < statement->bind_count; i++) {
+        const struct corm_value *v = &statement->binds[i];
+        MYSQL_BIND              *b = &p->params[i];
+        memset(b, 0, sizeof(*b));
+        /* The library only reads what it is bound to. */
+        switch (v->kind) {
+        case CORM_V_UINT: b->is_unsigned = 1; /* fall through */
+        case CORM_V_INT:
+            b->buffer_type = MYSQL_TYPE_LONGLONG;
+            b->buffer = (void *)(uintptr_t)&v->as.i;
+            break;
+        case CORM_V_REAL:
+            b->buffer_type = MYSQL_TYPE_DOUBLE;
+            b->buffer = (void *)(uintptr_t)&v->as.r;
+            break;
+        case CORM_V_TEXT:
+        case CORM_V_BLOB:
+            b->buffer_type = v->kind == CORM_V_TEXT ? MYSQL_TYPE_STRING : MYSQL_TYPE_BLOB;
+            b->buffer = (void *)(uintptr_t)v->as.p;
+            b->buffer_length = v->size;
+            break;
+        default: b->buffer_type = MYSQL_TYPE_NULL;
+        }
+    }
+    if (p->param_count > 0 && mysql_stmt_bind_param(p->statement, p->params) != 0)
+        return fail_statement(link, p->statement, error);
+    return 0;
+}
+
+static bool make_room(struct corm__prepared *p, unsigned int count)
+{
+    if (count <= p->column_capacity)
+        return true;
+    MYSQL_BIND *columns = realloc(p->columns, count * sizeof(*columns));
+    if (columns != NULL)
+        p->columns = columns;
+    struct corm_value *values = realloc(p->values, count * sizeof(*values));
+    if (values != NULL)
+        p->values = values;
+    struct cell *cells = realloc(p->cells, count * sizeof(*cells));
+    if (cells != NULL) {
+        p->cells = cells;
+        memset(cells + p->column_capacity, 0, (count - p->column_capacity) * sizeof(*cells));
+    }
+    if (columns == NULL || values == NULL || cells == NULL)
+        return false;
+    p->column_capacity = count;
+    return true;
+}
+
+/* What a column arrives as: by the model's type, or by the server's. */
+static enum corm_value_kind kind_of(const struct corm_column *column, const MYSQL_FIELD *field)
+{
+    if (column != NULL)
+        return column->type <= CORM_BOOL     ? CORM_V_INT
+               : column->type == CORM_DOUBLE ? CORM_V_REAL
+                                             : CORM_V_TEXT;
+    switch (field->type) {
+    case MYSQL_TYPE_TINY:
+    case MYSQL_TYPE_SHORT:
+    case MYSQL_TYPE_INT24:
+    case MYSQL_TYPE_LONG:
+    case MYSQL_TYPE_LONGLONG:
+    case MYSQL_TYPE_YEAR: return (field->flags & UNSIGNED_FLAG) != 0 ? CORM_V_UINT : CORM_V_INT;
+    case MYSQL_TYPE_FLOAT:
+    case MYSQL_TYPE_DOUBLE: return CORM_V_REAL;
+    case MYSQL_TYPE_TINY_BLOB:
+    case MYSQL_TYPE_MEDIUM_BLOB:
+    case MYSQL_TYPE_LONG_BLOB:
+    case MYSQL_TYPE_BLOB:
+    case MYSQL_TYPE_STRING:
+    case MYSQL_TYPE_VAR_STRING:
+    case MYSQL_TYPE_VARCHAR:
+    case MYSQL_TYPE_BIT:
+    case MYSQL_TYPE_GEOMETRY: return field->charsetnr == 63 ? CORM_V_BLOB : CORM_V_TEXT;
+    default: return CORM_V_TEXT;
+    }
+}
+
+static bool bind_column(struct corm__prepared *p, unsigned int i, enum corm_value_kind kind)
+{
+    struct cell *cell = &p->cells[i];
+    MYSQL_BIND  *b = &p->columns[i];
+
+    memset(b, 0, sizeof(*b));
+    b->is_null = &cell->is_null;
+    b->length = &cell->length;
+    b->error = &cell->is_cut;
+    if (kind == CORM_V_INT || kind == CORM_V_UINT) {
+        b->buffer_type = MYSQL_TYPE_LONGLONG;
+        b->is_unsigned = kind == CORM_V_UINT;
+        b->buffer = &cell->whole;
+    } else if (kind == CORM_V_REAL) {
+        b->buffer_type = MYSQL_TYPE_DOUBLE;
+        b->buffer = &cell->real;
+    } else {
+        if (cell->text == NULL) {
+            cell->text = malloc(FIRST_TEXT);
+            if (cell->text == NULL)
+                return false;
+            cell->capacity = FIRST_TEXT;
+        }
+        b->buffer_type = kind == CORM_V_BLOB ? MYSQL_TYPE_BLOB : MYSQL_TYPE_STRING;
+        b->buffer = cell->text;
+        b->buffer_length = cell->capacity;
+    }
+    cell->kind = kind;
+    p->values[i] = (struct corm_value){0};
+    return true;
+}
+
+/* A text that is longer than its buffer: the whole of it, in a larger one. */
+static int fetch_again(struct mariadb_link *link, struct corm__prepared *p, unsigned int i,
+                       struct corm_error *error)
+{
+    struct cell *cell = &p->cells[i];
+    char        *text = realloc(cell->text, cell->length);
+
+    if (text == NULL)
+        return corm__fail_memory(error, "a text that was read");
+    cell->text = text;
+    cell->capacity = cell->length;
+    p->columns[i].buffer = text;
+    p->columns[i].buffer_length = cell->capacity;
+    if (mysql_stmt_fetch_column(p->statement, &p->columns[i], i, 0) != 0 ||
+        mysql_stmt_bind_result(p->statement, p->columns) != 0) /* for the rows to come */
+        return fail_statement(link, p->statement, error);
+    return 0;
+}
+
+static int take_cell(struct mariadb_link *link, struct corm__prepared *p, unsigned int i,
+                     struct corm_error *error)
+{
+    struct cell       *cell = &p->cells[i];
+    struct corm_value *v = &p->values[i];
+    int                rc = 0;
+
+    v->kind = cell->is_null ? CORM_V_NULL : cell->kind;
+    switch (v->kind) {
+    case CORM_V_NULL: return 0;
+    case CORM_V_INT:
+    case CORM_V_UINT:
+    case CORM_V_REAL:
+        if (cell->is_cut)
+            return corm__fail(error, CORM_BAD_VALUE,
+                              "column %u holds a number in the database that "
+                              "its model cannot take",
+                              i + 1);
+        if (cell->kind == CORM_V_REAL)
+            v->as.r = cell->real;
+        else
+            v->as.i = cell->whole;
+        return 0;
+    default:
+        if (cell->length > cell->capacity)
+            rc = fetch_again(link, p, i, error);
+        v->as.p = cell->text;
+        v->size = (uint32_t)cell->length;
+        return rc;
+    }
+}
+
+/* The server's own types and names, which only rows without a model need. */
+static int describe_rows(struct mariadb_link *link, struct corm__prepared *p,
+                         struct corm__sink *sink, struct corm_error *error)
+{
+    MYSQL_RES *meta = mysql_stmt_result_metadata(p->statement);
+
+    if (meta == NULL)
+        return fail_statement(link, p->statement, error);
+    const MYSQL_FIELD *fields = mysql_fetch_fields(meta);
+    const char       **names = malloc(p->column_count * sizeof(*names));
+    int                rc = names == NULL ? corm__fail_memory(error, "rows") : 0;
+    for (unsigned int i = 0; rc == 0 && i < p->column_count; i++) {
+        names[i] = fields[i].name;
+        if (!bind_column(p, i, kind_of(NULL, &fields[i])))
+            rc = corm__fail_memory(error, "rows");
+    }
+    if (rc == 0)
+        rc = sink->names(sink, names, p->column_count, error);
+    free(names);
+    mysql_free_result(meta);
+    return rc;
+}
+
+/* Tells the sink of a result set and binds its columns. A statement that comes again with the same
+ * model is bound already. */
+static int start_rows(struct mariadb_link *link, struct corm__prepared *p, struct corm__sink *sink,
+                      struct corm_error *error)
+{
+    const struct corm_table *types = NULL;
+    int                      rc = sink->start(sink, &types, error);
+
+    if (rc < 0 || (types != NULL && types == p->bound))
+        return rc;
+    p->bound = NULL;
+    if (!make_room(p, p->column_count))
+        return corm__fail_memory(error, "rows");
+    if (types == NULL) {
+        rc = describe_rows(link, p, sink, error);
+    } else if (types->column_count != p->column_count) {
+        rc = corm__fail(error, CORM_MISUSE, "the statement has %u columns, its model %u",
+                        p->column_count, types->column_count);
+    } else {
+        for (unsigned int i = 0; rc == 0 && i < p->column_count; i++)
+            if (!bind_column(p, i, kind_of(&types->columns[i], NULL)))
+                rc = corm__fail_memory(error, "rows");
+    }
+    if (rc == 0 && mysql_stmt_bind_result(p->statement, p->columns) != 0)
+        rc = fail_statement(link, p->statement, error);
+    if (rc == 0)
+        p->bound = types;
+    return rc;
+}
+
+/* Reads one result set to its end, whatever becomes of its rows, so that the link stays usable. */
+static int read_rows(struct mariadb_link *link, struct corm__prepared *p, struct corm__sink *sink,
+                     int64_t deadline, int64_t *count, struct corm_error *error)
+{
+    p->column_count = mysql_stmt_field_count(p->statement);
+    if (run_stmt_store_result(link, p->statement, deadline) != 0)
+        return fail_statement(link, p->statement, error);
+    int rc = start_rows(link, p, sink, error);
+    while (rc == 0) {
+        int fetched = mysql_stmt_fetch(p->statement);
+        if (fetched == MYSQL_NO_DATA)
+            break;
+        if (fetched != 0 && fetched != MYSQL_DATA_TRUNCATED)
+            rc = fail_statement(link, p->statement, error);
+        for (unsigned int i = 0; rc == 0 && i < p->column_count; i++)
+            rc = take_cell(link, p, i, error);
+        if (rc == 0)
+            rc = sink->row(sink, p->values, p->column_count, error);
+        (*count)++;
+    }
+    mysql_stmt_free_result(p->statement);
+    return rc;
+}
+
+/* How many rows a write matched: the server counts those that it changed, and tells of the others
+ * only in its message. */
+static int64_t matched(struct mariadb_link *link, MYSQL_STMT *statement)
+{
+    static const char label[] = "Rows matched: ";
+    const char       *info = mysql_info(link->mysql);
+
+    if (info != NULL && strncmp(info, label, strlen(label)) == 0)
+        return strtoll(info + strlen(label), NULL, 10);
+    return (int64_t)mysql_stmt_affected_rows(statement);
+}
+
+static int link_execute(struct corm__link *base, struct corm__prepared *p,
+                        const struct corm__statement *statement, struct corm__sink *sink,
+                        int64_t deadline, struct corm__result *result, struct corm_error *error)
+{
+    struct mariadb_link *link = mariadb(base);
+    int                  rc = bind_params(link, p, statement, error), more = 0;
+    bool                 had_rows = false;
+
+    *result = (struct corm__result){0};
+    if (rc < 0)
+        return rc;
+    base->round_trips++;
+    if (run_execute(link, p->statement, deadline) != 0)
+        return fail_statement(link, p->statement, error);
+    do {
+        if (mysql_stmt_field_count(p->statement) == 0)
+            continue;
+        had_rows = true;
+        result->rows = 0;
+        int read = read_rows(link, p, sink, deadline, &result->rows, error);
+        rc = rc < 0 ? rc : read;
+        if (base->lost)
+            return rc;
+    } while ((more = run_stmt_next_result(link, p->statement, deadline)) == 0);
+    if (more > 0) {
+        int failed = fail_statement(link, p->statement, error);
+        return rc < 0 ? rc : failed;
+    }
+    note_state(link);
+    if (!had_rows) {
+        result->rows = matched(link, p->statement);
+        result->generated = (int64_t)mysql_stmt_insert_id(p->statement);
+    }
+    return rc;
+}
+
+const struct corm__driver corm__mariadb = {
+    .name = "mariadb",
+    .has_trips = true,
+    .connect = link_connect,
+    .close = link_close,
+    .is_alive = link_is_alive,
+    .enter = link_enter,
+    .prepare = link_prepare,
+    .finalize = link_finalize,
+    .execute = link_execute,
+    .control = link_control,
+};

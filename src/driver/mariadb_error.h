@@ -1,0 +1,16 @@
+/* driver/mariadb_error.h -- codes of MariaDB, MySQL and Connector/C. */
+#ifndef CORM_DRIVER_MARIADB_ERROR_H
+#define CORM_DRIVER_MARIADB_ERROR_H
+
+#include "base/error.h"
+
+/* corm's code for an errno of the server or the client library. */
+int corm__mariadb_code(unsigned int server_code);
+
+/* Whether the link is gone after it. */
+bool corm__mariadb_lost(unsigned int server_code);
+
+/* The server's message without the values of rows that it may show, in `text`. */
+void corm__mariadb_redact(unsigned int server_code, const char *message, char *text, size_t size);
+
+#endif

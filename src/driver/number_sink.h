@@ -1,0 +1,14 @@
+/* driver/number_sink.h -- for a result that is one whole number. */
+#ifndef CORM_DRIVER_NUMBER_SINK_H
+#define CORM_DRIVER_NUMBER_SINK_H
+
+#include "driver/driver.h"
+
+struct corm__number_sink {
+    struct corm__sink base;
+    int64_t           number; /* the first column of the last row; 0 without one */
+};
+
+struct corm__number_sink corm__number_sink(void);
+
+#endif

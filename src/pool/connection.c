@@ -1,0 +1,334 @@
+/* pool/connection.c -- one connection: a driver's link, its prepared statements, its counters.
+ *
+ * The cache holds at most CORM__CACHE_MAX prepared statements by text, with the list newest..oldest
+ * through the same entries. A statement that the server has forgotten is prepared again, once: it
+ * has not run. */
+#include "pool/connection.h"
+
+#include "base/clock.h"
+#include "driver/number_sink.h"
+#include "sql/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct corm__cached {
+    struct corm__map_entry entry;
+    struct corm__cached   *newer, *older;
+    struct corm__prepared *prepared;
+    char                   text[];
+};
+
+/* ---- The cache -------------------------------------------------------------- */
+
+static void unlink_cached(struct corm__connection *c, struct corm__cached *cached)
+{
+    if (cached->newer != NULL)
+        cached->newer->older = cached->older;
+    else
+        c->newest = cached->older;
+    if (cached->older != NULL)
+        cached->older->newer = cached->newer;
+    else
+        c->oldest = cached->newer;
+}
+
+static void link_newest(struct corm__connection *c, struct corm__cached *cached)
+{
+    cached->newer = NULL;
+    cached->older = c->newest;
+    if (c->newest != NULL)
+        c->newest->newer = cached;
+    else
+        c->oldest = cached;
+    c->newest = cached;
+}
+
+static void drop_cached(struct corm__connection *c, struct corm__cached *cached)
+{
+    unlink_cached(c, cached);
+    corm__map_remove(&c->cache, &cached->entry);
+    c->link->driver->finalize(c->link, cached->prepared);
+    free(cached);
+}
+
+static int add_cached(struct corm__connection *c, const struct corm__statement *statement,
+                      int64_t deadline, struct corm__cached **out, struct corm_error *error)
+{
+    struct corm__cached *cached = calloc(1, sizeof(*cached) + statement->size + 1);
+
+    if (cached == NULL)
+        return corm__fail_memory(error, "a prepared statement");
+    memcpy(cached->text, statement->text, statement->size);
+    if (c->cache.count >= CORM__CACHE_MAX)
+        drop_cached(c, c->oldest);
+    int rc = c->link->driver->prepare(c->link, statement->text, statement->size, deadline,
+                                      &cached->prepared, error);
+    if (rc == 0 && !corm__map_add(&c->cache, &cached->entry, cached->text, statement->size)) {
+        c->link->driver->finalize(c->link, cached->prepared);
+        rc = corm__fail_memory(error, "a prepared statement");
+    }
+    if (rc < 0) {
+        free(cached);
+        return rc;
+    }
+    link_newest(c, cached);
+    *out = cached;
+    return 0;
+}
+
+static int execute_cached(struct corm__connection *c, const struct corm__statement *statement,
+                          struct corm__run *run, struct corm_error *error)
+{
+    struct corm__cached *cached = NULL;
+    int                  rc = 0;
+
+    for (int tries = 0; tries < 2; tries++) {
+        cached = (struct corm__cached *)(void *)corm__map_find(&c->cache, statement->text,
+                                                               statement->size);
+        if (cached == NULL) {
+            rc = add_cached(c, statement, run->deadline, &cached, error);
+        } else if (cached != c->newest) {
+            unlink_cached(c, cached);
+            link_newest(c, cached);
+        }
+        if (rc < 0)
+            return rc;
+        rc = c->link->driver->execute(c->link, cached->prepared, statement, run->sink,
+                                      run->deadline, &run->result, error);
+        if (rc != CORM__STALE_STATEMENT)
+            return rc;
+        drop_cached(c, cached);
+        if (statement->compound || tries > 0)
+            break;
+        *error = (struct corm_error){0};
+    }
+    /* Of a compound a part may have run: only the whole transaction may run again. */
+    error->code = statement->compound ? CORM_CONFLICT : CORM_SERVER_ERROR;
+    return error->code;
+}
+
+/* ---- Opening and closing ----------------------------------------------------- */
+
+int corm__connection_open(const struct corm__endpoint *endpoint, bool for_writing,
+                          struct corm__watch *watch, int64_t deadline,
+                          struct corm__connection **out, struct corm_error *error)
+{
+    struct corm__connection *c = calloc(1, sizeof(*c));
+
+    if (c == NULL)
+        return corm__fail_memory(error, "a connection");
+    int rc = endpoint->driver->connect(endpoint, for_writing, deadline, &c->link, error);
+    if (rc < 0) {
+        free(c);
+        return rc;
+    }
+    c->watch = watch;
+    c->number = (uint32_t)atomic_fetch_add(&watch->connects, 1) + 1;
+    c->link->round_trips = 0;
+    *out = c;
+    return 0;
+}
+
+void corm__connection_close(struct corm__connection *c)
+{
+    while (c->oldest != NULL)
+        drop_cached(c, c->oldest);
+    corm__map_free(&c->cache);
+    c->link->driver->close(c->link);
+    free(c);
+}
+
+/* ---- Counting and telling ------------------------------------------------------ */
+
+struct trip {
+    int64_t  began;
+    uint64_t round_trips;
+};
+
+static struct trip begin_trip(const struct corm__connection *c)
+{
+    return (struct trip){.began = c->watch->on_statement != NULL ? corm__now() : 0,
+                         .round_trips = c->link->round_trips};
+}
+
+static void end_trip(struct corm__connection *c, const struct trip *trip,
+                     const struct corm__statement *statement, uint32_t attempt, int64_t rows,
+                     const struct corm_error *error)
+{
+    struct corm__watch *w = c->watch;
+    uint64_t            round_trips = c->link->round_trips - trip->round_trips;
+
+    atomic_fetch_add_explicit(&w->round_trips, round_trips, memory_order_relaxed);
+    if (w->on_statement == NULL)
+        return;
+    struct corm_event event = {
+        .size = sizeof(event),
+        .text = statement->text,
+        .bind_count = statement->bind_count,
+        .round_trips = (uint32_t)round_trips,
+        .code = error->code,
+        .server_code = error->server_code,
+        .rows = rows,
+        .nanoseconds = corm__now() - trip->began,
+        .attempt = attempt,
+        .connection = c->number,
+    };
+    w->on_statement(&event, w->on_statement_arg);
+}
+
+/* ---- Running ------------------------------------------------------------------- */
+
+int corm__connection_enter(struct corm__connection *c, const struct corm__mode *mode,
+                           uint32_t attempt, int64_t deadline, struct corm_error *error)
+{
+    struct trip            trip = begin_trip(c);
+    struct corm__statement s =
+        corm__control(mode->trx ? "(session for transactions)" : "(session for single statements)");
+    uint64_t before = c->link->round_trips;
+    int      rc = c->link->driver->enter(c->link, mode, deadline, error);
+
+    if (c->link->round_trips != before || rc < 0)
+        end_trip(c, &trip, &s, attempt, 0, error);
+    return rc;
+}
+
+int corm__connection_control(struct corm__connection *c, const char *text, uint32_t attempt,
+                             int64_t deadline, struct corm_error *error)
+{
+    struct trip            trip = begin_trip(c);
+    struct corm__statement s = corm__control(text);
+    int                    rc = c->link->driver->control(c->link, text, deadline, error);
+
+    atomic_fetch_add_explicit(&c->watch->statements, 1, memory_order_relaxed);
+    end_trip(c, &trip, &s, attempt, 0, error);
+    return rc;
+}
+
+static int run_one(struct corm__connection *c, const struct corm__statement *statement,
+                   struct corm__run *run, struct corm_error *error)
+{
+    struct trip trip = begin_trip(c);
+    int         rc;
+
+    run->result = (struct corm__result){0};
+    if (statement->verb == CORM__CONTROL) {
+        rc = c->link->driver->control(c->link, statement->text, run->deadline, error);
+    } else if (statement->once) {
+        struct corm__prepared *prepared = NULL;
+        rc = c->link->driver->prepare(c->link, statement->text, statement->size, run->deadline,
+                                      &prepared, error);
+        if (rc == 0) {
+            rc = c->link->driver->execute(c->link, prepared, statement, run->sink, run->deadline,
+                                          &run->result, error);
+            c->link->driver->finalize(c->link, prepared);
+        }
+    } else {
+        rc = execute_cached(c, statement, run, error);
+    }
+    end_trip(c, &trip, statement, run->attempt, run->result.rows, error);
+    return rc;
+}
+
+static int run_each(struct corm__connection *c, struct corm__run *run, struct corm_error *error)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        const struct corm__statement *s = &run->statements[i];
+        run->failed = i;
+        int rc = run_one(c, s, run, error);
+        if (rc < 0)
+            return rc;
+        if (s->id != NULL)
+            *s->id = run->result.generated;
+    }
+    return 0;
+}
+
+/* ---- One trip for many: the sink in front of the caller's ------------------------ */
+
+/* Takes the generated keys that come in front of the rows, each in a result set of its own. */
+struct keys_sink {
+    struct corm__sink       base;
+    const struct corm__run *run;
+    size_t                  next; /* the statement whose key comes next; run->count: the rows */
+};
+
+static void find_next(struct keys_sink *s)
+{
+    while (s->next < s->run->count && s->run->statements[s->next].id == NULL)
+        s->next++;
+}
+
+static int keys_start(struct corm__sink *base, const struct corm_table **types,
+                      struct corm_error *error)
+{
+    struct keys_sink *s = (struct keys_sink *)base;
+
+    find_next(s);
+    return s->next < s->run->count ? 0 : s->run->sink->start(s->run->sink, types, error);
+}
+
+static int keys_names(struct corm__sink *base, const char *const *names, uint32_t count,
+                      struct corm_error *error)
+{
+    struct keys_sink *s = (struct keys_sink *)base;
+
+    return s->next < s->run->count ? 0 : s->run->sink->names(s->run->sink, names, count, error);
+}
+
+static int keys_row(struct corm__sink *base, const struct corm_value *values, uint32_t count,
+                    struct corm_error *error)
+{
+    struct keys_sink *s = (struct keys_sink *)base;
+
+    if (s->next == s->run->count)
+        return s->run->sink->row(s->run->sink, values, count, error);
+    *s->run->statements[s->next].id = values[0].as.i;
+    s->next++;
+    return 0;
+}
+
+/* Which statement of a compound has failed; 0 where nobody knows. */
+static size_t ask_failed(struct corm__connection *c, const struct corm__run *run)
+{
+    struct corm__number_sink sink = corm__number_sink();
+    struct corm__statement   ask = corm__control(CORM__BATCH_ASK_FAILED);
+    struct corm__run         again = {.sink = &sink.base,
+                                      .arena = run->arena,
+                                      .attempt = run->attempt,
+                                      .deadline = run->deadline};
+    struct corm_error        ignored = {0};
+
+    ask.verb = CORM__READ;
+    if (c->link->lost || !corm__counts_writes(run->statements, run->count) ||
+        run_one(c, &ask, &again, &ignored) < 0 || sink.number < 0 ||
+        (size_t)sink.number >= run->count)
+        return 0;
+    return (size_t)sink.number;
+}
+
+static int run_compound(struct corm__connection *c, struct corm__run *run, struct corm_error *error)
+{
+    struct keys_sink       keys = {.base = {keys_start, keys_names, keys_row}, .run = run};
+    struct corm__statement compound;
+    struct corm__run       whole = *run;
+    int rc = corm__make_compound(run->arena, run->statements, run->count, &compound, error);
+
+    if (rc < 0)
+        return rc;
+    whole.sink = &keys.base;
+    rc = run_one(c, &compound, &whole, error);
+    run->result = whole.result;
+    run->failed = rc < 0 ? ask_failed(c, run) : 0;
+    return rc;
+}
+
+int corm__connection_run(struct corm__connection *c, struct corm__run *run,
+                         struct corm_error *error)
+{
+    atomic_fetch_add_explicit(&c->watch->statements, run->count, memory_order_relaxed);
+    run->failed = 0;
+    if (run->count > 1 && corm__has_compound(c->link->dialect))
+        return run_compound(c, run, error);
+    return run_each(c, run, error);
+}

@@ -1,0 +1,46 @@
+/* pool/node.c -- one server, or one SQLite file, with its connections. */
+#include "pool/node.h"
+
+#include "base/clock.h"
+
+int corm__node_open(struct corm__node *node, uint32_t connections, struct corm_error *error)
+{
+    bool                     apart = node->endpoint.driver->locks_file && connections > 1;
+    struct corm__mode        single = {0};
+    struct corm__connection *c = NULL;
+
+    node->write = corm__pool_new(&node->endpoint, true, apart ? 1 : connections, &node->watch);
+    node->read = node->write;
+    if (apart)
+        node->read = corm__pool_new(&node->endpoint, false, connections - 1, &node->watch);
+    int rc = node->write == NULL || node->read == NULL
+                 ? corm__fail_memory(error, "a pool")
+                 : corm__pool_acquire(node->write, &single, corm__deadline_in(node->timeout_ms), &c,
+                                      error);
+    if (rc < 0) {
+        corm__node_close(node);
+        return rc;
+    }
+    node->dialect = c->link->dialect;
+    corm__pool_release(node->write, c);
+    return 0;
+}
+
+void corm__node_close(struct corm__node *node)
+{
+    if (node->read != node->write)
+        corm__pool_free(node->read); /* before the writer: the last one to close checkpoints */
+    corm__pool_free(node->write);
+    node->read = node->write = NULL;
+}
+
+int corm__node_fill(struct corm__node *node, struct corm_error *error)
+{
+    int64_t deadline = corm__deadline_in(node->timeout_ms);
+    int     n = corm__pool_fill(node->write, deadline, error);
+
+    if (n < 0 || node->read == node->write)
+        return n;
+    int m = corm__pool_fill(node->read, deadline, error);
+    return m < 0 ? m : n + m;
+}

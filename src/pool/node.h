@@ -1,0 +1,25 @@
+/* pool/node.h -- one server, or one SQLite file, with its connections.
+ *
+ * A server has one pool. A file has two: one connection writes, the others read beside it; in memory
+ * there is one connection for both. */
+#ifndef CORM_POOL_NODE_H
+#define CORM_POOL_NODE_H
+
+#include "pool/pool.h"
+
+struct corm__node {
+    struct corm__endpoint endpoint;
+    struct corm__pool    *write, *read; /* the same one, where there is one */
+    struct corm__watch    watch;
+    uint32_t              timeout_ms; /* the default deadline */
+    enum corm_dialect     dialect;    /* known once a connection was open */
+};
+
+/* Opens the node's pools, with `connections` in all, and one connection. On error nothing is open. */
+int  corm__node_open(struct corm__node *node, uint32_t connections, struct corm_error *error);
+void corm__node_close(struct corm__node *node);
+
+/* Opens all connections; how many there are then, or the first error. */
+int corm__node_fill(struct corm__node *node, struct corm_error *error);
+
+#endif

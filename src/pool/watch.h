@@ -1,0 +1,15 @@
+/* pool/watch.h -- what a db counts, and whom it tells of statements. Shared by its connections and
+ * transactions; the counters may be touched from any thread, the rest does not change. */
+#ifndef CORM_POOL_WATCH_H
+#define CORM_POOL_WATCH_H
+
+#include <corm/db.h>
+#include <stdatomic.h>
+
+struct corm__watch {
+    corm_event_function *on_statement; /* or NULL */
+    void                *on_statement_arg;
+    _Atomic uint64_t round_trips, statements, transactions, commits, rollbacks, attempts, connects;
+};
+
+#endif

@@ -1,0 +1,32 @@
+/* schema/row.h -- a row struct's fields to and from values. */
+#ifndef CORM_SCHEMA_ROW_H
+#define CORM_SCHEMA_ROW_H
+
+#include "base/error.h"
+
+#include <corm/condition.h>
+#include <corm/model.h>
+
+/* The value of a column's field in `row`; text is pointed at, not copied. A NULL text in a column
+ * that is NOT NULL is CORM_V_NULL all the same: who writes it checks. */
+struct corm_value corm__field_get(const struct corm_column *column, const void *row);
+
+/* Puts a value as the drivers deliver it (INT, REAL, TEXT with its size, NULL) into a column's field;
+ * text is copied into the arena. CORM_BAD_VALUE where it does not fit: nothing is put then. */
+int corm__field_set(const struct corm_column *column, void *row, struct corm_value value,
+                    struct corm_arena *arena, struct corm_error *error);
+
+/* All columns of a table, in order. On error the row is partly set: give it a scratch row. */
+int corm__row_set(const struct corm_table *table, void *row, const struct corm_value *values,
+                  struct corm_arena *arena, struct corm_error *error);
+
+/* Whether `column` is one of the table's. */
+bool corm__has_column(const struct corm_table *table, const struct corm_column *column);
+
+/* Whether rows of the table hold pointers to text. */
+bool corm__has_text(const struct corm_table *table);
+
+/* The column that the server generates, or NULL. */
+const struct corm_column *corm__generated_column(const struct corm_table *table);
+
+#endif

@@ -1,0 +1,77 @@
+/* sql/batch.c -- several statements as one compound statement. */
+#include "sql/batch.h"
+
+#include "base/arena.h"
+#include "base/buffer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool corm__has_compound(enum corm_dialect dialect)
+{
+    return dialect == CORM_DIALECT_MARIADB;
+}
+
+static size_t count_writes(const struct corm__statement *statements, size_t count)
+{
+    size_t writes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        writes += statements[i].verb == CORM__INSERT || statements[i].verb == CORM__WRITE;
+    return writes;
+}
+
+bool corm__counts_writes(const struct corm__statement *statements, size_t count)
+{
+    return count_writes(statements, count) >= 2;
+}
+
+/* After statement `i`: how many are done; NULL after the last write, which is how it rests. */
+static void put_mark(struct corm__buffer *b, size_t i, size_t writes)
+{
+    char mark[48];
+
+    if (writes < 2 || i >= writes)
+        return;
+    if (i + 1 < writes)
+        (void)snprintf(mark, sizeof(mark), "SET @corm_at = %zu; ", i + 1);
+    else
+        (void)snprintf(mark, sizeof(mark), "SET @corm_at = NULL; ");
+    corm__buffer_puts(b, mark);
+}
+
+int corm__make_compound(struct corm_arena *arena, const struct corm__statement *statements,
+                        size_t count, struct corm__statement *compound, struct corm_error *error)
+{
+    struct corm__buffer b;
+    size_t              writes = count_writes(statements, count), n = 0, binds = 0;
+
+    corm__buffer_init(&b, arena);
+    corm__buffer_puts(&b, "BEGIN NOT ATOMIC ");
+    *compound = statements[count - 1];
+    compound->once = false;
+    compound->compound = true;
+    compound->verb = statements[count - 1].verb == CORM__READ ? CORM__READ : CORM__WRITE;
+    compound->id = NULL;
+    for (size_t i = 0; i < count; i++) {
+        corm__buffer_add(&b, statements[i].text, statements[i].size);
+        corm__buffer_puts(&b, statements[i].id != NULL ? "; SELECT LAST_INSERT_ID(); " : "; ");
+        put_mark(&b, i, writes);
+        binds += statements[i].bind_count;
+        compound->once = compound->once || statements[i].once;
+    }
+    corm__buffer_puts(&b, "END");
+    struct corm_value *all = corm_arena_alloc(arena, (binds + 1) * sizeof(*all));
+    if (all == NULL || b.failed)
+        return corm__fail_memory(error, "a batch of statements");
+    for (size_t i = 0; i < count; i++) {
+        if (statements[i].bind_count > 0)
+            memcpy(all + n, statements[i].binds, statements[i].bind_count * sizeof(*all));
+        n += statements[i].bind_count;
+    }
+    compound->text = b.text;
+    compound->size = b.size;
+    compound->binds = all;
+    compound->bind_count = (uint32_t)binds;
+    return 0;
+}

@@ -1,0 +1,29 @@
+/* sql/batch.h -- several statements in one trip.
+ *
+ * What goes together must stop at the first error, and commit nothing then. MariaDB has a compound
+ * statement for that, which can be prepared with `?` in it and runs in the binary protocol:
+ *
+ *     BEGIN NOT ATOMIC <statement>; <statement>; COMMIT; END
+ *
+ * With two or more writes it keeps count of them in the user variable @corm_at, so that after an
+ * error corm can ask which one failed; it is NULL at rest. Behind an insert whose generated key is
+ * asked for stands SELECT LAST_INSERT_ID(): one result set of one row for each of them, in order, in
+ * front of the rows of the last statement. */
+#ifndef CORM_SQL_BATCH_H
+#define CORM_SQL_BATCH_H
+
+#include "sql/statement.h"
+
+#define CORM__BATCH_ASK_FAILED "SELECT CAST(COALESCE(@corm_at, 0) AS SIGNED), @corm_at := NULL"
+
+/* Whether the dialect has a compound statement. */
+bool corm__has_compound(enum corm_dialect dialect);
+
+/* Whether a compound of these keeps count of its writes. */
+bool corm__counts_writes(const struct corm__statement *statements, size_t count);
+
+/* The `count` statements as one; a read may only be the last. 0 or CORM_NO_MEMORY. */
+int corm__make_compound(struct corm_arena *arena, const struct corm__statement *statements,
+                        size_t count, struct corm__statement *compound, struct corm_error *error);
+
+#endif

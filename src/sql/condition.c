@@ -1,0 +1,322 @@
+/* sql/condition.c -- conditions: to SQL, and put together at run time.
+ *
+ * One walk over the tree gives text and binds. LIKE is always written with ESCAPE '!': SQLite has no
+ * escape character of its own, and MariaDB's backslash depends on the sql_mode. */
+#include "base/arena.h"
+#include "schema/row.h"
+#include "sql/writer.h"
+
+#include <string.h>
+
+enum { DEPTH_MAX = 64 };
+
+static void put_at(struct corm__writer *w, const struct corm_expr *expr, int depth);
+
+static const char *comparison(enum corm_op op)
+{
+    switch (op) {
+    case CORM_EQ: return " = ";
+    case CORM_NE: return " <> ";
+    case CORM_LT: return " < ";
+    case CORM_LE: return " <= ";
+    case CORM_GT: return " > ";
+    case CORM_GE: return " >= ";
+    default: return NULL;
+    }
+}
+
+/* `text` between wildcards, its own wildcards escaped. */
+static struct corm_value pattern_of(struct corm__writer *w, const struct corm_expr *expr)
+{
+    const char *text = expr->value.as.s;
+    char       *pattern = corm_arena_alloc(w->arena, 2 * strlen(text) + 3);
+    char       *p = pattern;
+
+    if (pattern == NULL) {
+        corm__fail_memory(w->error, "the values of a statement");
+        return corm_v_null_();
+    }
+    if (expr->op != CORM_STARTS_WITH)
+        *p++ = '%';
+    for (; *text != '\0'; text++) {
+        if (*text == '%' || *text == '_' || *text == '!')
+            *p++ = '!';
+        *p++ = *text;
+    }
+    if (expr->op != CORM_ENDS_WITH)
+        *p++ = '%';
+    *p = '\0';
+    return corm_v_text_(pattern);
+}
+
+static void put_like(struct corm__writer *w, const struct corm_expr *expr)
+{
+    struct corm_value pattern = expr->value;
+
+    if (expr->op != CORM_LIKE && pattern.kind == CORM_V_COLUMN) {
+        corm__fail(w->error, CORM_MISUSE, "corm_starts_with() and the like take a text, no column");
+        return;
+    }
+    if (expr->op != CORM_LIKE && pattern.kind == CORM_V_TEXT)
+        pattern = pattern_of(w, expr);
+    if (w->error->code != 0)
+        return;
+    corm__put_column(w, expr->column);
+    corm__put(w, " LIKE ");
+    corm__put_value(w, expr->column, pattern, CORM__COMPARED);
+    corm__put(w, " ESCAPE '!'");
+}
+
+static struct corm_value list_value(const struct corm_expr *expr, size_t i)
+{
+    switch (expr->list_type) {
+    case CORM_LIST_INT32: return corm_v_int_(((const int32_t *)expr->list)[i]);
+    case CORM_LIST_INT64: return corm_v_int_(((const int64_t *)expr->list)[i]);
+    case CORM_LIST_DOUBLE: return corm_v_real_(((const double *)expr->list)[i]);
+    case CORM_LIST_TEXT: return corm_v_text_(((const char *const *)expr->list)[i]);
+    }
+    return corm_v_null_();
+}
+
+static size_t list_count(const struct corm_expr *expr)
+{
+    size_t n = 0;
+
+    if (expr->op == CORM_IN_LIST)
+        return expr->count;
+    for (const struct corm_value *v = expr->list; v->kind != CORM_V_NONE; v++)
+        n++;
+    return n;
+}
+
+static void put_in(struct corm__writer *w, const struct corm_expr *expr)
+{
+    size_t n = list_count(expr);
+
+    if (n == 0) {
+        corm__fail(w->error, CORM_MISUSE,
+                   "an IN list has no values: it would match nothing; leave "
+                   "the statement out");
+        return;
+    }
+    corm__put_column(w, expr->column);
+    for (size_t i = 0; i < n && w->error->code == 0; i++) {
+        corm__put(w, i == 0 ? " IN (" : ", ");
+        corm__put_value(w, expr->column,
+                        expr->op == CORM_IN ? ((const struct corm_value *)expr->list)[i]
+                                            : list_value(expr, i),
+                        CORM__COMPARED);
+    }
+    corm__put(w, ")");
+}
+
+static void put_joined(struct corm__writer *w, const struct corm_expr *expr, int depth)
+{
+    const struct corm_expr *kid = expr->kids;
+
+    if (kid == NULL || kid->op == CORM_END) {
+        corm__fail(w->error, CORM_MISUSE,
+                   "an AND, OR or NOT has no members: it would be true or "
+                   "false by accident; leave it out");
+        return;
+    }
+    if (expr->op == CORM_NOT)
+        corm__put(w, "NOT ");
+    corm__put(w, "(");
+    for (; kid->op != CORM_END && w->error->code == 0; kid++) {
+        if (kid != expr->kids)
+            corm__put(w, expr->op == CORM_AND ? " AND " : " OR ");
+        put_at(w, kid, depth + 1);
+    }
+    corm__put(w, ")");
+}
+
+static void put_at(struct corm__writer *w, const struct corm_expr *expr, int depth)
+{
+    if (w->error->code != 0)
+        return;
+    if (depth > DEPTH_MAX) {
+        corm__fail(w->error, CORM_MISUSE, "a condition is nested deeper than %d", DEPTH_MAX);
+        return;
+    }
+    switch (expr->op) {
+    case CORM_EQ:
+    case CORM_NE:
+    case CORM_LT:
+    case CORM_LE:
+    case CORM_GT:
+    case CORM_GE:
+        corm__put_column(w, expr->column);
+        corm__put(w, comparison(expr->op));
+        corm__put_value(w, expr->column, expr->value, CORM__COMPARED);
+        break;
+    case CORM_LIKE:
+    case CORM_STARTS_WITH:
+    case CORM_ENDS_WITH:
+    case CORM_CONTAINS: put_like(w, expr); break;
+    case CORM_IN:
+    case CORM_IN_LIST: put_in(w, expr); break;
+    case CORM_IS_NULL:
+    case CORM_NOT_NULL:
+        corm__put_column(w, expr->column);
+        corm__put(w, expr->op == CORM_IS_NULL ? " IS NULL" : " IS NOT NULL");
+        break;
+    case CORM_AND:
+    case CORM_OR:
+    case CORM_NOT: put_joined(w, expr, depth); break;
+    case CORM_TRUE: corm__put(w, "1 = 1"); break;
+    case CORM_FAILED: corm__fail_memory(w->error, "a condition made at run time"); break;
+    default:
+        corm__fail(w->error, CORM_MISUSE,
+                   "a condition is empty: nothing was put into it, and empty "
+                   "never means every row; say corm_everything() for that");
+    }
+}
+
+void corm__put_condition(struct corm__writer *w, const struct corm_expr *expr)
+{
+    put_at(w, expr, 0);
+}
+
+/* ---- Conditions put together at run time ----------------------------------
+ *
+ * `expr` is empty (CORM_NONE), the one condition that was added, or an AND or OR of ours, whose kids
+ * are in the arena with room for more. An expression that was handed out by corm_where() shares the
+ * kids: it is for the statement at hand, not for keeping while the condition grows. */
+
+struct corm_where {
+    struct corm_arena *arena;
+    struct corm_expr   expr;
+    struct corm_expr  *kids; /* expr.kids, where expr is an AND or OR of ours; else NULL */
+    size_t             count, capacity;
+};
+
+struct corm_where *corm_where_new(struct corm_arena *arena)
+{
+    struct corm_where *where = corm_arena_alloc(arena, sizeof(*where));
+
+    if (where != NULL)
+        *where = (struct corm_where){.arena = arena};
+    return where;
+}
+
+static bool copy_value(struct corm_arena *arena, struct corm_value *value)
+{
+    if (value->kind == CORM_V_TEXT) {
+        size_t size = value->size != 0 ? value->size : strlen(value->as.s);
+        value->as.s = corm__arena_copy(arena, value->as.s, size);
+        return value->as.s != NULL;
+    }
+    return true;
+}
+
+static bool copy_list(struct corm_arena *arena, struct corm_expr *expr)
+{
+    size_t             n = list_count(expr);
+    struct corm_value *copy = corm_arena_alloc(arena, (n + 1) * sizeof(*copy));
+
+    if (copy == NULL)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        copy[i] =
+            expr->op == CORM_IN ? ((const struct corm_value *)expr->list)[i] : list_value(expr, i);
+        if (!copy_value(arena, &copy[i]))
+            return false;
+    }
+    copy[n] = (struct corm_value){.kind = CORM_V_NONE};
+    expr->op = CORM_IN;
+    expr->list = copy;
+    return true;
+}
+
+static bool copy_expr(struct corm_arena *arena, struct corm_expr *expr, int depth)
+{
+    if (depth > DEPTH_MAX) /* refused when it is put */
+        return true;
+    if (!copy_value(arena, &expr->value))
+        return false;
+    if ((expr->op == CORM_IN || expr->op == CORM_IN_LIST) && !copy_list(arena, expr))
+        return false;
+    if (expr->kids == NULL)
+        return true;
+    size_t n = 0;
+    while (expr->kids[n].op != CORM_END)
+        n++;
+    struct corm_expr *kids = corm_arena_alloc(arena, (n + 1) * sizeof(*kids));
+    if (kids == NULL)
+        return false;
+    memcpy(kids, expr->kids, (n + 1) * sizeof(*kids));
+    for (size_t i = 0; i < n; i++)
+        if (!copy_expr(arena, &kids[i], depth + 1))
+            return false;
+    expr->kids = kids;
+    return true;
+}
+
+/* Makes `where` an `op` whose only member is what it was. */
+static bool wrap(struct corm_where *where, enum corm_op op)
+{
+    enum { FIRST_CAPACITY = 8 };
+    struct corm_expr *kids = corm_arena_alloc(where->arena, FIRST_CAPACITY * sizeof(*kids));
+
+    if (kids == NULL)
+        return false;
+    kids[0] = where->expr;
+    where->kids = kids;
+    where->count = 1;
+    where->capacity = FIRST_CAPACITY;
+    where->expr = (struct corm_expr){.op = op, .kids = kids};
+    return true;
+}
+
+static bool add_kid(struct corm_where *where, const struct corm_expr *expr)
+{
+    if (where->count + 1 >= where->capacity) { /* one more for the end */
+        size_t            size = where->capacity * sizeof(struct corm_expr);
+        struct corm_expr *kids = corm__arena_grow(where->arena, where->kids, size, 2 * size);
+        if (kids == NULL)
+            return false;
+        where->kids = kids;
+        where->capacity *= 2;
+    }
+    where->kids[where->count++] = *expr;
+    where->kids[where->count] = (struct corm_expr){.op = CORM_END};
+    where->expr.kids = where->kids;
+    return true;
+}
+
+static void add(struct corm_where *where, enum corm_op op, struct corm_expr expr)
+{
+    if (where == NULL || where->expr.op == CORM_FAILED)
+        return;
+    if (expr.op == CORM_NONE) /* stays in, as something that the statement refuses */
+        expr = (struct corm_expr){.op = CORM_AND};
+    bool ok = copy_expr(where->arena, &expr, 0);
+    if (ok && where->expr.op == CORM_NONE) {
+        where->expr = expr;
+        return;
+    }
+    if (ok && (where->kids == NULL || where->expr.op != op))
+        ok = wrap(where, op);
+    if (!ok || !add_kid(where, &expr))
+        where->expr = (struct corm_expr){.op = CORM_FAILED};
+}
+
+void corm_where_and(struct corm_where *where, struct corm_expr expr)
+{
+    add(where, CORM_AND, expr);
+}
+
+void corm_where_or(struct corm_where *where, struct corm_expr expr)
+{
+    add(where, CORM_OR, expr);
+}
+
+struct corm_expr corm_where(const struct corm_where *where)
+{
+    if (where == NULL)
+        return (struct corm_expr){.op = CORM_FAILED};
+    if (where->expr.op == CORM_NONE) /* an AND without members, which a statement refuses */
+        return (struct corm_expr){.op = CORM_AND};
+    return where->expr;
+}

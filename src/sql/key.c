@@ -1,0 +1,100 @@
+/* sql/key.c -- a row's identity as bytes: "<table>\0", then per key column a kind and a value. */
+#include "sql/key.h"
+
+#include "base/buffer.h"
+#include "schema/row.h"
+
+#include <string.h>
+
+static void put_key_value(struct corm__buffer *b, struct corm_value value)
+{
+    size_t size;
+
+    switch (value.kind) {
+    case CORM_V_INT:
+    case CORM_V_UINT: /* within 63 bits, or no such row exists: told apart by the kind */
+    case CORM_V_TIME:
+        corm__buffer_putc(b, value.kind == CORM_V_UINT && value.as.u > INT64_MAX ? 'u' : 'i');
+        corm__buffer_add(b, (const char *)&value.as.i, sizeof(value.as.i));
+        break;
+    case CORM_V_REAL:
+        corm__buffer_putc(b, 'r');
+        corm__buffer_add(b, (const char *)&value.as.r, sizeof(value.as.r));
+        break;
+    case CORM_V_TEXT:
+        size = value.size != 0 ? value.size : strlen(value.as.s);
+        corm__buffer_putc(b, 't');
+        corm__buffer_add(b, (const char *)&size, sizeof(size));
+        corm__buffer_add(b, value.as.s, size);
+        break;
+    default: b->failed = true;
+    }
+}
+
+static struct corm__key end_key(const struct corm__buffer *b, uint32_t columns)
+{
+    if (b->failed || columns == 0)
+        return (struct corm__key){0};
+    return (struct corm__key){.bytes = b->text, .size = b->size};
+}
+
+struct corm__key corm__key_of_row(struct corm_arena *arena, const struct corm_table *table,
+                                  const void *row)
+{
+    struct corm__buffer b;
+    uint32_t            columns = 0;
+
+    corm__buffer_init(&b, arena);
+    corm__buffer_add(&b, table->name, strlen(table->name) + 1);
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (!table->columns[i].pk)
+            continue;
+        put_key_value(&b, corm__field_get(&table->columns[i], row));
+        columns++;
+    }
+    return end_key(&b, columns);
+}
+
+/* The one equality on `column` among `n` of them, or NULL where there is none or more than one. */
+static const struct corm_expr *equality_on(const struct corm_expr *equalities, uint32_t n,
+                                           const struct corm_column *column)
+{
+    const struct corm_expr *found = NULL;
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (equalities[i].op != CORM_EQ || equalities[i].value.kind == CORM_V_COLUMN)
+            return NULL;
+        if (equalities[i].column == column) {
+            if (found != NULL)
+                return NULL;
+            found = &equalities[i];
+        }
+    }
+    return found;
+}
+
+struct corm__key corm__key_of_condition(struct corm_arena *arena, const struct corm_table *table,
+                                        const struct corm_expr *where)
+{
+    const struct corm_expr *equalities = where;
+    uint32_t                n = 1, columns = 0;
+    struct corm__buffer     b;
+
+    if (where->op == CORM_AND) {
+        equalities = where->kids;
+        for (n = 0; equalities != NULL && equalities[n].op != CORM_END;)
+            n++;
+    }
+    corm__buffer_init(&b, arena);
+    corm__buffer_add(&b, table->name, strlen(table->name) + 1);
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (!table->columns[i].pk)
+            continue;
+        const struct corm_expr *e = equality_on(equalities, n, &table->columns[i]);
+        if (e == NULL)
+            return (struct corm__key){0};
+        put_key_value(&b, e->value);
+        columns++;
+    }
+    return columns == n ? end_key(&b, columns) : (struct corm__key){0};
+}

@@ -1,0 +1,523 @@
+/* trx/trx.c -- a transaction on one connection.
+ *
+ *                 ready()                      (writes are buffered, nothing was sent)
+ *      OVER  ───────────────►  READY ─────────────────────────────────────┐
+ *       ▲ ▲                      │  first send(): a connection is taken,   │ commit(), rollback():
+ *       │ │                      ▼  the session set up, BEGIN where needed │ nothing was sent
+ *       │ │  commit() ok        OPEN ───┐ send() ok                        │
+ *       │ ├──────────────────────┤ ◄────┘                                  │
+ *       │ │  rollback()          │                                         │
+ *       │ │                      │ a call fails: doom()                    │
+ *       │ │                      ▼                                         │
+ *       │ └─ rollback() ───── DOOMED ◄── doom() from READY                 │
+ *       └──────────────────────────────────────────────────────────────────┘
+ *
+ * READY   No connection; `pending` may hold writes. commit() of writes goes through OPEN at once.
+ * OPEN    `connection` is ours and its server session is in a transaction, as soon as a statement has
+ *         touched a row (`begun`). An answer that says that it is not, once it was, dooms with
+ *         CORM_TRX_LOST.
+ * DOOMED  `error` is the first error. The connection may still be ours, lost or not, with an open
+ *         transaction; nothing but ROLLBACK is sent. commit() is rollback() and returns `error`.
+ * OVER    No connection, nothing pending. `error` and the arena stay until ready().
+ *
+ * Invariants: `error.code` is set exactly in DOOMED and, after a failure, in OVER. A connection goes
+ * back to the pool only outside a server transaction, or lost. After COMMIT has been sent on a link
+ * that is then lost, the code is CORM_UNKNOWN, whatever the reason; nothing is run again after it. */
+#include "trx/trx.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "sql/key.h"
+#include "trx/retry.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Objects, kept for reuse ------------------------------------------------- */
+
+enum { KEPT_MAX = 256 };
+
+struct corm__trx_store {
+    struct corm__node *node;
+    pthread_mutex_t    mutex; /* guards the rest */
+    struct corm_trx   *kept;
+    uint32_t           kept_count, live;
+};
+
+struct corm__trx_store *corm__trx_store_new(struct corm__node *node)
+{
+    struct corm__trx_store *store = calloc(1, sizeof(*store));
+
+    if (store == NULL)
+        return NULL;
+    if (pthread_mutex_init(&store->mutex, NULL) != 0) {
+        free(store);
+        return NULL;
+    }
+    store->node = node;
+    return store;
+}
+
+uint32_t corm__trx_store_live(struct corm__trx_store *store)
+{
+    pthread_mutex_lock(&store->mutex);
+    uint32_t live = store->live;
+    pthread_mutex_unlock(&store->mutex);
+    return live;
+}
+
+static void free_trx(struct corm_trx *trx)
+{
+    corm__map_free(&trx->held);
+    corm_arena_free(trx->arena);
+    free(trx);
+}
+
+void corm__trx_store_free(struct corm__trx_store *store)
+{
+    if (store == NULL)
+        return;
+    for (struct corm_trx *trx = store->kept, *next; trx != NULL; trx = next) {
+        next = trx->next;
+        free_trx(trx);
+    }
+    pthread_mutex_destroy(&store->mutex);
+    free(store);
+}
+
+static struct corm_trx *new_trx(struct corm__trx_store *store)
+{
+    struct corm_trx *trx = calloc(1, sizeof(*trx));
+
+    if (trx == NULL)
+        return NULL;
+    trx->arena = corm_arena_new();
+    if (trx->arena == NULL) {
+        free(trx);
+        return NULL;
+    }
+    trx->store = store;
+    trx->node = store->node;
+    trx->random = ((uint64_t)(uintptr_t)trx ^ (uint64_t)corm__now()) | 1;
+    return trx;
+}
+
+struct corm_trx *corm__trx_take(struct corm__trx_store *store)
+{
+    pthread_mutex_lock(&store->mutex);
+    struct corm_trx *trx = store->kept;
+    if (trx != NULL) {
+        store->kept = trx->next;
+        store->kept_count--;
+    }
+    store->live++;
+    pthread_mutex_unlock(&store->mutex);
+    if (trx == NULL)
+        trx = new_trx(store);
+    if (trx == NULL) {
+        pthread_mutex_lock(&store->mutex);
+        store->live--;
+        pthread_mutex_unlock(&store->mutex);
+        return NULL;
+    }
+    trx->state = CORM__TRX_OVER;
+    trx->single = trx->function = trx->reader = false;
+    trx->mode = (struct corm__mode){0};
+    trx->timeout_ms = store->node->timeout_ms;
+    trx->attempt = 0;
+    trx->report = NULL;
+    trx->error = (struct corm_error){0};
+    return trx;
+}
+
+void corm__trx_give(struct corm_trx *trx)
+{
+    struct corm__trx_store *store = trx->store;
+
+    corm_arena_reset(trx->arena);
+    pthread_mutex_lock(&store->mutex);
+    bool keep = store->kept_count < KEPT_MAX;
+    if (keep) {
+        trx->next = store->kept;
+        store->kept = trx;
+        store->kept_count++;
+    }
+    store->live--;
+    pthread_mutex_unlock(&store->mutex);
+    if (!keep)
+        free_trx(trx);
+}
+
+/* ---- States -------------------------------------------------------------------- */
+
+static void count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+void corm__trx_ready(struct corm_trx *trx)
+{
+    corm_arena_reset(trx->arena);
+    corm__map_clear(&trx->held);
+    trx->pending_count = trx->pending_bytes = 0;
+    trx->error = (struct corm_error){0};
+    trx->answer = (struct corm_error){0};
+    trx->begun = false;
+    trx->attempt++;
+    trx->state = CORM__TRX_READY;
+}
+
+int corm__trx_check(struct corm_trx *trx)
+{
+    struct corm_error closed = {0};
+
+    if (trx->state == CORM__TRX_DOOMED)
+        return trx->error.code;
+    if (trx->state != CORM__TRX_OVER)
+        return 0;
+    if (trx->error.code == 0) {
+        corm__fail(&closed, CORM_TRX_CLOSED, "the transaction was committed or rolled back");
+        trx->error = closed;
+    }
+    return CORM_TRX_CLOSED;
+}
+
+static void report(struct corm_trx *trx, const struct corm_error *error)
+{
+    if (trx->report != NULL) {
+        *trx->report = *error;
+        trx->report->attempts = trx->attempt;
+    }
+}
+
+int corm__trx_doom(struct corm_trx *trx, const char *file, int32_t line)
+{
+    char where[160];
+
+    if (trx->error.file == NULL && file != NULL) {
+        const char *name = strrchr(file, '/');
+        trx->error.file = file;
+        trx->error.line = line;
+        (void)snprintf(where, sizeof(where), "%.120s:%d", name != NULL ? name + 1 : file, line);
+        corm__error_prefix(&trx->error, where);
+    }
+    trx->error.attempts = trx->attempt;
+    trx->state = CORM__TRX_DOOMED;
+    report(trx, &trx->error);
+    return trx->error.code;
+}
+
+/* Gives the connection back and ends the attempt. */
+static void end(struct corm_trx *trx)
+{
+    if (trx->connection != NULL)
+        corm__pool_release(trx->reader ? trx->node->read : trx->node->write, trx->connection);
+    trx->connection = NULL;
+    trx->pending_count = 0;
+    trx->state = CORM__TRX_OVER;
+}
+
+/* Takes a connection and begins. A file's lock is that of its one writing connection: with nowait and
+ * wait_ms both are waited for no longer than was asked. */
+static int open_trx(struct corm_trx *trx, const struct corm__statement *statement)
+{
+    struct corm__pool *pool = trx->reader ? trx->node->read : trx->node->write;
+    bool               bounded =
+        trx->node->endpoint.driver->locks_file && statement != NULL && statement->bounded_wait;
+    int64_t deadline = bounded ? corm__deadline_in(statement->wait_ms) : trx->deadline;
+
+    if (deadline > trx->deadline)
+        deadline = trx->deadline;
+    int rc = corm__pool_acquire(pool, &trx->mode, deadline, &trx->connection, &trx->error);
+    if (rc == 0)
+        rc = corm__connection_enter(trx->connection, &trx->mode, trx->attempt, deadline,
+                                    &trx->error);
+    if (rc == 0) {
+        if (!trx->single)
+            count(&trx->node->watch.transactions);
+        trx->state = CORM__TRX_OPEN;
+        return 0;
+    }
+    if (trx->connection != NULL) {
+        corm__pool_release(pool, trx->connection);
+        trx->connection = NULL;
+    }
+    return rc;
+}
+
+/* ---- Statements ------------------------------------------------------------------ */
+
+/* Turns the error of a lock that was asked for with a bound into the answer CORM_LOCKED. True where
+ * the transaction goes on. */
+static bool is_answer(struct corm_trx *trx, const struct corm__statement *statement)
+{
+    enum { STATEMENT_TIME_LIMIT = 1969 }; /* how wait_ms ends on MariaDB */
+    int  code = trx->error.code;
+    bool at_begin = trx->state == CORM__TRX_READY;
+
+    if (statement == NULL || !statement->bounded_wait)
+        return false;
+    if (code != CORM_LOCKED && code != CORM_LOCK_TIMEOUT && !(at_begin && code == CORM_TIMEOUT) &&
+        trx->error.server_code != STATEMENT_TIME_LIMIT)
+        return false;
+    struct corm_error locked = {0};
+    corm__fail_server(&locked, CORM_LOCKED, trx->error.server_code, trx->error.sqlstate,
+                      "a row is locked by another transaction");
+    trx->error = locked;
+    if (trx->connection != NULL && trx->connection->link->rollback_on_timeout)
+        return false;
+    trx->answer = locked;
+    trx->error = (struct corm_error){0};
+    report(trx, &trx->answer);
+    return true;
+}
+
+static int lose(struct corm_trx *trx)
+{
+    return corm__fail(&trx->error, CORM_TRX_LOST, "the transaction ended while it was in use");
+}
+
+/* What a failure means when COMMIT (or a single write) was under way. */
+static void judge_commit(struct corm_trx *trx)
+{
+    enum { CUT_OFF = 1180 }; /* Galera: the node was cut off while it replicated */
+    bool lost = trx->connection->link->lost;
+
+    if (!lost && trx->error.code != CORM_INTERRUPTED && trx->error.server_code != CUT_OFF)
+        return;
+    struct corm_error unknown = {0};
+    corm__fail_server(&unknown, CORM_UNKNOWN, trx->error.server_code, trx->error.sqlstate,
+                      "no answer to COMMIT came (%s)", corm_code_name(trx->error.code));
+    trx->error = unknown;
+    trx->connection->link->lost = true;
+}
+
+/* Runs statements on the open connection. `commits`: the last one is COMMIT, or a single write. */
+static int run(struct corm_trx *trx, const struct corm__statement *statements, size_t n,
+               struct corm__sink *sink, bool commits, int64_t *rows)
+{
+    struct corm__run run = {
+        .statements = statements,
+        .count = n,
+        .sink = sink,
+        .arena = trx->arena,
+        .attempt = trx->attempt,
+        .deadline = trx->deadline,
+    };
+
+    if (corm__ms_left(trx->deadline) == 0)
+        return corm__fail(&trx->error, CORM_TIMEOUT, "the deadline of %u ms has passed",
+                          trx->timeout_ms);
+    if (commits)
+        run.deadline += (int64_t)CORM__COMMIT_GRACE_MS * 1000000;
+    int rc = corm__connection_run(trx->connection, &run, &trx->error);
+    if (rc < 0) {
+        if (commits)
+            judge_commit(trx);
+        if (!is_answer(trx, &statements[run.failed]) && statements[run.failed].file != NULL)
+            corm__trx_doom(trx, statements[run.failed].file, statements[run.failed].line);
+        return trx->error.code != 0 ? trx->error.code : CORM_LOCKED;
+    }
+    if (rows != NULL)
+        *rows = run.result.rows;
+    if (trx->single || commits)
+        return 0;
+    bool was = trx->begun;
+    trx->begun = trx->connection->link->in_trx;
+    return was && !trx->begun ? lose(trx) : 0;
+}
+
+static int flush(struct corm_trx *trx)
+{
+    size_t n = trx->pending_count;
+
+    trx->pending_count = trx->pending_bytes = 0;
+    return n == 0 ? 0 : run(trx, trx->pending, n, NULL, false, NULL);
+}
+
+/* A read shares the trip of what is buffered in front of it. A write does not: a compound statement
+ * tells how many rows were changed, not how many were matched. */
+static int64_t send(struct corm_trx *trx, const struct corm__statement *statement,
+                    struct corm__sink *sink)
+{
+    bool    commits = trx->single && statement->verb != CORM__READ;
+    int64_t rows = 0;
+    int     rc = 0;
+
+    if (trx->state == CORM__TRX_READY)
+        rc = open_trx(trx, statement);
+    if (rc == 0 && trx->pending_count > 0 && statement->verb == CORM__READ && !statement->alone &&
+        trx->pending_count < CORM__PENDING_MAX) {
+        size_t n = trx->pending_count;
+        trx->pending[n] = *statement;
+        trx->pending_count = trx->pending_bytes = 0;
+        rc = run(trx, trx->pending, n + 1, sink, false, &rows);
+        return rc < 0 ? rc : rows;
+    }
+    if (rc == 0)
+        rc = flush(trx);
+    if (rc == 0)
+        rc = run(trx, statement, 1, sink, commits, &rows);
+    return rc < 0 ? rc : rows;
+}
+
+int64_t corm__trx_send(struct corm_trx *trx, const struct corm__statement *statement,
+                       struct corm__sink *sink)
+{
+    int64_t rc = send(trx, statement, sink);
+
+    if (rc >= 0 || trx->state == CORM__TRX_DOOMED)
+        return rc;
+    if (trx->error.code == 0 || is_answer(trx, statement))
+        return CORM_LOCKED;
+    return corm__trx_doom(trx, statement->file, statement->line);
+}
+
+static size_t bytes_of(const struct corm__statement *statement)
+{
+    size_t bytes = statement->size;
+
+    for (uint32_t i = 0; i < statement->bind_count; i++)
+        bytes += statement->binds[i].size + sizeof(struct corm_value);
+    return bytes;
+}
+
+int corm__trx_buffer(struct corm_trx *trx, const struct corm__statement *statement)
+{
+    size_t bytes = bytes_of(statement);
+    int    rc = 0;
+
+    /* One place stays free, for COMMIT or for a read. */
+    if (trx->pending_count + 1 >= CORM__PENDING_MAX ||
+        trx->pending_bytes + bytes > CORM__PENDING_BYTES_MAX) {
+        if (trx->state == CORM__TRX_READY)
+            rc = open_trx(trx, NULL);
+        if (rc == 0)
+            rc = flush(trx);
+        if (rc < 0)
+            return trx->state == CORM__TRX_DOOMED
+                       ? rc
+                       : corm__trx_doom(trx, statement->file, statement->line);
+    }
+    trx->pending[trx->pending_count++] = *statement;
+    trx->pending_bytes += bytes;
+    return 0;
+}
+
+/* ---- Rows that are held ------------------------------------------------------------ */
+
+struct held {
+    struct corm__map_entry entry;
+};
+
+void corm__trx_hold(struct corm_trx *trx, const struct corm_table *table, const void *row)
+{
+    struct corm__key key = corm__key_of_row(trx->arena, table, row);
+    struct held     *held;
+
+    if (key.bytes == NULL || corm__trx_holds(trx, key.bytes, key.size))
+        return;
+    held = corm_arena_alloc(trx->arena, sizeof(*held));
+    if (held != NULL) /* a row that is not known to be held is only a trip more */
+        (void)corm__map_add(&trx->held, &held->entry, key.bytes, key.size);
+}
+
+bool corm__trx_holds(const struct corm_trx *trx, const void *key, size_t size)
+{
+    return corm__map_find(&trx->held, key, size) != NULL;
+}
+
+void corm__trx_forget_held(struct corm_trx *trx)
+{
+    corm__map_clear(&trx->held);
+}
+
+/* ---- Ends ---------------------------------------------------------------------------- */
+
+void corm__trx_rollback(struct corm_trx *trx)
+{
+    struct corm_error ignored = {0};
+
+    if (trx->connection != NULL && !trx->single && !trx->connection->link->lost) {
+        /* Also after errors by which the server has rolled back: not all versions do. The deadline
+         * may have passed, and the connection is worth a second more. */
+        (void)corm__connection_control(trx->connection, "ROLLBACK", trx->attempt,
+                                       corm__deadline_in(CORM__COMMIT_GRACE_MS), &ignored);
+        if (ignored.code != 0)
+            trx->connection->link->lost = true;
+        count(&trx->node->watch.rollbacks);
+    }
+    end(trx);
+}
+
+static int send_commit(struct corm_trx *trx)
+{
+    int rc = 0;
+
+    if (trx->state == CORM__TRX_READY) {
+        if (trx->pending_count == 0)
+            return 0;
+        rc = open_trx(trx, NULL);
+        if (rc < 0)
+            return corm__trx_doom(trx, trx->pending[0].file, trx->pending[0].line);
+    }
+    size_t n = trx->pending_count;
+    trx->pending[n] = corm__control("COMMIT");
+    trx->pending_count = trx->pending_bytes = 0;
+    rc = run(trx, trx->pending, n + 1, NULL, true, NULL);
+    if (rc < 0)
+        return trx->state == CORM__TRX_DOOMED ? rc : corm__trx_doom(trx, NULL, 0);
+    count(&trx->node->watch.commits);
+    return 0;
+}
+
+int corm__trx_commit(struct corm_trx *trx)
+{
+    int rc = corm__trx_check(trx);
+
+    if (rc == CORM_TRX_CLOSED && trx->state == CORM__TRX_OVER)
+        return rc;
+    if (rc == 0)
+        rc = send_commit(trx);
+    if (rc < 0)
+        corm__trx_rollback(trx);
+    else
+        end(trx);
+    return rc;
+}
+
+/* ---- Functions that run again ---------------------------------------------------------- */
+
+/* One attempt. The function's own code without an error of the transaction is made one. */
+static int attempt(struct corm_trx *trx, corm_trx_function *function, void *arg)
+{
+    corm__trx_ready(trx);
+    count(&trx->node->watch.attempts);
+    int rc = function(trx, arg);
+    if (rc >= 0 || trx->state == CORM__TRX_DOOMED) {
+        int ended = corm__trx_commit(trx);
+        return ended < 0 ? ended : rc;
+    }
+    if (rc == CORM_LOCKED && trx->answer.code != 0)
+        trx->error = trx->answer;
+    else if (trx->state != CORM__TRX_OVER)
+        corm__fail(&trx->error, rc, "the function returned %d", rc);
+    corm__trx_rollback(trx);
+    return rc;
+}
+
+int corm__trx_transact(struct corm_trx *trx, corm_trx_function *function, void *arg)
+{
+    for (;;) {
+        int rc = attempt(trx, function, arg);
+        if (rc >= 0)
+            return rc;
+        if (!corm__may_run_again(trx->error.code) || corm__ms_left(trx->deadline) == 0) {
+            report(trx, &trx->error);
+            return rc;
+        }
+        corm__pause(corm__retry_pause(trx->attempt + 1, &trx->random), trx->deadline);
+    }
+}

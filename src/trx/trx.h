@@ -1,0 +1,89 @@
+/* trx/trx.h -- a transaction on one connection, inside the library. States and edges: trx.c. */
+#ifndef CORM_TRX_TRX_H
+#define CORM_TRX_TRX_H
+
+#include "pool/node.h"
+
+#include <corm/trx.h>
+
+enum {
+    CORM__PENDING_MAX = 32,                /* writes that are buffered, then they are sent */
+    CORM__PENDING_BYTES_MAX = 1024 * 1024, /* their text and values */
+    CORM__COMMIT_GRACE_MS = 1000           /* how much longer than the deadline an answer to COMMIT
+                                              is waited for */
+};
+
+enum corm__trx_state { CORM__TRX_READY, CORM__TRX_OPEN, CORM__TRX_DOOMED, CORM__TRX_OVER };
+
+struct corm__trx_store;
+
+struct corm_trx {
+    enum corm__trx_state     state;
+    bool                     single;   /* one statement on a db, without BEGIN and COMMIT */
+    bool                     function; /* of corm_transact() */
+    bool                     reader;   /* takes a connection for reading */
+    bool                     begun;    /* the server has said that it is in a transaction */
+    struct corm__node       *node;
+    struct corm__trx_store  *store;
+    struct corm_arena       *arena;      /* of the attempt */
+    struct corm__connection *connection; /* NULL before the first statement and when it is over */
+    struct corm__mode        mode;
+    uint32_t                 timeout_ms;
+    int64_t                  deadline;
+    uint32_t                 attempt;
+    uint64_t                 random;
+    struct corm_error        error;  /* the first of the attempt */
+    struct corm_error        answer; /* the last CORM_LOCKED, which dooms nothing */
+    struct corm_error       *report; /* the caller's, or NULL */
+    struct corm__statement   pending[CORM__PENDING_MAX];
+    size_t                   pending_count, pending_bytes;
+    struct corm__map         held; /* keys of rows that were read FOR UPDATE and are still there */
+    struct corm_trx         *next; /* in the store */
+};
+
+/* ---- Objects, kept for reuse ------------------------------------------------- */
+
+struct corm__trx_store *corm__trx_store_new(struct corm__node *node);
+
+/* How many transactions are not given back. */
+uint32_t corm__trx_store_live(struct corm__trx_store *store);
+void     corm__trx_store_free(struct corm__trx_store *store);
+
+/* A transaction in state OVER, or NULL when there is no memory. */
+struct corm_trx *corm__trx_take(struct corm__trx_store *store);
+void             corm__trx_give(struct corm_trx *trx);
+
+/* ---- Life -------------------------------------------------------------------- */
+
+/* OVER -> READY: a new attempt, with a fresh arena. */
+void corm__trx_ready(struct corm_trx *trx);
+
+/* 0 where a call may go on; else the error that it has to return: the first one of a doomed
+ * transaction, CORM_TRX_CLOSED of one that is over. */
+int corm__trx_check(struct corm_trx *trx);
+
+/* Dooms it with an error that is set in trx->error, and returns its code. */
+int corm__trx_doom(struct corm_trx *trx, const char *file, int32_t line);
+
+int  corm__trx_commit(struct corm_trx *trx);
+void corm__trx_rollback(struct corm_trx *trx);
+
+/* Runs `function` until it commits, refuses, fails for good, or the deadline passes. */
+int corm__trx_transact(struct corm_trx *trx, corm_trx_function *function, void *arg);
+
+/* ---- Statements --------------------------------------------------------------- */
+
+/* Sends a statement, with all that is buffered in front of it. Returns the rows of its result. A
+ * failure dooms the transaction, or is CORM_LOCKED. */
+int64_t corm__trx_send(struct corm_trx *trx, const struct corm__statement *statement,
+                       struct corm__sink *sink);
+
+/* Buffers a write. 0, or the error of what had to be sent because the buffer was full. */
+int corm__trx_buffer(struct corm_trx *trx, const struct corm__statement *statement);
+
+/* Rows that are held locked: known to exist until the transaction ends or forgets them. */
+void corm__trx_hold(struct corm_trx *trx, const struct corm_table *table, const void *row);
+bool corm__trx_holds(const struct corm_trx *trx, const void *key, size_t size);
+void corm__trx_forget_held(struct corm_trx *trx);
+
+#endif
