@@ -61,8 +61,8 @@ enum corm_band {
     X(SYNTAX, -1013, "the server does not understand the SQL text", "correct the text")            \
     X(LOCKED, -1014, "somebody else holds a row that was asked for with nowait or wait_ms",        \
       "try later, or wait longer; the transaction goes on")                                        \
-    X(UNSUPPORTED, -1015, "this server cannot do what was asked for",                              \
-      "leave the option out, or use a server that has it")                                         \
+    X(UNSUPPORTED, -1015, "this server, or this version of corm, cannot do what was asked for",    \
+      "leave it out, or use a server or a version that has it")                                         \
     X(READ_ONLY, -1016,                                                                            \
       "a write was refused because the transaction, database or server is "                        \
       "read-only",                                                                                 \

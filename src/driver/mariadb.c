@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "driver/mariadb_error.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <mysql.h>
 #include <poll.h>
@@ -30,7 +31,8 @@ enum { FIRST_TEXT = 256 };
 struct mariadb_link {
     struct corm__link base;
     MYSQL            *mysql;
-    char              server_isolation[32]; /* as "REPEATABLE-READ" */
+    char              server_isolation[32];   /* as "REPEATABLE-READ" */
+    bool              has_snapshot_isolation; /* innodb_snapshot_isolation, from 10.6.18 */
     bool              timed_out;
 };
 
@@ -218,20 +220,27 @@ static int link_control(struct corm__link *base, const char *text, int64_t deadl
 
 static bool is_loopback(const struct corm__endpoint *endpoint)
 {
-    const char *host = endpoint->host;
+    const char     *host = endpoint->host;
+    struct in_addr  v4;
+    struct in6_addr v6;
 
-    return endpoint->socket != NULL || host == NULL || strcmp(host, "localhost") == 0 ||
-           strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
+    if (endpoint->socket != NULL || strcmp(host, "localhost") == 0)
+        return true;
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == 127;
+    return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
 static void set_options(MYSQL *mysql, const struct corm__endpoint *endpoint)
 {
     my_bool      yes = 1;
-    unsigned int off = 0;
+    unsigned int off = 0, protocol = MYSQL_PROTOCOL_TCP;
     bool         verify = endpoint->tls == CORM__TLS_VERIFY ||
                   (endpoint->tls == CORM__TLS_DEFAULT && !is_loopback(endpoint));
 
     mysql_optionsv(mysql, MYSQL_OPT_NONBLOCK, 0);
+    if (endpoint->socket == NULL) /* or "localhost" would mean a socket, and the port nothing */
+        mysql_optionsv(mysql, MYSQL_OPT_PROTOCOL, &protocol);
     mysql_optionsv(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     mysql_optionsv(mysql, MYSQL_OPT_LOCAL_INFILE, &off);
     mysql_optionsv(mysql, MYSQL_REPORT_DATA_TRUNCATION, &yes);
@@ -315,22 +324,17 @@ static int pin(struct mariadb_link *link, const struct corm__endpoint *endpoint,
                    "innodb_lock_wait_timeout=LEAST(@@innodb_lock_wait_timeout, %u)",
                    maria ? ",SIMULTANEOUS_ASSIGNMENT" : "", lock_wait);
     int rc = query(link, text, deadline, error);
-    if (rc == 0 && maria) {
-        /* So that REPEATABLE READ loses no update; servers before 10.6.18 do not have it (1193). */
-        struct corm_error unknown = {0};
-        rc = query(link, "SET SESSION innodb_snapshot_isolation=ON", deadline, &unknown);
-        if (rc < 0 && unknown.server_code == 1193)
-            rc = 0;
-        else if (rc < 0)
-            *error = unknown;
-    }
     if (rc == 0)
         rc = ask(link,
-                 maria ? "SELECT @@tx_isolation, @@innodb_rollback_on_timeout"
-                       : "SELECT @@transaction_isolation, @@innodb_rollback_on_timeout",
+                 maria
+                     ? "SELECT @@tx_isolation, @@innodb_rollback_on_timeout, (SELECT COUNT(*) FROM "
+                       "information_schema.system_variables WHERE variable_name = "
+                       "'innodb_snapshot_isolation')"
+                     : "SELECT @@transaction_isolation, @@innodb_rollback_on_timeout, 0",
                  deadline, answers, error);
     memcpy(link->server_isolation, answers[0], sizeof(link->server_isolation) - 1);
     link->base.rollback_on_timeout = strcmp(answers[1], "1") == 0;
+    link->has_snapshot_isolation = strcmp(answers[2], "1") == 0;
     return rc;
 }
 
@@ -411,15 +415,22 @@ static int link_enter(struct corm__link *base, const struct corm__mode *mode, in
 {
     struct mariadb_link *link = mariadb(base);
     const char          *prefix = base->dialect == CORM_DIALECT_MARIADB ? "tx" : "transaction";
-    char                 text[160];
+    const char          *isolation = isolation_text(link, mode->isolation);
+    const char          *snapshot = "";
+    char                 text[192];
 
     if (mode->trx == base->mode.trx && (!mode->trx || (mode->isolation == base->mode.isolation &&
                                                        mode->read_only == base->mode.read_only)))
         return 0;
+    /* It makes REPEATABLE READ lose no update. SERIALIZABLE loses none by its locks, and with it even
+     * a first locking read that had to wait fails with 1020 (MDEV-36330, from 10.11.12). */
+    if (link->has_snapshot_isolation)
+        snapshot = strcmp(isolation, "REPEATABLE-READ") == 0 ? ", innodb_snapshot_isolation=ON"
+                                                             : ", innodb_snapshot_isolation=OFF";
     if (mode->trx)
         (void)snprintf(text, sizeof(text),
-                       "SET SESSION %s_isolation='%s', %s_read_only=%d, autocommit=0", prefix,
-                       isolation_text(link, mode->isolation), prefix, mode->read_only);
+                       "SET SESSION %s_isolation='%s', %s_read_only=%d, autocommit=0%s", prefix,
+                       isolation, prefix, mode->read_only, snapshot);
     else
         (void)snprintf(text, sizeof(text), "SET SESSION %s_read_only=0, autocommit=1", prefix);
     int rc = query(link, text, deadline, error);

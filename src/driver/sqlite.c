@@ -2,7 +2,7 @@
  *
  * A file in WAL mode has one link that writes, and links that read beside it. Only the one that
  * writes moves the WAL into the file: two connections that do can damage it in SQLite 3.7.0 to
- * 3.51.2 (https://www.sqlite.org/wal.html, "WAL-reset bug"). A database in memory has one link.
+ * 3.51.2 (https://www.sqlite.org/wal.html#walresetbug). A database in memory has one link.
  *
  * No call goes on after its deadline: while a lock is held elsewhere SQLite asks wait_for_lock(),
  * while a statement runs is_late(). A COMMIT or ROLLBACK is too short to be asked, so that it is
@@ -157,8 +157,8 @@ static int check_done(struct sqlite_link *link, sqlite3_stmt *statement, int ste
                       struct corm_error *error)
 {
     if (step == SQLITE_DONE ||
-        (step == SQLITE_ERROR && strcmp(sqlite3_errmsg(link->db),
-                                        "cannot rollback - no transaction is active") == 0))
+        (step == SQLITE_ERROR &&
+         strcmp(sqlite3_errmsg(link->db), "cannot rollback - no transaction is active") == 0))
         return 0;
     return fail(link, statement, error);
 }
@@ -214,8 +214,8 @@ static int fail_open(struct sqlite_link *link, struct corm_error *error)
 static int open_file(struct sqlite_link *link, const char *file, bool for_writing,
                      struct corm_error *error)
 {
-    int   flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
-                  SQLITE_OPEN_EXRESCODE | (for_writing ? SQLITE_OPEN_CREATE : 0);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
+                SQLITE_OPEN_EXRESCODE | (for_writing ? SQLITE_OPEN_CREATE : 0);
     char *path = sqlite3_mprintf("%s%s", strncmp(file, "file:", 5) == 0 ? "./" : "", file);
 
     /* "file:" would be read as a URI where the program has told SQLite so. */
@@ -231,6 +231,38 @@ static int open_file(struct sqlite_link *link, const char *file, bool for_writin
     (void)sqlite3_busy_handler(link->db, wait_for_lock, link);
     sqlite3_progress_handler(link->db, OPS_BETWEEN_LOOKS, is_late, link);
     return 0;
+}
+
+struct setting {
+    int  option;
+    int  value;
+    bool reader_only;
+};
+
+/* Makes the session one that corm can rely on, whatever the library's defaults are, and before it has
+ * done anything to the file. */
+static int pin(struct sqlite_link *link, bool for_writing, struct corm_error *error)
+{
+    static const struct setting settings[] = {
+        {SQLITE_DBCONFIG_ENABLE_FKEY, 1, false},
+        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, false},
+        /* Or a quoted name of no column would be a text. */
+        {SQLITE_DBCONFIG_DQS_DML, 0, false},
+        {SQLITE_DBCONFIG_DQS_DDL, 0, false},
+        {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, true},
+    };
+    static const char for_all[] = "PRAGMA case_sensitive_like=ON; PRAGMA synchronous=FULL";
+    static const char for_readers[] = "PRAGMA query_only=ON";
+    int               rc = for_writing ? SQLITE_OK : sqlite3_wal_autocheckpoint(link->db, 0);
+
+    for (size_t i = 0; rc == SQLITE_OK && i < sizeof(settings) / sizeof(settings[0]); i++)
+        if (!for_writing || !settings[i].reader_only)
+            rc = sqlite3_db_config(link->db, settings[i].option, settings[i].value, NULL);
+    if (rc == SQLITE_OK && !for_writing)
+        rc = sqlite3_exec(link->db, for_readers, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(link->db, for_all, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : fail_open(link, error);
 }
 
 /* The text that a PRAGMA answers. Returns SQLite's code. */
@@ -250,8 +282,8 @@ static int ask(struct sqlite_link *link, const char *text, char answer[static 16
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : failed != SQLITE_OK ? failed : rc;
 }
 
-/* Also the first look into the file. The change to WAL needs it alone, and two that want to change it
- * at the same time are both refused without a call of the busy handler. */
+/* The change to WAL needs the file alone, and two that want to change it at the same time are both
+ * refused without a call of the busy handler. */
 static int use_wal(struct sqlite_link *link, bool for_writing, struct corm_error *error)
 {
     const char *text = for_writing ? "PRAGMA journal_mode=WAL" : "PRAGMA journal_mode";
@@ -262,40 +294,11 @@ static int use_wal(struct sqlite_link *link, bool for_writing, struct corm_error
         if ((rc & 0xFF) != SQLITE_BUSY || wait_for_lock(link, tries++) == 0)
             return fail_open(link, error);
     if (strcmp(answer, "wal") != 0)
-        return corm__fail(error, CORM_UNSUPPORTED, "its journal mode is \"%s\" and cannot be "
-                          "\"wal\", which corm needs", answer);
+        return corm__fail(error, CORM_UNSUPPORTED,
+                          "its journal mode is \"%s\" and cannot be "
+                          "\"wal\", which corm needs",
+                          answer);
     return 0;
-}
-
-struct setting {
-    int  option;
-    int  value;
-    bool reader_only;
-};
-
-/* Makes the session one that corm can rely on, whatever the library's defaults are. */
-static int pin(struct sqlite_link *link, bool for_writing, struct corm_error *error)
-{
-    static const struct setting settings[] = {
-        {SQLITE_DBCONFIG_ENABLE_FKEY, 1, false},
-        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, false},
-        /* Or a quoted name of no column would be a text. */
-        {SQLITE_DBCONFIG_DQS_DML, 0, false},
-        {SQLITE_DBCONFIG_DQS_DDL, 0, false},
-        {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, true},
-    };
-    static const char for_all[] = "PRAGMA synchronous=FULL; PRAGMA case_sensitive_like=ON";
-    static const char for_readers[] = "PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON";
-    int               rc = SQLITE_OK;
-
-    for (size_t i = 0; rc == SQLITE_OK && i < sizeof(settings) / sizeof(settings[0]); i++)
-        if (!for_writing || !settings[i].reader_only)
-            rc = sqlite3_db_config(link->db, settings[i].option, settings[i].value, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_exec(link->db, for_all, NULL, NULL, NULL);
-    if (rc == SQLITE_OK && !for_writing)
-        rc = sqlite3_exec(link->db, for_readers, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? 0 : fail_open(link, error);
 }
 
 static void link_close(struct corm__link *base)
@@ -327,10 +330,10 @@ static int open_link(struct sqlite_link *link, const char *file, bool for_writin
         rc = corm__fail(error, CORM_MISUSE, "a database in memory has one connection");
     if (rc == 0)
         rc = open_file(link, file, for_writing, error);
-    if (rc == 0 && !in_memory)
-        rc = use_wal(link, for_writing, error);
     if (rc == 0)
         rc = pin(link, for_writing, error);
+    if (rc == 0 && !in_memory)
+        rc = use_wal(link, for_writing, error);
     return rc;
 }
 
@@ -416,8 +419,10 @@ static int bind_value(sqlite3_stmt *statement, int i, const struct corm_value *v
     case CORM_V_INT: return sqlite3_bind_int64(statement, i, v->as.i);
     case CORM_V_UINT:
         if (v->as.u > INT64_MAX)
-            return corm__fail(error, CORM_OUT_OF_RANGE, "value %d is a number beyond 64 bits with a "
-                              "sign", i);
+            return corm__fail(error, CORM_OUT_OF_RANGE,
+                              "value %d is a number beyond 64 bits with a "
+                              "sign",
+                              i);
         return sqlite3_bind_int64(statement, i, (sqlite3_int64)v->as.u);
     case CORM_V_REAL:
         if (isnan(v->as.r)) /* which SQLite takes for NULL */
@@ -506,9 +511,7 @@ static int take_cell(sqlite3_stmt *statement, int i, struct corm_value *v, struc
         v->kind = CORM_V_TEXT;
         v->as.s = (const char *)sqlite3_column_text(statement, i);
         break;
-    default:
-        v->kind = CORM_V_BLOB;
-        v->as.p = sqlite3_column_blob(statement, i);
+    default: v->kind = CORM_V_BLOB; v->as.p = sqlite3_column_blob(statement, i);
     }
     v->size = (uint32_t)sqlite3_column_bytes(statement, i);
     if (v->as.p == NULL && v->kind == CORM_V_BLOB && v->size == 0)
@@ -557,8 +560,8 @@ static int read_rows(struct sqlite_link *link, struct corm__prepared *p, struct 
 static int run(struct sqlite_link *link, struct corm__prepared *p, enum corm__verb verb,
                struct corm__sink *sink, struct corm__result *result, struct corm_error *error)
 {
-    bool may_insert = (verb == CORM__INSERT || verb == CORM__RAW) &&
-                      sqlite3_stmt_readonly(p->statement) == 0;
+    bool may_insert =
+        (verb == CORM__INSERT || verb == CORM__RAW) && sqlite3_stmt_readonly(p->statement) == 0;
     sqlite3_int64 total = sqlite3_total_changes64(link->db);
     sqlite3_int64 key = sqlite3_last_insert_rowid(link->db);
 

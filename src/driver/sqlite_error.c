@@ -116,8 +116,7 @@ static void redact(const char *message, const char *sql, char *text, size_t size
     if (behind(message, "no such table: ") != NULL ||
         (column != NULL && strstr(sql, column) != NULL))
         shown = strlen(message);
-    (void)snprintf(text, size, "%.*s%s", (int)shown, message,
-                   message[shown] == '\0' ? "" : "...");
+    (void)snprintf(text, size, "%.*s%s", (int)shown, message, message[shown] == '\0' ? "" : "...");
 }
 
 void corm__sqlite_explain(int extended, const char *message, const char *sql, char *text,

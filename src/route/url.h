@@ -22,14 +22,14 @@ struct corm__config {
     bool                  memory;     /* sqlite::memory:, which has one connection */
 };
 
-/* Reads a URL, which is not NULL. 0, or CORM_BAD_URL, CORM_UNSUPPORTED or CORM_NO_MEMORY: *config is
- * then all zero. */
+/* Reads a URL, which is not NULL. 0, or CORM_BAD_URL, CORM_UNSUPPORTED or CORM_NO_MEMORY: *config
+ * is then all zero. */
 int corm__parse_url(struct corm_arena *arena, const char *url, struct corm__config *config,
                     struct corm_error *error);
 
 /* The same from DATABASE_URL or, where that is unset or empty, from the variables DB_*. Those are
- * taken as they are, without %XX; an empty one counts as unset. Of them SQLite looks at DB_DATABASE,
- * its file, and DB_CONNECTION_LIMIT only. */
+ * taken as they are, without %XX; an empty one counts as unset. For SQLite only DB_DATABASE, its
+ * file, DB_CONNECTION_LIMIT and DB_CLUSTER count. */
 int corm__config_from_environment(struct corm_arena *arena, struct corm__config *config,
                                   struct corm_error *error);
 
