@@ -13,6 +13,9 @@ enum cli_exit {
     CLI_SIGNAL = 128  /* plus the signal's number, as shells have it */
 };
 
+/* A word of the command line as a message may show it: a URL may hold a password, so it does not. */
+const char *cli_shown(const char *word);
+
 int race_main(int argc, const char **argv);
 
 /* Prints the help of `corm race` on stdout. */

@@ -6,10 +6,14 @@
 
 #include <corm/corm.h>
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+const char *cli_shown(const char *word)
+{
+    return strpbrk(word, ":@") != NULL ? "(a URL)" : word;
+}
 
 static void help(FILE *out)
 {
@@ -41,14 +45,15 @@ static int help_main(int argc, const char **argv)
         return CLI_FINE;
     }
     fprintf(stderr, "corm help: there is no help on '%s'; try: corm help, corm help race\n",
-            argv[argc - 1]);
+            cli_shown(argv[argc - 1]));
     return CLI_USAGE;
 }
 
 static int version_main(int argc, const char **argv)
 {
     if (argc > 1) {
-        fprintf(stderr, "corm version: takes nothing behind it, but there is '%s'\n", argv[1]);
+        fprintf(stderr, "corm version: takes nothing behind it, but there is '%s'\n",
+                cli_shown(argv[1]));
         return CLI_USAGE;
     }
     printf("corm %s\n", corm_version());
@@ -73,7 +78,8 @@ static int run_verb(int argc, const char **argv)
             return verbs[i].run(argc, argv);
         }
     }
-    fprintf(stderr, "corm: there is no verb '%s'; there are race, help and version\n", argv[0]);
+    fprintf(stderr, "corm: there is no verb '%s'; there are race, help and version\n",
+            cli_shown(argv[0]));
     return CLI_USAGE;
 }
 
@@ -104,7 +110,8 @@ int main(int argc, char **argv)
     }
     free(words);
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "corm: the output could not be written: %s\n", strerror(errno));
+        fprintf(stderr,
+                "corm: stdout could not be written: its reader is gone, or a disk is full\n");
         return code == CLI_FINE ? CLI_BROKEN : code;
     }
     return code;

@@ -144,8 +144,8 @@ static int run_modes(struct corm_db *db, const struct race_options *options, int
         if ((options->modes & 1U << i) == 0)
             continue;
         now = run_mode(db, options, &race_modes[i], ids);
-        if (interrupt_signal() != 0 || now == CLI_DATABASE)
-            return now;
+        if (interrupt_signal() != 0 || now == CLI_DATABASE || ferror(stdout))
+            return now; /* nobody would see the rest */
         if (now != CLI_FINE)
             code = now;
     }

@@ -132,6 +132,7 @@ struct race_result {
     int64_t                 bought;
     int64_t                 refused;
     int64_t                 failed;
+    int64_t                 unknown; /* of these: nobody knows whether they happened */
     int64_t                 pieces_bought;
     struct race_failure     failures[RACE_FAILURE_KINDS];
     int                     failure_kinds;

@@ -80,7 +80,7 @@ struct given {
 
 static int wrong(const char *option, const char *word, const char *wanted)
 {
-    fprintf(stderr, "corm race: --%s: '%s' is not %s\n", option, word, wanted);
+    fprintf(stderr, "corm race: --%s: '%s' is not %s\n", option, cli_shown(word), wanted);
     return CLI_USAGE;
 }
 
@@ -112,11 +112,11 @@ static int read_int(const char *option, const char *word, int32_t min, int32_t m
 static int read_qty(const char *word, struct race_options *options)
 {
     char    *end;
-    uint64_t min;
+    uint64_t min = 0;
     uint64_t max;
     bool     fine = digits(word, &end, &min);
 
-    max = min;
+    max = min; /* A alone */
     if (fine && *end == '-')
         fine = digits(end + 1, &end, &max);
     if (!fine || *end != '\0' || min < 1 || max < min || max > QTY_MAX)
@@ -190,12 +190,13 @@ static int read_line(poptContext context, struct race_options *options, struct g
     }
     if (which < -1) {
         fprintf(stderr, "corm race: %s: %s; see corm race --help\n",
-                poptBadOption(context, POPT_BADOPTION_NOALIAS), poptStrerror(which));
+                cli_shown(poptBadOption(context, POPT_BADOPTION_NOALIAS)), poptStrerror(which));
         return CLI_USAGE;
     }
     if (poptPeekArg(context) != NULL && !given->help) {
-        fprintf(stderr, "corm race: '%s' is not an option; see corm race --help\n",
-                poptPeekArg(context));
+        fprintf(stderr,
+                "corm race: '%s' is not an option, a URL goes behind --url; see corm race --help\n",
+                cli_shown(poptPeekArg(context)));
         return CLI_USAGE;
     }
     return 0;

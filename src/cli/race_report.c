@@ -81,6 +81,9 @@ static void print_breaks(const struct race_result *result)
     if (p->order_rows != result->bought)
         printf("    %" PRId64 " buyers were told \"bought\", but there are %" PRId64 " orders\n",
                result->bought, p->order_rows);
+    if (result->unknown > 0)
+        printf("    %" PRId64 " buyer%s told that nobody knows: their orders may be there or not\n",
+               result->unknown, result->unknown == 1 ? " was" : "s were");
     if (p->order_pieces != result->pieces_bought)
         printf("    buyers were told of %" PRId64 " pieces, but %" PRId64 " are ordered\n",
                result->pieces_bought, p->order_pieces);

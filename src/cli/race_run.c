@@ -64,6 +64,8 @@ static int64_t now_ns(void)
 /* Under the mutex. Failures of one kind have one text, so that a thousand of them are one line. */
 static void add_failure(struct race_result *result, const struct corm_error *error)
 {
+    if (error->code <= CORM_OUTCOME_UNKNOWN && !corm_is_user(error->code))
+        result->unknown++;
     for (int i = 0; i < result->failure_kinds; i++) {
         struct race_failure *known = &result->failures[i];
         if (known->first.code == error->code && known->first.server_code == error->server_code) {

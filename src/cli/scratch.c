@@ -57,10 +57,15 @@ void scratch_remove(void)
 
 static void on_signal(int number)
 {
-    int none = 0;
+    static const char text[] = "\ncorm: finishing what is under way; once more ends it at once\n";
+    int               saved = errno;
+    int               none = 0;
 
-    if (atomic_compare_exchange_strong(&caught, &none, number))
+    if (atomic_compare_exchange_strong(&caught, &none, number)) {
+        (void)!write(STDERR_FILENO, text, sizeof text - 1);
+        errno = saved;
         return;
+    }
     scratch_remove();
     _exit(CLI_SIGNAL + number);
 }

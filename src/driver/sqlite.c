@@ -294,9 +294,7 @@ static int use_wal(struct sqlite_link *link, bool for_writing, struct corm_error
         if ((rc & 0xFF) != SQLITE_BUSY || wait_for_lock(link, tries++) == 0)
             return fail_open(link, error);
     if (strcmp(answer, "wal") != 0)
-        return corm__fail(error, CORM_UNSUPPORTED,
-                          "its journal mode is \"%s\" and cannot be "
-                          "\"wal\", which corm needs",
+        return corm__fail(error, CORM_UNSUPPORTED, "its journal mode is \"%s\", corm needs \"wal\"",
                           answer);
     return 0;
 }
@@ -313,7 +311,7 @@ static void link_close(struct corm__link *base)
 
 static void name_file(const char *file, struct corm_error *error)
 {
-    char where[CORM_MESSAGE_MAX / 2];
+    char where[192];
 
     (void)snprintf(where, sizeof(where), "cannot open %s", file);
     corm__cut_utf8(where, sizeof(where));
@@ -458,8 +456,10 @@ static int describe_rows(struct corm__prepared *p, int count, struct corm__sink 
                          struct corm_error *error)
 {
     const char **names = malloc((size_t)count * sizeof(*names));
-    int          rc = names == NULL ? corm__fail_memory(error, "rows") : 0;
+    int          rc = 0;
 
+    if (names == NULL)
+        return corm__fail_memory(error, "rows");
     for (int i = 0; rc == 0 && i < count; i++) {
         names[i] = sqlite3_column_name(p->statement, i);
         if (names[i] == NULL)
