@@ -11,7 +11,6 @@
  * it can be run again and again, and disturbs nobody. */
 #include <corm/corm.h>
 
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,7 +92,8 @@ static void race(struct corm_db *db, int32_t product_id, struct buyer *buyers)
         b->db = db;
         b->want = (struct purchase){i + 1, product_id, 1 + i * 7 % 30};
         if (pthread_create(&b->thread, NULL, buy, b) != 0) {
-            perror("race: no more threads");
+            fprintf(stderr, "race: buyer %d finds no room: too few threads or too little memory\n",
+                    i);
             exit(1);
         }
     }
@@ -154,6 +154,7 @@ static int run(struct corm_db *db, struct corm_arena *arena, struct corm_error *
     if ((rc = corm_create_table(db, product, .if_not_exists = true, .error = e)) < 0 ||
         (rc = corm_create_table(db, order, .if_not_exists = true, .error = e)) < 0)
         return rc;
+    /* The server makes the key of the new row; .id is where we want it. */
     struct product ticket = {.name = "race ticket", .stock = STOCK};
     rc = corm_insert_row(db, product, &ticket, .id = &id, .error = e);
     if (rc < 0)
@@ -167,13 +168,15 @@ static int run(struct corm_db *db, struct corm_arena *arena, struct corm_error *
 
 int main(int argc, char **argv)
 {
-    const char        *url = argc > 1 ? argv[1] : "sqlite:race.db";
+    const char        *url = argc > 1 ? argv[1] : NULL; /* NULL: where DATABASE_URL says */
     struct corm_arena *arena = corm_arena_new();
     struct corm_error  e = {0};
     struct corm_db    *db;
 
-    if (argc == 1 && getenv("DATABASE_URL") != NULL)
-        url = NULL; /* corm_open() looks there itself */
+    if (url == NULL && getenv("DATABASE_URL") == NULL) {
+        url = "sqlite:race.db";
+        printf("no database was named: this is SQLite, in the file race.db\n");
+    }
     int rc = corm_open(&db, url, .error = &e);
     if (rc >= 0)
         rc = run(db, arena, &e);

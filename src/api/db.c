@@ -26,26 +26,27 @@ static int configure(struct corm_db *db, const struct corm_options *o, struct co
 
 int corm_open_(struct corm_db **out, const struct corm_options *options)
 {
-    const struct corm_options o = CORM__OPTIONS(struct corm_options, options);
-    struct corm_error         error = {0};
-    struct corm__config       config = {0};
-    struct corm_db           *db = calloc(1, sizeof(*db));
-    int                       rc = 0;
+    struct corm_options        room;
+    const struct corm_options *o = corm__widen(options, options->size, sizeof(room), &room);
+    struct corm_error          error = {0};
+    struct corm__config        config = {0};
+    struct corm_db            *db = calloc(1, sizeof(*db));
+    int                        rc = 0;
 
     *out = NULL;
     if (db == NULL || (db->arena = corm_arena_new()) == NULL ||
         (db->store = corm__trx_store_new(&db->node)) == NULL)
         rc = corm__fail_memory(&error, "a database handle");
     if (rc == 0)
-        rc = configure(db, &o, &config, &error);
+        rc = configure(db, o, &config, &error);
     if (rc == 0)
         rc = corm__node_open(&db->node, config.pool, &error);
     if (rc == 0) {
         *out = db;
         return 0;
     }
-    if (o.error != NULL)
-        *o.error = error;
+    if (o->error != NULL)
+        *o->error = error;
     if (db != NULL) {
         corm__trx_store_free(db->store);
         corm_arena_free(db->arena);
@@ -116,15 +117,16 @@ static int run_ddl(struct corm_trx *trx, const struct corm__buffer *text)
 static int ddl(struct corm_db *db, const struct corm_table *table,
                const struct corm_table_options *options, bool create)
 {
-    const struct corm_table_options o = CORM__OPTIONS(struct corm_table_options, options);
-    struct corm_error               own = {0}, *error = o.error != NULL ? o.error : &own;
-    struct corm_trx                *trx = corm__trx_take(db->store);
-    struct corm__buffer             text;
+    struct corm_table_options        room;
+    const struct corm_table_options *o = corm__widen(options, options->size, sizeof(room), &room);
+    struct corm_error                own = {0}, *error = o->error != NULL ? o->error : &own;
+    struct corm_trx                 *trx = corm__trx_take(db->store);
+    struct corm__buffer              text;
 
     if (trx == NULL)
         return corm__fail_memory(error, "a statement");
     trx->single = true;
-    trx->report = o.error;
+    trx->report = o->error;
     trx->deadline = corm__deadline_in(trx->timeout_ms);
     corm__trx_ready(trx);
     trx->attempt = 0;
@@ -134,9 +136,9 @@ static int ddl(struct corm_db *db, const struct corm_table *table,
     } else {
         corm__buffer_init(&text, trx->arena);
         if (create)
-            corm__put_create_table(&text, db->node.dialect, table, o.if_not_exists);
+            corm__put_create_table(&text, db->node.dialect, table, o->if_not_exists);
         else
-            corm__put_drop_table(&text, db->node.dialect, table, o.if_exists);
+            corm__put_drop_table(&text, db->node.dialect, table, o->if_exists);
         rc = run_ddl(trx, &text);
     }
     corm__trx_rollback(trx);

@@ -10,10 +10,9 @@ struct corm_db {
     struct corm__trx_store *store;
 };
 
-/* A copy of a public options struct as this library knows it: a program that was built with an older
- * header passes a shorter one. The rest is zero: the default. */
-#define CORM__OPTIONS(type, options)                                                               \
-    (*(const type *)corm__widen((options), (options)->size, sizeof(type), &(type){.size = 0}))
+/* A public options struct as this library knows it: `options` itself or, where the program was built
+ * with another header and passes another size, a copy in `room`; what it does not have is zero, the
+ * default. */
 const void *corm__widen(const void *options, size_t size, size_t known, void *room);
 
 #endif

@@ -7,6 +7,7 @@ const void *corm__widen(const void *options, size_t size, size_t known, void *ro
 {
     if (size == known)
         return options;
+    memset(room, 0, known);
     memcpy(room, options, size < known ? size : known);
     return room;
 }

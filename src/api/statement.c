@@ -215,16 +215,17 @@ static struct call call_of(const struct corm_query *query)
 int corm_first_(struct corm_on on, const struct corm_table *table, void *row,
                 const struct corm_query *options)
 {
-    const struct corm_query query = CORM__OPTIONS(struct corm_query, options);
-    struct call             call = call_of(&query);
-    struct row_sink         sink = row_sink(&call, on, table, &query);
-    int64_t                 rc;
+    struct corm_query        room;
+    const struct corm_query *query = corm__widen(options, options->size, sizeof(room), &room);
+    struct call              call = call_of(query);
+    struct row_sink          sink = row_sink(&call, on, table, query);
+    int64_t                  rc;
 
-    if (on.db != NULL && query.arena == NULL && corm__has_text(table))
+    if (on.db != NULL && query->arena == NULL && corm__has_text(table))
         rc =
             refuse(&call, "a row with text is read on a db without .arena, in which it could live");
     else
-        rc = read(&call, on, CORM__FIRST, table, &query, &sink.base);
+        rc = read(&call, on, CORM__FIRST, table, query, &sink.base);
     if (rc > 0)
         memcpy(row, sink.rows, table->row_size);
     return (int)end_call(&call, rc);
@@ -233,15 +234,16 @@ int corm_first_(struct corm_on on, const struct corm_table *table, void *row,
 int corm_all_(struct corm_on on, const struct corm_table *table, void *rows,
               const struct corm_query *options)
 {
-    const struct corm_query query = CORM__OPTIONS(struct corm_query, options);
-    struct call             call = call_of(&query);
-    struct row_sink         sink = row_sink(&call, on, table, &query);
-    int64_t                 rc;
+    struct corm_query        room;
+    const struct corm_query *query = corm__widen(options, options->size, sizeof(room), &room);
+    struct call              call = call_of(query);
+    struct row_sink          sink = row_sink(&call, on, table, query);
+    int64_t                  rc;
 
-    if (on.db != NULL && query.arena == NULL)
+    if (on.db != NULL && query->arena == NULL)
         rc = refuse(&call, "corm_all() on a db without .arena, in which the rows could live");
     else
-        rc = read(&call, on, CORM__ROWS, table, &query, &sink.base);
+        rc = read(&call, on, CORM__ROWS, table, query, &sink.base);
     if (rc >= 0 && on.sql_of == NULL)
         *(void **)rows = sink.rows;
     return (int)end_call(&call, rows_as_int(rc));
@@ -250,10 +252,11 @@ int corm_all_(struct corm_on on, const struct corm_table *table, void *rows,
 static int64_t read_number(struct corm_on on, enum corm__read_what what,
                            const struct corm_table *table, const struct corm_query *options)
 {
-    const struct corm_query  query = CORM__OPTIONS(struct corm_query, options);
-    struct call              call = call_of(&query);
+    struct corm_query        room;
+    const struct corm_query *query = corm__widen(options, options->size, sizeof(room), &room);
+    struct call              call = call_of(query);
     struct corm__number_sink sink = corm__number_sink();
-    int64_t                  rc = read(&call, on, what, table, &query, &sink.base);
+    int64_t                  rc = read(&call, on, what, table, query, &sink.base);
 
     return end_call(&call, rc < 0 ? rc : sink.number);
 }
@@ -305,19 +308,20 @@ static int64_t deliver(struct call *call, const struct corm__statement *statemen
 int corm_insert_(struct corm_on on, const struct corm_table *table,
                  const struct corm_write *options)
 {
-    const struct corm_write write = CORM__OPTIONS(struct corm_write, options);
-    struct call             call = write_call(&write);
-    struct corm__statement  statement;
-    int64_t                 rc = open_call(&call, on);
-    bool                    known = call.trx != NULL && !call.trx->single && write.id == NULL;
+    struct corm_write        room;
+    const struct corm_write *write = corm__widen(options, options->size, sizeof(room), &room);
+    struct call              call = write_call(write);
+    struct corm__statement   statement;
+    int64_t                  rc = open_call(&call, on);
+    bool                     known = call.trx != NULL && !call.trx->single && write->id == NULL;
 
     if (rc == 0)
-        rc = check_write(&call, &write, true);
+        rc = check_write(&call, write, true);
     if (rc == 0)
-        rc = corm__make_insert(call.dialect, call.arena, known, table, &write, &statement,
+        rc = corm__make_insert(call.dialect, call.arena, known, table, write, &statement,
                                call.error);
     if (rc == 0)
-        rc = deliver(&call, &statement, known, write.later);
+        rc = deliver(&call, &statement, known, write->later);
     return (int)end_call(&call, rows_as_int(rc));
 }
 
@@ -350,22 +354,23 @@ static void forget_held(const struct call *call, bool safe)
 int corm_update_(struct corm_on on, const struct corm_table *table,
                  const struct corm_write *options)
 {
-    const struct corm_write write = CORM__OPTIONS(struct corm_write, options);
-    struct call             call = write_call(&write);
-    struct corm__statement  statement;
-    bool                    held = false;
-    int64_t                 rc = open_call(&call, on);
+    struct corm_write        room;
+    const struct corm_write *write = corm__widen(options, options->size, sizeof(room), &room);
+    struct call              call = write_call(write);
+    struct corm__statement   statement;
+    bool                     held = false;
+    int64_t                  rc = open_call(&call, on);
 
     if (rc == 0)
-        rc = check_write(&call, &write, false);
+        rc = check_write(&call, write, false);
     if (rc == 0) {
-        held = is_held(&call, table, &write);
-        rc = corm__make_update(call.dialect, call.arena, held || write.later, table, &write,
+        held = is_held(&call, table, write);
+        rc = corm__make_update(call.dialect, call.arena, held || write->later, table, write,
                                &statement, call.error);
     }
     if (rc == 0) {
         forget_held(&call, held);
-        rc = deliver(&call, &statement, held, write.later);
+        rc = deliver(&call, &statement, held, write->later);
     }
     return (int)end_call(&call, rows_as_int(rc));
 }
@@ -373,22 +378,23 @@ int corm_update_(struct corm_on on, const struct corm_table *table,
 int corm_delete_(struct corm_on on, const struct corm_table *table,
                  const struct corm_write *options)
 {
-    const struct corm_write write = CORM__OPTIONS(struct corm_write, options);
-    struct call             call = write_call(&write);
-    struct corm__statement  statement;
-    bool                    held = false;
-    int64_t                 rc = open_call(&call, on);
+    struct corm_write        room;
+    const struct corm_write *write = corm__widen(options, options->size, sizeof(room), &room);
+    struct call              call = write_call(write);
+    struct corm__statement   statement;
+    bool                     held = false;
+    int64_t                  rc = open_call(&call, on);
 
     if (rc == 0)
-        rc = check_write(&call, &write, false);
+        rc = check_write(&call, write, false);
     if (rc == 0) {
-        held = is_held(&call, table, &write);
-        rc = corm__make_delete(call.dialect, call.arena, held || write.later, table, &write,
+        held = is_held(&call, table, write);
+        rc = corm__make_delete(call.dialect, call.arena, held || write->later, table, write,
                                &statement, call.error);
     }
     if (rc == 0) {
         forget_held(&call, false);
-        rc = deliver(&call, &statement, held, write.later);
+        rc = deliver(&call, &statement, held, write->later);
     }
     return (int)end_call(&call, rows_as_int(rc));
 }
@@ -413,24 +419,26 @@ static int send_chunk(struct call *call, const struct corm_table *table,
 int corm_insert_rows_(struct corm_on on, const struct corm_table *table,
                       const struct corm_write *options)
 {
-    const struct corm_write write = CORM__OPTIONS(struct corm_write, options);
-    struct call             call = write_call(&write);
-    int                     rc = open_call(&call, on);
-    size_t                  chunk = corm__rows_per_insert(call.dialect, table);
+    struct corm_write        room;
+    const struct corm_write *write = corm__widen(options, options->size, sizeof(room), &room);
+    struct call              call = write_call(write);
+    int                      rc = open_call(&call, on);
+    size_t                   chunk = corm__rows_per_insert(call.dialect, table);
 
-    if (rc == 0 && (write.id != NULL || write.id_later != NULL || write.later))
+    if (rc == 0 && (write->id != NULL || write->id_later != NULL || write->later))
         rc = misuse(&call, "corm_insert_rows() takes no .id, .id_later or .later");
-    if (rc == 0 && (write.count > INT_MAX || (write.count > 0 && write.row == NULL)))
+    if (rc == 0 && (write->count > INT_MAX || (write->count > 0 && write->row == NULL)))
         rc = misuse(&call, "corm_insert_rows() with a number of rows that cannot be right");
-    if (rc == 0 && call.trx != NULL && call.trx->single && write.count > chunk) {
+    if (rc == 0 && call.trx != NULL && call.trx->single && write->count > chunk) {
         call.trx->single = false; /* all or none: a transaction of its own */
         call.trx->mode.trx = true;
     }
-    for (size_t i = 0; rc == 0 && i < write.count; i += chunk)
-        rc = send_chunk(&call, table, &write, i, write.count - i < chunk ? write.count - i : chunk);
+    for (size_t i = 0; rc == 0 && i < write->count; i += chunk)
+        rc =
+            send_chunk(&call, table, write, i, write->count - i < chunk ? write->count - i : chunk);
     if (rc == 0 && call.own_trx && !call.trx->single)
         rc = corm__trx_commit(call.trx);
-    return (int)end_call(&call, rc < 0 || on.sql_of != NULL ? rc : (int64_t)write.count);
+    return (int)end_call(&call, rc < 0 || on.sql_of != NULL ? rc : (int64_t)write->count);
 }
 
 /* ---- The way out --------------------------------------------------------------------------- */
@@ -531,24 +539,25 @@ static int check_text(struct call *call, const char *text, bool *plain)
 
 int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct corm_sql_args *options)
 {
-    const struct corm_sql_args args = CORM__OPTIONS(struct corm_sql_args, options);
-    struct call                call = {.caller = args.error, .file = args.file, .line = args.line};
-    struct value_sink          sink = {.base = {value_start, value_names, value_row},
-                                       .arena = on.trx != NULL ? on.trx->arena : args.arena,
-                                       .rows = rows};
-    struct corm__statement     statement = {0};
-    bool                       plain = true;
-    char                       word[16];
+    struct corm_sql_args        room;
+    const struct corm_sql_args *args = corm__widen(options, options->size, sizeof(room), &room);
+    struct call            call = {.caller = args->error, .file = args->file, .line = args->line};
+    struct value_sink      sink = {.base = {value_start, value_names, value_row},
+                                   .arena = on.trx != NULL ? on.trx->arena : args->arena,
+                                   .rows = rows};
+    struct corm__statement statement = {0};
+    bool                   plain = true;
+    char                   word[16];
 
-    corm__first_word(args.text, word);
+    corm__first_word(args->text, word);
     call.writes = strcmp(word, "SELECT") != 0;
     int64_t rc = open_call(&call, on);
     if (rc == 0)
-        rc = check_text(&call, args.text, &plain);
+        rc = check_text(&call, args->text, &plain);
     if (rc == 0 && rows != NULL && sink.arena == NULL && call.sql_of == NULL)
         rc = misuse(&call, "corm_sql() for rows on a db without .arena, in which they could live");
     if (rc == 0)
-        rc = corm__make_raw(call.arena, &args, &statement, call.error);
+        rc = corm__make_raw(call.arena, args, &statement, call.error);
     if (rc == 0 && call.sql_of != NULL) {
         rc = hand_out(call.sql_of, &statement);
     } else if (rc == 0) {

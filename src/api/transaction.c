@@ -13,53 +13,61 @@ static enum corm_isolation isolation_of(const struct corm_trx_options *o, bool f
     return function ? CORM_SERIALIZABLE : CORM_ISOLATION_DEFAULT;
 }
 
-/* A transaction in state OVER with these options, its deadline running; or NULL and an error. */
-static struct corm_trx *new_trx(struct corm_db *db, const struct corm_trx_options *options,
-                                bool function)
+static int make_trx(struct corm_db *db, const struct corm_trx_options *o, bool function,
+                    struct corm_trx **trx, struct corm_error *error)
 {
-    const struct corm_trx_options o = CORM__OPTIONS(struct corm_trx_options, options);
-    struct corm_error             error = {0};
-    struct corm_trx              *trx = NULL;
+    if (o->isolation > CORM_SERIALIZABLE)
+        return corm__fail(error, CORM_MISUSE, "isolation %d does not exist", (int)o->isolation);
+    *trx = corm__trx_take(db->store);
+    if (*trx == NULL)
+        return corm__fail_memory(error, "a transaction");
+    (*trx)->function = function;
+    (*trx)->reader = o->read_only;
+    (*trx)->mode = (struct corm__mode){
+        .trx = true, .isolation = isolation_of(o, function), .read_only = o->read_only};
+    (*trx)->report = o->error;
+    if (o->timeout_ms > 0)
+        (*trx)->timeout_ms = o->timeout_ms;
+    (*trx)->deadline = corm__deadline_in((*trx)->timeout_ms);
+    return 0;
+}
 
-    if (o.isolation > CORM_SERIALIZABLE)
-        corm__fail(&error, CORM_MISUSE, "isolation %d does not exist", (int)o.isolation);
-    else if ((trx = corm__trx_take(db->store)) == NULL)
-        corm__fail_memory(&error, "a transaction");
-    if (trx == NULL) {
-        if (o.error != NULL)
-            *o.error = error;
-        return NULL;
-    }
-    trx->function = function;
-    trx->reader = o.read_only;
-    trx->mode = (struct corm__mode){
-        .trx = true, .isolation = isolation_of(&o, function), .read_only = o.read_only};
-    trx->report = o.error;
-    if (o.timeout_ms > 0)
-        trx->timeout_ms = o.timeout_ms;
-    trx->deadline = corm__deadline_in(trx->timeout_ms);
-    return trx;
+/* A transaction in state OVER with these options, its deadline running. */
+static int new_trx(struct corm_db *db, const struct corm_trx_options *options, bool function,
+                   struct corm_trx **trx)
+{
+    struct corm_trx_options        room;
+    const struct corm_trx_options *o = corm__widen(options, options->size, sizeof(room), &room);
+    struct corm_error              error = {0};
+    int                            rc = make_trx(db, o, function, trx, &error);
+
+    if (rc < 0 && o->error != NULL)
+        *o->error = error;
+    return rc;
 }
 
 int corm_transact_(struct corm_db *db, corm_trx_function *function,
                    const struct corm_trx_options *options)
 {
-    struct corm_trx *trx = new_trx(db, options, true);
+    struct corm_trx *trx = NULL;
+    int              rc = new_trx(db, options, true, &trx);
 
-    if (trx == NULL)
-        return options->isolation > CORM_SERIALIZABLE ? CORM_MISUSE : CORM_NO_MEMORY;
-    int rc = corm__trx_transact(trx, function, options->arg);
+    if (rc < 0)
+        return rc;
+    rc = corm__trx_transact(trx, function, options->arg);
     corm__trx_give(trx);
     return rc;
 }
 
 int corm_begin_(struct corm_db *db, const struct corm_trx_options *options)
 {
-    *options->trx = new_trx(db, options, false);
-    if (*options->trx == NULL)
-        return options->isolation > CORM_SERIALIZABLE ? CORM_MISUSE : CORM_NO_MEMORY;
-    corm__trx_ready(*options->trx);
-    return 0;
+    struct corm_trx *trx = NULL;
+    int              rc = new_trx(db, options, false, &trx);
+
+    if (rc == 0)
+        corm__trx_ready(trx);
+    *options->trx = trx;
+    return rc;
 }
 
 static bool is_open(const struct corm_trx *trx)

@@ -5,12 +5,11 @@
  * 3.51.2 (https://www.sqlite.org/wal.html#walresetbug). A database in memory has one link.
  *
  * No call goes on after its deadline: while a lock is held elsewhere SQLite asks wait_for_lock(),
- * while a statement runs is_late(). A COMMIT or ROLLBACK is too short to be asked, so that it is
- * done late rather than not at all.
+ * while a statement runs is_late(). A COMMIT or ROLLBACK is too short for that: it is done, late.
  *
  * A transaction that may write is BEGIN IMMEDIATE: it has its lock from the start and cannot fail
- * for having read too early. SQLite ends a transaction by itself after some errors, and keeps it open
- * after a COMMIT that failed, so `in_trx` is what SQLite says after every call, errors too.
+ * for having read too early. SQLite ends a transaction by itself after some errors, and keeps it
+ * open after a COMMIT that failed, so `in_trx` is what SQLite says after every call, errors too.
  *
  * Rows: a value is delivered as what it is in the file, whatever the column was declared as. */
 #include "driver/driver.h"
@@ -52,8 +51,8 @@ static struct sqlite_link *sqlite(struct corm__link *link)
 
 /* ---- Waiting -------------------------------------------------------------- */
 
-/* SQLite's busy handler: 0 gives up. The pauses grow, and differ between processes that wait for the
- * same lock. */
+/* SQLite's busy handler: 0 gives up. The pauses grow, and differ between processes that wait for
+ * the same lock. */
 static int wait_for_lock(void *arg, int tries)
 {
     struct sqlite_link *link = arg;
@@ -239,8 +238,8 @@ struct setting {
     bool reader_only;
 };
 
-/* Makes the session one that corm can rely on, whatever the library's defaults are, and before it has
- * done anything to the file. */
+/* Makes the session one that corm can rely on, whatever the library's defaults are, and before it
+ * has done anything to the file. */
 static int pin(struct sqlite_link *link, bool for_writing, struct corm_error *error)
 {
     static const struct setting settings[] = {
@@ -408,7 +407,7 @@ static int link_prepare(struct corm__link *base, const char *text, size_t size, 
 
 /* ---- Binds and rows ---------------------------------------------------------- */
 
-/* Values are pointed at: they live longer than the execution. Returns SQLite's code, or one of ours. */
+/* Values are pointed at: they outlive the execution. Returns SQLite's code, or one of ours. */
 static int bind_value(sqlite3_stmt *statement, int i, const struct corm_value *v,
                       struct corm_error *error)
 {

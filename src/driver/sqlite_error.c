@@ -1,7 +1,7 @@
 /* driver/sqlite_error.c -- codes and messages of SQLite.
  *
- * Source: https://www.sqlite.org/rescode.html. What is not listed is CORM_SERVER_ERROR. SQLITE_ERROR
- * itself says nothing: there the beginning of the message decides. */
+ * Source: https://www.sqlite.org/rescode.html. What is not listed is CORM_SERVER_ERROR.
+ * SQLITE_ERROR itself says nothing: there the beginning of the message decides. */
 #include "driver/sqlite_error.h"
 
 #include "schema/ddl.h"

@@ -8,8 +8,8 @@
  * ran, NULL where one was being prepared: what SQLite then does not take is its text. */
 int corm__sqlite_code(int extended, const char *message, const char *sql);
 
-/* What may be shown of the message, in `text`: names of tables, columns and constraints, but no value
- * of a row. */
+/* What may be shown of the message, in `text`: names of tables, columns and constraints, but no
+ * value of a row. */
 void corm__sqlite_explain(int extended, const char *message, const char *sql, char *text,
                           size_t size);
 

@@ -184,9 +184,10 @@ int corm__trx_check(struct corm_trx *trx)
     return CORM_TRX_CLOSED;
 }
 
-static void report(struct corm_trx *trx, const struct corm_error *error)
+/* Tells the caller; of a function only what came of it in the end. */
+static void report(struct corm_trx *trx, const struct corm_error *error, bool in_the_end)
 {
-    if (trx->report != NULL) {
+    if (trx->report != NULL && (in_the_end || !trx->function)) {
         *trx->report = *error;
         trx->report->attempts = trx->attempt;
     }
@@ -205,7 +206,7 @@ int corm__trx_doom(struct corm_trx *trx, const char *file, int32_t line)
     }
     trx->error.attempts = trx->attempt;
     trx->state = CORM__TRX_DOOMED;
-    report(trx, &trx->error);
+    report(trx, &trx->error, false);
     return trx->error.code;
 }
 
@@ -270,7 +271,7 @@ static bool is_answer(struct corm_trx *trx, const struct corm__statement *statem
         return false;
     trx->answer = locked;
     trx->error = (struct corm_error){0};
-    report(trx, &trx->answer);
+    report(trx, &trx->answer, false);
     return true;
 }
 
@@ -515,7 +516,7 @@ int corm__trx_transact(struct corm_trx *trx, corm_trx_function *function, void *
         if (rc >= 0)
             return rc;
         if (!corm__may_run_again(trx->error.code) || corm__ms_left(trx->deadline) == 0) {
-            report(trx, &trx->error);
+            report(trx, &trx->error, true);
             return rc;
         }
         corm__pause(corm__retry_pause(trx->attempt + 1, &trx->random), trx->deadline);
