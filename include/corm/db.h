@@ -4,9 +4,11 @@
  *     mariadb://user:password@localhost/shop?socket=/run/mysqld/mysqld.sock
  *     sqlite:shop.db          sqlite:/var/lib/shop.db          sqlite::memory:
  *
- * In user, password, host and database %XX stands for a byte. Options behind the `?`, joined by &:
+ * In user, password, host, database and file %XX stands for a byte. Options behind the `?`, joined
+ * by &:
  *
- *     pool=N          connections at most, 1 to 1000 (default 16; one of SQLite's is for writing)
+ *     pool=N          connections at most, 1 to 1000 (default 16). One of a file of SQLite's writes
+ *                     and the others read, so it has at least 2; in memory there is exactly 1
  *     timeout_ms=N    default deadline of a transaction or a statement on a db (30000)
  *     tls=verify      the server must prove who it is; the default for every host but loopback
  *     tls=off         clear text; the default on loopback and on a Unix socket
@@ -43,7 +45,7 @@ struct corm_event {
 };
 
 /* Called in the thread that sent the statement, after its answer, on success and on failure. It may
- * call nothing of corm, and is waited for. */
+ * call nothing of corm but corm_code_name() and the like, and is waited for. */
 typedef void corm_event_function(const struct corm_event *event, void *arg);
 
 struct corm_options {

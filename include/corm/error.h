@@ -4,11 +4,12 @@
  * bands that say what can still be used, so that one comparison is enough:
  *
  *     rc >= 0                      it worked
+ *     corm_is_user(rc)             the application's own refusal, told by corm_abort(): ask this first,
+ *                                  its band lies below all others
  *     rc > CORM_TRX_GONE           the statement failed; the connection is fine
  *     rc <= CORM_TRX_GONE          ... and its transaction is rolled back
  *     rc <= CORM_CONNECTION_GONE   ... and its connection is closed (or never came to be)
  *     rc <= CORM_OUTCOME_UNKNOWN   nobody answered a COMMIT: it may have happened or not
- *     corm_is_user(rc)             the application's own refusal, told by corm_abort()
  *
  * A transaction in which a call failed is doomed all the same (see trx.h): the band says what the
  * server still holds, not what the caller may go on to do. */
@@ -62,7 +63,7 @@ enum corm_band {
     X(LOCKED, -1014, "somebody else holds a row that was asked for with nowait or wait_ms",        \
       "try later, or wait longer; the transaction goes on")                                        \
     X(UNSUPPORTED, -1015, "this server, or this version of corm, cannot do what was asked for",    \
-      "leave it out, or use a server or a version that has it")                                         \
+      "leave it out, or use a server or a version that has it")                                    \
     X(READ_ONLY, -1016,                                                                            \
       "a write was refused because the transaction, database or server is "                        \
       "read-only",                                                                                 \
@@ -74,9 +75,9 @@ enum corm_band {
       "drop it first, or pass .if_not_exists = true")                                              \
     X(DENIED, -1020, "the database user has no right to do this", "grant it the right")            \
     X(TOO_LARGE, -1021, "a statement is larger than the server takes",                             \
-      "send fewer rows at once, or raise max_allowed_packet on the server")                        \
-    X(INTERRUPTED, -1022, "the server stopped the statement (a KILL, or its time limit)",          \
-      "try again, or raise max_statement_time")                                                    \
+      "send fewer rows at once, or raise the server's limit (max_allowed_packet)")                 \
+    X(INTERRUPTED, -1022, "the statement was stopped (a KILL, or a time limit)",                   \
+      "try again, with more time")                                                                 \
     X(SERVER_ERROR, -1099, "the server refused the statement", "see its own message")              \
     X(DEADLOCK, -2001, "the server ended the transaction to resolve a deadlock",                   \
       "run the whole transaction again; corm_transact() does so by itself")                        \

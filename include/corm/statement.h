@@ -200,7 +200,7 @@ static inline struct corm_on corm_on_sql_of_(struct corm_sql_of *sql_of)
 /* ---- Reads ---------------------------------------------------------------- */
 
 /* corm_first(on, T, &row, options...): reads the first row, in the order asked for, into *row.
- * Returns 1, or 0 when there is none. */
+ * Returns 1, or 0 when there is none. On a db a model with text wants .arena, where the text goes. */
 #define corm_first(on, T, ...)                                                                     \
     corm_first_(CORM_ON(on), (T).corm_table + CORM_ROW_OF(T, CORM_HEAD(__VA_ARGS__, 0)),           \
                 CORM_HEAD(__VA_ARGS__, 0),                                                         \

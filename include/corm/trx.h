@@ -65,8 +65,8 @@ CORM_API int corm_begin_(struct corm_db *db, const struct corm_trx_options *opti
  *
  * Returns what the function returned, once that is committed; its own negative code, after rolling
  * back; or the first error of the transaction. After a deadlock, a conflict, a lock timeout or a
- * connection lost before COMMIT the function runs again, after a pause that grows and is jittered,
- * until the deadline. After a COMMIT that nobody answered it does not: CORM_UNKNOWN. So the function
+ * connection lost before COMMIT, and while the server cannot be reached, the function runs again, after
+ * a pause that grows and is jittered, until the deadline. After a COMMIT that nobody answered it does not: CORM_UNKNOWN. So the function
  * may touch nothing but `trx` and `arg`, and must find `arg` as it was when it runs again.
  *
  * Blocks. From any thread. Called inside such a function it is another transaction, on a connection

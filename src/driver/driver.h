@@ -40,9 +40,10 @@ struct corm__link {
     const struct corm__driver *driver;
     enum corm_dialect          dialect;
     struct corm__mode          mode;
-    bool                       in_trx; /* after the last answer that was no error */
-    bool                       lost;   /* cannot be used any more */
-    bool     rollback_on_timeout;      /* a lock that is not had ends the transaction */
+    bool                       in_trx;     /* after the last answer that was no error */
+    bool                       lost;       /* cannot be used any more */
+    bool                       holds_data; /* of a database in memory: is never closed */
+    bool     rollback_on_timeout;          /* a lock that is not had ends the transaction */
     uint64_t round_trips;
 };
 
@@ -79,8 +80,8 @@ struct corm__driver {
     /* False where the server has closed the link in the meantime. No trip. */
     bool (*is_alive)(struct corm__link *link);
 
-    /* Sets the session up for `mode`, or begins a transaction of that mode; no trip where it is
-     * that already. Not inside a transaction. */
+    /* Sets the session up for `mode`, or begins a transaction of that mode. 1 where something was
+     * sent for that, 0 where the session was like that already. Not inside a transaction. */
     int (*enter)(struct corm__link *link, const struct corm__mode *mode, int64_t deadline,
                  struct corm_error *error);
 
@@ -91,6 +92,9 @@ struct corm__driver {
     int (*execute)(struct corm__link *link, struct corm__prepared *prepared,
                    const struct corm__statement *statement, struct corm__sink *sink,
                    int64_t deadline, struct corm__result *result, struct corm_error *error);
+
+    /* Whether a COMMIT, or a single write, that failed with `error` may have happened all the same. */
+    bool (*may_have_committed)(const struct corm__link *link, const struct corm_error *error);
 
     /* A text without binds and rows, unprepared. */
     int (*control)(struct corm__link *link, const char *text, int64_t deadline,

@@ -438,7 +438,14 @@ static int link_enter(struct corm__link *base, const struct corm__mode *mode, in
         base->lost = true; /* half set up: nobody may use it */
     else
         base->mode = *mode;
-    return rc;
+    return rc < 0 ? rc : 1;
+}
+
+static bool link_may_have_committed(const struct corm__link *base, const struct corm_error *error)
+{
+    enum { CUT_OFF = 1180 }; /* Galera: the node was cut off while it replicated */
+
+    return base->lost || error->code == CORM_INTERRUPTED || error->server_code == CUT_OFF;
 }
 
 /* ---- Prepared statements ---------------------------------------------------- */
@@ -793,5 +800,6 @@ const struct corm__driver corm__mariadb = {
     .prepare = link_prepare,
     .finalize = link_finalize,
     .execute = link_execute,
+    .may_have_committed = link_may_have_committed,
     .control = link_control,
 };

@@ -347,6 +347,7 @@ static int link_connect(const struct corm__endpoint *endpoint, bool for_writing,
         return corm__fail_memory(error, "a connection");
     link->base.driver = &corm__sqlite;
     link->base.dialect = CORM_DIALECT_SQLITE;
+    link->base.holds_data = strcmp(file, ":memory:") == 0;
     link->deadline = deadline;
     int rc = open_link(link, file, for_writing, error);
     if (rc < 0) {
@@ -373,7 +374,15 @@ static int link_enter(struct corm__link *base, const struct corm__mode *mode, in
     base->mode = *mode;
     if (!mode->trx)
         return 0;
-    return link_control(base, mode->read_only ? "BEGIN" : "BEGIN IMMEDIATE", deadline, error);
+    int rc = link_control(base, mode->read_only ? "BEGIN" : "BEGIN IMMEDIATE", deadline, error);
+    return rc < 0 ? rc : 1;
+}
+
+/* After an I/O error in COMMIT the frames may be in the log, and a recovery may find them. */
+static bool link_may_have_committed(const struct corm__link *base, const struct corm_error *error)
+{
+    (void)base;
+    return (error->server_code & 0xFF) == SQLITE_IOERR;
 }
 
 /* ---- Prepared statements ---------------------------------------------------- */
@@ -608,5 +617,6 @@ const struct corm__driver corm__sqlite = {
     .prepare = link_prepare,
     .finalize = link_finalize,
     .execute = link_execute,
+    .may_have_committed = link_may_have_committed,
     .control = link_control,
 };

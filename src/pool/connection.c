@@ -183,14 +183,13 @@ int corm__connection_enter(struct corm__connection *c, const struct corm__mode *
                            uint32_t attempt, int64_t deadline, struct corm_error *error)
 {
     struct trip            trip = begin_trip(c);
-    struct corm__statement s =
-        corm__control(mode->trx ? "(session for transactions)" : "(session for single statements)");
-    uint64_t before = c->link->round_trips;
-    int      rc = c->link->driver->enter(c->link, mode, deadline, error);
+    struct corm__statement s = corm__control(mode->trx ? "(begin, or a session for transactions)"
+                                                       : "(a session for statements)");
+    int                    rc = c->link->driver->enter(c->link, mode, deadline, error);
 
-    if (c->link->round_trips != before || rc < 0)
+    if (rc != 0)
         end_trip(c, &trip, &s, attempt, 0, error);
-    return rc;
+    return rc < 0 ? rc : 0;
 }
 
 int corm__connection_control(struct corm__connection *c, const char *text, uint32_t attempt,

@@ -234,7 +234,7 @@ int corm__pool_acquire(struct corm__pool *pool, const struct corm__mode *mode, i
 
 void corm__pool_release(struct corm__pool *pool, struct corm__connection *c)
 {
-    bool keep = !c->link->lost && !c->dirty;
+    bool keep = c->link->holds_data || (!c->link->lost && !c->dirty);
 
     if (!keep)
         corm__connection_close(c);

@@ -108,6 +108,10 @@ static void put_sqlite_check(struct corm__buffer *b, const struct corm_column *c
         corm__put_name(b, CORM_DIALECT_SQLITE, corm__column_name(column));
         corm__buffer_puts(b, column->type == CORM_INT ? " BETWEEN -2147483648 AND 2147483647)"
                                                       : " IN (0, 1))");
+    } else if (column->type == CORM_DOUBLE) { /* a sum may overflow to infinity */
+        open_check(b, CORM__RANGE_CHECK, column);
+        corm__put_name(b, CORM_DIALECT_SQLITE, corm__column_name(column));
+        corm__buffer_puts(b, " BETWEEN -1.7976931348623157e308 AND 1.7976931348623157e308)");
     } else if (column->type == CORM_VARCHAR) {
         open_check(b, CORM__LENGTH_CHECK, column);
         corm__buffer_puts(b, "length(");

@@ -13,6 +13,7 @@ static const int again[] = {
     CORM_CONFLICT,             /* rolled back by the server: the snapshot was stale */
     CORM_LOCK_TIMEOUT,         /* rolled back by corm */
     CORM_DISCONNECTED,         /* rolled back by the server: COMMIT was not sent */
+    CORM_UNREACHABLE,          /* never begun: a server that was there once may come back */
     CORM_TOO_MANY_CONNECTIONS, /* never begun */
 };
 

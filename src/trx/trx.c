@@ -171,16 +171,11 @@ void corm__trx_ready(struct corm_trx *trx)
 
 int corm__trx_check(struct corm_trx *trx)
 {
-    struct corm_error closed = {0};
-
     if (trx->state == CORM__TRX_DOOMED)
         return trx->error.code;
     if (trx->state != CORM__TRX_OVER)
         return 0;
-    if (trx->error.code == 0) {
-        corm__fail(&closed, CORM_TRX_CLOSED, "the transaction was committed or rolled back");
-        trx->error = closed;
-    }
+    corm__fail(&trx->error, CORM_TRX_CLOSED, "the transaction was committed or rolled back");
     return CORM_TRX_CLOSED;
 }
 
@@ -283,16 +278,15 @@ static int lose(struct corm_trx *trx)
 /* What a failure means when COMMIT (or a single write) was under way. */
 static void judge_commit(struct corm_trx *trx)
 {
-    enum { CUT_OFF = 1180 }; /* Galera: the node was cut off while it replicated */
-    bool lost = trx->connection->link->lost;
+    struct corm__link *link = trx->connection->link;
+    struct corm_error  unknown = {0};
 
-    if (!lost && trx->error.code != CORM_INTERRUPTED && trx->error.server_code != CUT_OFF)
+    if (!link->driver->may_have_committed(link, &trx->error))
         return;
-    struct corm_error unknown = {0};
     corm__fail_server(&unknown, CORM_UNKNOWN, trx->error.server_code, trx->error.sqlstate,
                       "no answer to COMMIT came (%s)", corm_code_name(trx->error.code));
     trx->error = unknown;
-    trx->connection->link->lost = true;
+    link->lost = true;
 }
 
 /* Runs statements on the open connection. `commits`: the last one is COMMIT, or a single write. */
