@@ -10,6 +10,7 @@
 #include "schema/row.h"
 #include "sql/key.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <string.h>
 
@@ -31,6 +32,7 @@ struct call {
 
 static int open_single(struct call *call, struct corm_db *db)
 {
+    assert(db != NULL);
     call->trx = corm__trx_take(db->store);
     if (call->trx == NULL)
         return corm__fail_memory(call->error, "a statement");
@@ -82,7 +84,7 @@ static int64_t end_call(struct call *call, int64_t rc)
         corm__trx_doom(trx, call->file, call->line);
     if (rc < 0 && call->caller != NULL)
         *call->caller = call->error->code != 0 || trx == NULL ? *call->error : trx->answer;
-    if (call->own_trx) {
+    if (trx != NULL && call->own_trx) {
         if (trx->state != CORM__TRX_OVER)
             corm__trx_rollback(trx); /* of a single statement: only gives the connection back */
         corm__trx_give(trx);
@@ -226,7 +228,7 @@ int corm_first_(struct corm_on on, const struct corm_table *table, void *row,
             refuse(&call, "a row with text is read on a db without .arena, in which it could live");
     else
         rc = read(&call, on, CORM__FIRST, table, query, &sink.base);
-    if (rc > 0)
+    if (rc > 0 && sink.rows != NULL)
         memcpy(row, sink.rows, table->row_size);
     return (int)end_call(&call, rc);
 }

@@ -106,7 +106,7 @@ void *corm__arena_grow(struct corm_arena *arena, void *old, size_t old_size, siz
         }
     }
     void *grown = corm_arena_alloc(arena, size);
-    if (grown != NULL && old_size > 0)
+    if (grown != NULL && old != NULL)
         memcpy(grown, old, old_size < size ? old_size : size);
     return grown;
 }

@@ -74,7 +74,7 @@ static void add_cure(struct corm_error *error)
     corm__cut_utf8(error->message, sizeof(error->message));
 }
 
-int corm__fail(struct corm_error *error, int code, const char *format, ...)
+int(corm__fail)(struct corm_error *error, int code, const char *format, ...)
 {
     if (error->code != 0)
         return error->code;
@@ -87,8 +87,8 @@ int corm__fail(struct corm_error *error, int code, const char *format, ...)
     return code;
 }
 
-int corm__fail_server(struct corm_error *error, int code, int server_code, const char *sqlstate,
-                      const char *format, ...)
+int(corm__fail_server)(struct corm_error *error, int code, int server_code, const char *sqlstate,
+                       const char *format, ...)
 {
     if (error->code != 0)
         return error->code;
@@ -112,7 +112,7 @@ int corm__fail_user(struct corm_error *error, int code, const char *format, va_l
     return code;
 }
 
-int corm__fail_memory(struct corm_error *error, const char *what)
+int(corm__fail_memory)(struct corm_error *error, const char *what)
 {
     return corm__fail(error, CORM_NO_MEMORY, "no memory for %s", what);
 }

@@ -5,6 +5,7 @@
 #ifndef CORM_BASE_ERROR_H
 #define CORM_BASE_ERROR_H
 
+#include <assert.h>
 #include <corm/error.h>
 #include <stdarg.h>
 
@@ -23,6 +24,17 @@ int corm__fail_user(struct corm_error *error, int code, const char *format, va_l
 
 /* The error of a call that found no memory for `what`. */
 int corm__fail_memory(struct corm_error *error, const char *what);
+
+/* A failure is negative, always; said once, so that a reader of any caller, and a tool that analyses
+ * it, need not wonder. */
+static inline int corm__negative(int code)
+{
+    assert(code < 0);
+    return code;
+}
+#define corm__fail(...)        corm__negative(corm__fail(__VA_ARGS__))
+#define corm__fail_server(...) corm__negative(corm__fail_server(__VA_ARGS__))
+#define corm__fail_memory(...) corm__negative(corm__fail_memory(__VA_ARGS__))
 
 /* Puts "<where>: " in front of a message; `where` is a short text, such as "insert into `order`". */
 void corm__error_prefix(struct corm_error *error, const char *where);

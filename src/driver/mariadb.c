@@ -497,6 +497,15 @@ static int link_prepare(struct corm__link *base, const char *text, size_t size, 
 
 /* ---- Binds and rows ---------------------------------------------------------- */
 
+/* The library takes pointers to what it only reads. */
+static void *unconst(const void *p)
+{
+    void *q;
+
+    memcpy(&q, &p, sizeof(q));
+    return q;
+}
+
 static int bind_params(struct mariadb_link *link, struct corm__prepared *p,
                        const struct corm__statement *statement, struct corm_error *error)
 {
@@ -507,21 +516,20 @@ static int bind_params(struct mariadb_link *link, struct corm__prepared *p,
         const struct corm_value *v = &statement->binds[i];
         MYSQL_BIND              *b = &p->params[i];
         memset(b, 0, sizeof(*b));
-        /* The library only reads what it is bound to. */
         switch (v->kind) {
         case CORM_V_UINT: b->is_unsigned = 1; /* fall through */
         case CORM_V_INT:
             b->buffer_type = MYSQL_TYPE_LONGLONG;
-            b->buffer = (void *)(uintptr_t)&v->as.i;
+            b->buffer = unconst(&v->as.i);
             break;
         case CORM_V_REAL:
             b->buffer_type = MYSQL_TYPE_DOUBLE;
-            b->buffer = (void *)(uintptr_t)&v->as.r;
+            b->buffer = unconst(&v->as.r);
             break;
         case CORM_V_TEXT:
         case CORM_V_BLOB:
             b->buffer_type = v->kind == CORM_V_TEXT ? MYSQL_TYPE_STRING : MYSQL_TYPE_BLOB;
-            b->buffer = (void *)(uintptr_t)v->as.p;
+            b->buffer = unconst(v->as.p);
             b->buffer_length = v->size;
             break;
         default: b->buffer_type = MYSQL_TYPE_NULL;
@@ -553,13 +561,17 @@ static bool make_room(struct corm__prepared *p, unsigned int count)
     return true;
 }
 
-/* What a column arrives as: by the model's type, or by the server's. */
-static enum corm_value_kind kind_of(const struct corm_column *column, const MYSQL_FIELD *field)
+/* What a column arrives as: by the model's type. */
+static enum corm_value_kind kind_of_column(const struct corm_column *column)
 {
-    if (column != NULL)
-        return column->type <= CORM_BOOL     ? CORM_V_INT
-               : column->type == CORM_DOUBLE ? CORM_V_REAL
-                                             : CORM_V_TEXT;
+    if (column->type <= CORM_BOOL)
+        return CORM_V_INT;
+    return column->type == CORM_DOUBLE ? CORM_V_REAL : CORM_V_TEXT;
+}
+
+/* By the server's type. */
+static enum corm_value_kind kind_of_field(const MYSQL_FIELD *field)
+{
     switch (field->type) {
     case MYSQL_TYPE_TINY:
     case MYSQL_TYPE_SHORT:
@@ -678,7 +690,7 @@ static int describe_rows(struct mariadb_link *link, struct corm__prepared *p,
     int                rc = names == NULL ? corm__fail_memory(error, "rows") : 0;
     for (unsigned int i = 0; rc == 0 && i < p->column_count; i++) {
         names[i] = fields[i].name;
-        if (!bind_column(p, i, kind_of(NULL, &fields[i])))
+        if (!bind_column(p, i, kind_of_field(&fields[i])))
             rc = corm__fail_memory(error, "rows");
     }
     if (rc == 0)
@@ -708,7 +720,7 @@ static int start_rows(struct mariadb_link *link, struct corm__prepared *p, struc
                         p->column_count, types->column_count);
     } else {
         for (unsigned int i = 0; rc == 0 && i < p->column_count; i++)
-            if (!bind_column(p, i, kind_of(&types->columns[i], NULL)))
+            if (!bind_column(p, i, kind_of_column(&types->columns[i])))
                 rc = corm__fail_memory(error, "rows");
     }
     if (rc == 0 && mysql_stmt_bind_result(p->statement, p->columns) != 0)

@@ -52,67 +52,76 @@ static void drop_cached(struct corm__connection *c, struct corm__cached *cached)
     free(cached);
 }
 
-static int add_cached(struct corm__connection *c, const struct corm__statement *statement,
-                      int64_t deadline, struct corm__cached **out, struct corm_error *error)
+/* Prepares a statement into the cache; NULL and an error. */
+static struct corm__cached *add_cached(struct corm__connection      *c,
+                                       const struct corm__statement *statement, int64_t deadline,
+                                       struct corm_error *error)
 {
     struct corm__cached *cached = calloc(1, sizeof(*cached) + statement->size + 1);
 
-    if (cached == NULL)
-        return corm__fail_memory(error, "a prepared statement");
+    if (cached == NULL) {
+        corm__fail_memory(error, "a prepared statement");
+        return NULL;
+    }
     memcpy(cached->text, statement->text, statement->size);
     if (c->cache.count >= CORM__CACHE_MAX)
         drop_cached(c, c->oldest);
-    int rc = c->link->driver->prepare(c->link, statement->text, statement->size, deadline,
-                                      &cached->prepared, error);
-    if (rc == 0 && !corm__map_add(&c->cache, &cached->entry, cached->text, statement->size)) {
-        c->link->driver->finalize(c->link, cached->prepared);
-        rc = corm__fail_memory(error, "a prepared statement");
-    }
-    if (rc < 0) {
+    if (c->link->driver->prepare(c->link, statement->text, statement->size, deadline,
+                                 &cached->prepared, error) < 0) {
         free(cached);
-        return rc;
+        return NULL;
+    }
+    if (!corm__map_add(&c->cache, &cached->entry, cached->text, statement->size)) {
+        corm__fail_memory(error, "a prepared statement");
+        c->link->driver->finalize(c->link, cached->prepared);
+        free(cached);
+        return NULL;
     }
     link_newest(c, cached);
-    *out = cached;
-    return 0;
+    return cached;
+}
+
+static struct corm__cached *find_cached(struct corm__connection      *c,
+                                        const struct corm__statement *statement)
+{
+    void                *entry = corm__map_find(&c->cache, statement->text, statement->size);
+    struct corm__cached *cached = entry; /* its first member */
+
+    if (cached != NULL && cached != c->newest) {
+        unlink_cached(c, cached);
+        link_newest(c, cached);
+    }
+    return cached;
 }
 
 static int execute_cached(struct corm__connection *c, const struct corm__statement *statement,
                           struct corm__run *run, struct corm_error *error)
 {
-    struct corm__cached *cached = NULL;
-    int                  rc = 0;
-
-    for (int tries = 0; tries < 2; tries++) {
-        cached = (struct corm__cached *)(void *)corm__map_find(&c->cache, statement->text,
-                                                               statement->size);
-        if (cached == NULL) {
-            rc = add_cached(c, statement, run->deadline, &cached, error);
-        } else if (cached != c->newest) {
-            unlink_cached(c, cached);
-            link_newest(c, cached);
-        }
-        if (rc < 0)
-            return rc;
-        rc = c->link->driver->execute(c->link, cached->prepared, statement, run->sink,
-                                      run->deadline, &run->result, error);
+    for (int tries = 0;; tries++) {
+        struct corm__cached *cached = find_cached(c, statement);
+        if (cached == NULL)
+            cached = add_cached(c, statement, run->deadline, error);
+        if (cached == NULL)
+            return error->code;
+        int rc = c->link->driver->execute(c->link, cached->prepared, statement, run->sink,
+                                          run->deadline, &run->result, error);
         if (rc != CORM__STALE_STATEMENT)
             return rc;
         drop_cached(c, cached);
-        if (statement->compound || tries > 0)
-            break;
+        if (statement->compound || tries > 0) {
+            /* Of a compound a part may have run: only the whole transaction may run again. */
+            error->code = statement->compound ? CORM_CONFLICT : CORM_SERVER_ERROR;
+            return error->code;
+        }
         *error = (struct corm_error){0};
     }
-    /* Of a compound a part may have run: only the whole transaction may run again. */
-    error->code = statement->compound ? CORM_CONFLICT : CORM_SERVER_ERROR;
-    return error->code;
 }
 
 /* ---- Opening and closing ----------------------------------------------------- */
 
 int corm__connection_open(const struct corm__endpoint *endpoint, bool for_writing,
                           struct corm__watch *watch, int64_t deadline,
-                          struct corm__connection **out, struct corm_error *error)
+                          struct corm__connection **connection, struct corm_error *error)
 {
     struct corm__connection *c = calloc(1, sizeof(*c));
 
@@ -126,7 +135,7 @@ int corm__connection_open(const struct corm__endpoint *endpoint, bool for_writin
     c->watch = watch;
     c->number = (uint32_t)atomic_fetch_add(&watch->connects, 1) + 1;
     c->link->round_trips = 0;
-    *out = c;
+    *connection = c;
     return 0;
 }
 

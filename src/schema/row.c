@@ -182,29 +182,27 @@ const struct corm_column *corm__generated_column(const struct corm_table *table)
     return NULL;
 }
 
-static const char **text_field(const struct corm_table *table, uint32_t i, const void *row)
-{
-    return (const char **)((uintptr_t)row + table->columns[i].offset);
-}
-
 void *corm_dup_(const struct corm_table *table, const void *row)
 {
     size_t size = table->row_size;
 
-    for (uint32_t i = 0; i < table->column_count; i++)
-        if (is_text(&table->columns[i]) && *text_field(table, i, row) != NULL)
-            size += strlen(*text_field(table, i, row)) + 1;
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        struct corm_value v = corm__field_get(&table->columns[i], row);
+        if (v.kind == CORM_V_TEXT)
+            size += strlen(v.as.s) + 1;
+    }
     char *copy = malloc(size);
     if (copy == NULL)
         return NULL;
     memcpy(copy, row, table->row_size);
     char *text = copy + table->row_size;
     for (uint32_t i = 0; i < table->column_count; i++) {
-        if (!is_text(&table->columns[i]) || *text_field(table, i, row) == NULL)
+        struct corm_value v = corm__field_get(&table->columns[i], row);
+        if (v.kind != CORM_V_TEXT)
             continue;
-        size_t length = strlen(*text_field(table, i, row)) + 1;
-        memcpy(text, *text_field(table, i, row), length);
-        *text_field(table, i, copy) = text;
+        size_t length = strlen(v.as.s) + 1;
+        memcpy(text, v.as.s, length);
+        memcpy(copy + table->columns[i].offset, &text, sizeof(text));
         text += length;
     }
     return copy;
