@@ -85,9 +85,9 @@ enum corm_op {
 enum corm_list_type { CORM_LIST_INT32 = 1, CORM_LIST_INT64, CORM_LIST_DOUBLE, CORM_LIST_TEXT };
 
 struct corm_expr {
+    const struct corm_column *column; /* first, so that a number is none */
     enum corm_op              op;
     enum corm_list_type       list_type; /* of CORM_IN_LIST */
-    const struct corm_column *column;
     struct corm_value         value;
     const struct corm_expr   *kids;  /* of AND, OR, NOT; ends with CORM_END */
     const void               *list;  /* of IN: struct corm_value, ends with CORM_V_NONE */
@@ -197,7 +197,7 @@ static inline struct corm_value corm_v_dcol_(struct corm_time_col c)
 static inline struct corm_expr corm_cmp_(const struct corm_column *c, enum corm_op op,
                                          struct corm_value v)
 {
-    struct corm_expr e = {op, CORM_LIST_INT32, c, v, NULL, NULL, 0, {NULL, NULL, NULL}};
+    struct corm_expr e = {c, op, CORM_LIST_INT32, v, NULL, NULL, 0, {NULL, NULL, NULL}};
     return e;
 }
 
@@ -208,6 +208,12 @@ static inline struct corm_expr corm_in_list_(const struct corm_column *c, enum c
     e.list_type = type;
     e.list = list;
     e.count = count;
+    return e;
+}
+
+/* What is no condition does not compile here. */
+static inline struct corm_expr corm_condition_(struct corm_expr e)
+{
     return e;
 }
 
@@ -269,6 +275,10 @@ static inline struct corm_expr corm_everything(void)
          char left_side_is_not_a_column[CORM_IS_COLUMN(col) ? 1 : -1];                             \
          char value_has_the_wrong_type_for_this_column[CORM_FITS(col, val) ? 1 : -1];              \
      }))
+#define CORM_CHECK_VALUE(val)                                                                      \
+    (0 * sizeof(struct {                                                                           \
+         char this_is_no_value[CORM_CLASS(val) != 0 && !CORM_IS_COLUMN(val) ? 1 : -1];             \
+     }))
 #define CORM_CHECK_CLASS(col, ok)                                                                  \
     (0 * sizeof(struct { char this_is_not_possible_with_a_column_of_this_type[(ok) ? 1 : -1]; }))
 #else
@@ -276,6 +286,11 @@ static inline struct corm_expr corm_everything(void)
     (0 * sizeof(struct {                                                                           \
          _Static_assert(CORM_IS_COLUMN(col), #col " is not a column");                             \
          _Static_assert(CORM_FITS(col, val), #val " has the wrong type for column " #col);         \
+         char dummy;                                                                               \
+     }))
+#define CORM_CHECK_VALUE(val)                                                                      \
+    (0 * sizeof(struct {                                                                           \
+         _Static_assert(CORM_CLASS(val) != 0 && !CORM_IS_COLUMN(val), #val " is no value");        \
          char dummy;                                                                               \
      }))
 #define CORM_CHECK_CLASS(col, ok)                                                                  \

@@ -23,12 +23,11 @@
 #include <corm/arena.h>
 #include <corm/error.h>
 #include <corm/model.h>
+#include <corm/on.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-struct corm_db;
 
 /* One trip to the server, for the statement hook. Everything in it lives for the call only. */
 struct corm_event {
@@ -67,7 +66,7 @@ CORM_API int corm_open_(struct corm_db **db, const struct corm_options *options)
  * mysql or sqlite), DB_HOST, DB_PORT, DB_USERNAME, DB_PASSWORD, DB_DATABASE, DB_CONNECTION_LIMIT.
  * DB_CLUSTER and more than one host are CORM_UNSUPPORTED in this version. */
 #define corm_open(db, ...)                                                                         \
-    corm_open_((db), &(const struct corm_options){.size = sizeof(struct corm_options),             \
+    corm_open_(_Generic((db), struct corm_db **: (db)), &(const struct corm_options){.size = sizeof(struct corm_options),             \
                                                   .url = __VA_ARGS__})
 #endif
 
@@ -119,7 +118,7 @@ CORM_API int corm_drop_table_(struct corm_db *db, const struct corm_table *table
 #define corm_create_table(db, ...) CORM_TABLE_CALL(corm_create_table_, db, __VA_ARGS__, )
 #define corm_drop_table(db, ...)   CORM_TABLE_CALL(corm_drop_table_, db, __VA_ARGS__, )
 #define CORM_TABLE_CALL(call, db, T, ...)                                                          \
-    call((db), (T).corm_table,                                                                     \
+    call(CORM_DB(db), (T).corm_table,                                                              \
          &(const struct corm_table_options){                                                       \
              .size = sizeof(struct corm_table_options), .model = &(T), __VA_ARGS__})
 #endif

@@ -200,12 +200,15 @@ struct corm_opt_double {
  * (name, kind, ...) that follows. */
 #define CORM_DEFINE(T, LIST)                                                                       \
     static const struct corm_column T##_corm_columns[] = {LIST(CORM_X_COLUMN(T))};                 \
-    static const struct corm_table  T##_corm_table = {                                             \
-         .name = T##_corm_sql_name,                                                                \
-         .columns = T##_corm_columns,                                                              \
-         .column_count = sizeof(struct T##_corm_index),                                            \
-         .row_size = sizeof(struct T),                                                             \
-    };                                                                                            \
+    _Static_assert(sizeof(T##_corm_columns) / sizeof(T##_corm_columns[0]) ==                       \
+                       sizeof(struct T##_corm_index),                                              \
+                   "CORM_DEFINE(" #T ", ...) has another list than its CORM_MODEL");               \
+    static const struct corm_table T##_corm_table = {                                              \
+        .name = T##_corm_sql_name,                                                                 \
+        .columns = T##_corm_columns,                                                               \
+        .column_count = sizeof(struct T##_corm_index),                                             \
+        .row_size = sizeof(struct T),                                                              \
+    };                                                                                             \
     const struct T##_corm T = {&T##_corm_table, LIST(CORM_X_BIND(T))}
 
 #define CORM_X_COLUMN(T)                                                                           \
@@ -226,7 +229,11 @@ struct corm_error;
 /* A copy of `row` with all its text, in one malloc: free() it. NULL when there is no memory. It
  * outlives the transaction that `row` was read in. Use it as corm_dup(product, &p). */
 CORM_API void *corm_dup_(const struct corm_table *table, const void *row);
-#define corm_dup(T, in) ((struct T *)corm_dup_((T).corm_table, (const struct T *)(in)))
+/* clang-format off: it knows no _Generic */
+#define corm_dup(T, in)                                                                            \
+    ((struct T *)corm_dup_((T).corm_table + _Generic((in), struct T * : 0, const struct T * : 0),  \
+                           (in)))
+/* clang-format on */
 
 #ifdef __cplusplus
 }

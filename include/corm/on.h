@@ -50,6 +50,9 @@ static inline struct corm_on corm_on_sql_of_(struct corm_sql_of *sql_of)
 /* The same without the last. */
 #define CORM_ON_DB_OR_TRX(h)                                                                       \
     _Generic((h), struct corm_db * : corm_on_db_, struct corm_trx * : corm_on_trx_)(h)
+
+/* A db alone. */
+#define CORM_DB(h) _Generic((h), struct corm_db * : (h))
 /* clang-format on */
 #endif
 

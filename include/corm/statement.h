@@ -156,10 +156,15 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
 #define CORM_ARRAY_OF(T, out) _Generic((out), struct T * * : 0)
 #define CORM_IS_MODEL(T)      (0 * sizeof((T).corm_table->name))
 
-/* 0 if the first argument points at a struct T and the others are options of a write. The row is
- * dereferenced because only that is an error in every compiler when the types differ; nothing is
- * evaluated. */
-#define CORM_ARG_OF(T, ...) (0 * sizeof((struct T##_corm_arg){.row = *__VA_ARGS__}))
+/* 0 if the first argument points at a struct T and the others are options of a write; if they are
+ * assignments and such options; if the first is a condition and they are. What is looked at is an
+ * assignment, because only there is a wrong type an error in every compiler; nothing is evaluated. */
+#define CORM_ARG_OF(T, ...)                                                                        \
+    (0 * sizeof((struct T##_corm_arg){.row = *(struct T *)0 = *__VA_ARGS__}))
+#define CORM_SETS(...)                                                                             \
+    (0 * sizeof((struct corm_write){.set[0] = *(struct corm_assign *)0 = __VA_ARGS__}))
+#define CORM_CONDITION_FIRST(...)                                                                  \
+    (0 * sizeof((struct corm_write){.where = *(struct corm_expr *)0 = __VA_ARGS__}))
 
 /* ---- Reads ---------------------------------------------------------------- */
 
@@ -193,7 +198,7 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
 /* corm_insert(on, T, corm_set(...), ..., options...): sends the columns that it lists; the others
  * get the server's DEFAULT. Returns 1. */
 #define corm_insert(on, T, ...)                                                                    \
-    corm_insert_(CORM_ON(on), (T).corm_table,                                                      \
+    corm_insert_(CORM_ON(on), (T).corm_table + CORM_SETS(__VA_ARGS__),                             \
                  &(const struct corm_write){CORM_HERE(struct corm_write), .set[0] = __VA_ARGS__})
 
 /* corm_insert_row(on, T, &row, options...): sends every column but the generated key; zero is zero.
@@ -212,13 +217,14 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
 /* corm_update(on, T, where, corm_set(...) or corm_add(...), ..., options...). Returns how many rows
  * the condition matched, changed or not; 0 when marked .later. */
 #define corm_update(on, T, cond, ...)                                                              \
-    corm_update_(CORM_ON(on), (T).corm_table,                                                      \
-                 &(const struct corm_write){CORM_HERE(struct corm_write), .where = (cond),         \
+    corm_update_(CORM_ON(on), (T).corm_table + CORM_SETS(__VA_ARGS__),                             \
+                 &(const struct corm_write){CORM_HERE(struct corm_write),                          \
+                                            .where = corm_condition_(cond),                        \
                                             .set[0] = __VA_ARGS__})
 
 /* corm_delete(on, T, where, options...). Returns how many rows it removed; 0 when marked .later. */
 #define corm_delete(on, T, ...)                                                                    \
-    corm_delete_(CORM_ON(on), (T).corm_table,                                                      \
+    corm_delete_(CORM_ON(on), (T).corm_table + CORM_CONDITION_FIRST(__VA_ARGS__),                  \
                  &(const struct corm_write){CORM_HERE(struct corm_write), .where = __VA_ARGS__})
 
 /* ---- The way out ---------------------------------------------------------- */
@@ -230,13 +236,18 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
  * that was begun with corm_begin() anything that the server can prepare. BEGIN, COMMIT and the like
  * are refused everywhere: they would end the transaction behind corm's back. */
 #define corm_sql(on, rows, ...)                                                                    \
-    corm_sql_(CORM_ON(on), (rows),                                                                 \
+    corm_sql_(CORM_ON(on), CORM_ROWS(rows),                                                        \
               &(const struct corm_sql_args){CORM_HERE(struct corm_sql_args), .text = __VA_ARGS__})
 
+/* clang-format off: it knows no _Generic */
+#define CORM_ROWS(rows) _Generic((rows), struct corm_rows * : (rows), void * : (rows), int : NULL)
+/* clang-format on */
+
+/* NULL among the values is (const char *)NULL. */
 #define corm_vals(...)                                                                             \
     ((struct corm_vals){                                                                           \
         (const struct corm_value[]){CORM_MAP(CORM_VALUED, 0, __VA_ARGS__){.kind = CORM_V_NONE}}})
-#define CORM_VALUED(unused, v) CORM_VALUE(v),
+#define CORM_VALUED(unused, v) ((void)CORM_CHECK_VALUE(v), CORM_VALUE(v)),
 
 #define corm_sql_of(of, call, ...) call((of), __VA_ARGS__)
 

@@ -53,6 +53,14 @@ struct corm_trx_options {
                                        corm_end(): it takes the first error of each transaction */
 };
 
+#ifndef __cplusplus
+/* clang-format off: it knows no _Generic */
+#define CORM_FUNCTION(f)      _Generic((f), int (*)(struct corm_trx *, void *) : (f))
+#define CORM_TRX_OUT(trx)     _Generic((trx), struct corm_trx * * : 0)
+#define CORM_TRX_HEAD(x, ...) x
+/* clang-format on */
+#endif
+
 CORM_API int corm_transact_(struct corm_on on, corm_trx_function *function,
                             const struct corm_trx_options *options);
 CORM_API int corm_begin_(struct corm_db *db, const struct corm_trx_options *options);
@@ -77,7 +85,7 @@ CORM_API int corm_begin_(struct corm_db *db, const struct corm_trx_options *opti
  * buffered in it are sent before it returns. .isolation, .read_only and .timeout_ms are those of the
  * transaction: setting them here is CORM_MISUSE. */
 #define corm_transact(on, function, ...)                                                           \
-    corm_transact_(CORM_ON_DB_OR_TRX(on), (function),                                              \
+    corm_transact_(CORM_ON_DB_OR_TRX(on), CORM_FUNCTION(function),                                 \
                    &(const struct corm_trx_options){.size = sizeof(struct corm_trx_options),       \
                                                     .file = __FILE__,                              \
                                                     .line = __LINE__,                              \
@@ -86,10 +94,12 @@ CORM_API int corm_begin_(struct corm_db *db, const struct corm_trx_options *opti
 /* corm_begin(db, &trx, options...): 0 and a transaction in *trx, which the caller ends with
  * corm_end(); or a negative code and NULL. Sends nothing. */
 #define corm_begin(db, ...)                                                                        \
-    corm_begin_((db), &(const struct corm_trx_options){.size = sizeof(struct corm_trx_options),    \
-                                                       .file = __FILE__,                           \
-                                                       .line = __LINE__,                           \
-                                                       .trx = __VA_ARGS__})
+    corm_begin_(CORM_DB(db),                                                                       \
+                CORM_TRX_OUT(CORM_TRX_HEAD(__VA_ARGS__, 0)) +                                      \
+                    &(const struct corm_trx_options){.size = sizeof(struct corm_trx_options),      \
+                                                     .file = __FILE__,                             \
+                                                     .line = __LINE__,                             \
+                                                     .trx = __VA_ARGS__})
 #endif
 
 /* Sends what is buffered and commits, in one round trip. Returns 0 when it is committed. On error

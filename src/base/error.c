@@ -45,18 +45,23 @@ const char *corm_code_cure(int code)
     return look_up(code)->cure;
 }
 
+/* How many bytes a character has that begins with `first`. */
+static size_t utf8_size(unsigned char first)
+{
+    return first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+}
+
 void corm__cut_utf8(char *text, size_t size)
 {
-    size_t length = strnlen(text, size - 1);
+    size_t length = strnlen(text, size - 1), last = length;
 
     text[length] = '\0';
-    if (length < size - 1)
+    if (length < size - 1) /* nothing was cut */
         return;
-    size_t start = length; /* of the last character, which may be cut in the middle */
-    while (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
-        start--;
-    if (start > 0 && (unsigned char)text[start - 1] >= 0xC0)
-        text[start - 1] = '\0';
+    while (last > 0 && ((unsigned char)text[last - 1] & 0xC0) == 0x80)
+        last--;
+    if (last > 0 && last - 1 + utf8_size((unsigned char)text[last - 1]) > length)
+        text[last - 1] = '\0';
 }
 
 static void set_text(struct corm_error *error, const char *format, va_list args)

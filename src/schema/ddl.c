@@ -14,15 +14,20 @@
 static int check_name(const char *what, const char *name, struct corm_error *error)
 {
     size_t characters = 0;
+    char   shown[2 * CORM__NAME_MAX];
 
-    if (!corm__is_utf8(name, strlen(name), &characters) || characters == 0 ||
-        characters > CORM__NAME_MAX || name[strlen(name) - 1] == ' ')
-        return corm__fail(
-            error, CORM_MISUSE,
-            "the %s name \"%.80s\" is not 1 to %d characters of UTF-8 without a space "
-            "at its end",
-            what, name, CORM__NAME_MAX);
-    return 0;
+    if (corm__is_utf8(name, strlen(name), &characters) && characters > 0 &&
+        characters <= CORM__NAME_MAX && name[strlen(name) - 1] != ' ')
+        return 0;
+    (void)snprintf(shown, sizeof(shown), "%s", name);
+    corm__cut_utf8(shown, sizeof(shown));
+    if (!corm__is_utf8(shown, strlen(shown), &characters))
+        shown[0] = '\0';
+    return corm__fail(
+        error, CORM_MISUSE,
+        "the %s name \"%s\" is not 1 to %d characters of UTF-8 without a space at its "
+        "end",
+        what, shown, CORM__NAME_MAX);
 }
 
 static int check_column(const struct corm_table *table, const struct corm_column *column,
@@ -55,6 +60,8 @@ int corm__check_model(const struct corm_table *table, struct corm_error *error)
     uint32_t keys = 0;
     bool     generated = false;
 
+    if (rc == 0 && table->column_count == 0)
+        return corm__fail(error, CORM_MISUSE, "table %s has no columns", table->name);
     for (uint32_t i = 0; rc == 0 && i < table->column_count; i++) {
         rc = check_column(table, &table->columns[i], error);
         keys += table->columns[i].pk;

@@ -141,7 +141,8 @@ int corm__make_read(enum corm_dialect dialect, struct corm_arena *arena, enum co
         put_columns(&w);
     corm__put(&w, " FROM ");
     put_table(&w);
-    if (query->where.op != CORM_NONE)
+    if (query->where.op != CORM_NONE ||
+        query->where.column != NULL) /* what is neither is refused */
         put_where(&w, &query->where);
     if (what == CORM__EXISTS)
         corm__put(&w, ")");

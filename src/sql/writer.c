@@ -118,6 +118,8 @@ static void put_text(struct corm__writer *w, const struct corm_column *column,
 
     if (size > INT32_MAX) {
         misfit(w, CORM_TOO_LONG, column, "a text of more than 2 GiB");
+    } else if (memchr(value.as.s, '\0', size) != NULL) {
+        misfit(w, CORM_BAD_VALUE, column, "a text with a NUL in it");
     } else if (!corm__is_utf8(value.as.s, size, &characters)) {
         misfit(w, CORM_BAD_VALUE, column, "a text that is not UTF-8");
     } else if (use == CORM__STORED && column->type == CORM_VARCHAR && characters > column->length) {
@@ -166,7 +168,8 @@ void corm__put_value(struct corm__writer *w, const struct corm_column *column,
         else
             corm__put_bind(w, value);
     } else if (column->type == CORM_DATETIME && (whole || value.kind == CORM_V_TIME)) {
-        put_time(w, column, value.as.i);
+        put_time(w, column,
+                 value.kind == CORM_V_UINT && value.as.u > INT64_MAX ? INT64_MAX : value.as.i);
     } else if (whole && column->type <= CORM_DOUBLE) {
         put_whole(w, column, value, use);
     } else if (value.kind == CORM_V_REAL && column->type == CORM_DOUBLE) {
