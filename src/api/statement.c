@@ -83,7 +83,7 @@ static int64_t end_call(struct call *call, int64_t rc)
     if (rc < 0 && trx != NULL && call->error->code != 0 && trx->state != CORM__TRX_OVER && !doomed)
         corm__trx_doom(trx, call->file, call->line);
     if (rc < 0 && call->caller != NULL)
-        *call->caller = call->error->code != 0 || trx == NULL ? *call->error : trx->answer;
+        *call->caller = trx == NULL ? *call->error : *corm__trx_error_of(trx, (int)rc);
     if (trx != NULL && call->own_trx) {
         if (trx->state != CORM__TRX_OVER)
             corm__trx_rollback(trx); /* of a single statement: only gives the connection back */
@@ -566,7 +566,10 @@ int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct corm_sql_a
         if (rows != NULL)
             *rows = (struct corm_rows){0};
         forget_held(&call, !call.writes);
+        bool begun = call.trx->begun;
         rc = corm__trx_send(call.trx, &statement, &sink.base);
+        if (rc < 0 && !plain && begun)
+            rc = corm__trx_lose(call.trx);
         if (call.trx->connection != NULL && !plain)
             call.trx->connection->dirty = true;
     }

@@ -63,7 +63,7 @@ static int nested(struct corm_trx *trx, corm_trx_function *function,
     if (rc == 0)
         rc = corm__trx_nested(trx, function, o->arg, &error);
     if (rc < 0 && o->error != NULL)
-        *o->error = error.code != 0 ? error : trx->error;
+        *o->error = error.code != 0 ? error : *corm__trx_error_of(trx, rc);
     return rc;
 }
 

@@ -54,6 +54,7 @@ struct corm__prepared {
     struct cell       *cells;
     struct corm_value *values;
     unsigned int       column_count, column_capacity;
+    bool               grown; /* a buffer is larger than what the library is bound to */
     const struct corm_table
         *bound; /* the types that the columns are bound as; NULL: none, or raw */
 };
@@ -639,8 +640,20 @@ static int fetch_again(struct mariadb_link *link, struct corm__prepared *p, unsi
     cell->capacity = cell->length;
     p->columns[i].buffer = text;
     p->columns[i].buffer_length = cell->capacity;
-    if (mysql_stmt_fetch_column(p->statement, &p->columns[i], i, 0) != 0 ||
-        mysql_stmt_bind_result(p->statement, p->columns) != 0) /* for the rows to come */
+    p->grown = true;
+    if (mysql_stmt_fetch_column(p->statement, &p->columns[i], i, 0) != 0)
+        return fail_statement(link, p->statement, error);
+    return 0;
+}
+
+/* Binds the larger buffers for the rows to come; only between rows, because the library keeps its
+ * place in the row in what it is bound to. */
+static int bind_grown(struct mariadb_link *link, struct corm__prepared *p, struct corm_error *error)
+{
+    if (!p->grown)
+        return 0;
+    p->grown = false;
+    if (mysql_stmt_bind_result(p->statement, p->columns) != 0)
         return fail_statement(link, p->statement, error);
     return 0;
 }
@@ -746,6 +759,8 @@ static int read_rows(struct mariadb_link *link, struct corm__prepared *p, struct
             rc = fail_statement(link, p->statement, error);
         for (unsigned int i = 0; rc == 0 && i < p->column_count; i++)
             rc = take_cell(link, p, i, error);
+        if (rc == 0)
+            rc = bind_grown(link, p, error);
         if (rc == 0)
             rc = sink->row(sink, p->values, p->column_count, error);
         (*count)++;

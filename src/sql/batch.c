@@ -20,18 +20,19 @@ static size_t count_of(const struct corm__statement *statements, size_t count)
     return last == CORM__CONTROL || last == CORM__READ ? count - 1 : count;
 }
 
+/* One write in front of a COMMIT is the one that fails, as good as always. */
 bool corm__is_counted(const struct corm__statement *statements, size_t count)
 {
-    return count_of(statements, count) >= 2;
+    return count >= 2 &&
+           count_of(statements, count) >= (statements[count - 1].verb == CORM__READ ? 1u : 2u);
 }
 
 /* In front of all: how many are done is a local variable, which the handler of an error keeps. */
-static void put_count(struct corm__buffer *b, size_t counted)
+static void put_count(struct corm__buffer *b)
 {
-    if (counted >= 2)
-        corm__buffer_puts(b, "DECLARE `corm#at` INT DEFAULT 0; "
-                             "DECLARE EXIT HANDLER FOR SQLEXCEPTION "
-                             "BEGIN SET @corm_at = `corm#at`; RESIGNAL; END; ");
+    corm__buffer_puts(b, "DECLARE `corm#at` INT DEFAULT 0; "
+                         "DECLARE EXIT HANDLER FOR SQLEXCEPTION "
+                         "BEGIN SET @corm_at = `corm#at`; RESIGNAL; END; ");
 }
 
 /* After statement `i`: one more is done. */
@@ -39,7 +40,7 @@ static void put_mark(struct corm__buffer *b, size_t i, size_t counted)
 {
     char mark[48];
 
-    if (counted < 2 || i >= counted)
+    if (i >= counted)
         return;
     (void)snprintf(mark, sizeof(mark), "SET `corm#at` = %zu; ", i + 1);
     corm__buffer_puts(b, mark);
@@ -49,11 +50,14 @@ int corm__make_compound(struct corm_arena *arena, const struct corm__statement *
                         size_t count, struct corm__statement *compound, struct corm_error *error)
 {
     struct corm__buffer b;
-    size_t              counted = count_of(statements, count), n = 0, binds = 0;
+    size_t              counted = 0, n = 0, binds = 0;
 
     corm__buffer_init(&b, arena);
     corm__buffer_puts(&b, "BEGIN NOT ATOMIC ");
-    put_count(&b, counted);
+    if (corm__is_counted(statements, count)) {
+        counted = count_of(statements, count);
+        put_count(&b);
+    }
     *compound = statements[count - 1];
     compound->once = false;
     compound->compound = true;

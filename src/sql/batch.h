@@ -5,7 +5,7 @@
  *
  *     BEGIN NOT ATOMIC <statement>; <statement>; COMMIT; END
  *
- * With two or more in front of a COMMIT or a read it counts them in a local variable, which a handler
+ * With two or more in front of a COMMIT, or any in front of a read, it counts them in a local variable, which a handler
  * puts into the user variable @corm_at when one fails, so that corm can ask then which one it was.
  * Behind an insert whose generated key is asked for stands SELECT LAST_INSERT_ID(): one result set of
  * one row for each of them, in order, in front of the rows of the last statement. */

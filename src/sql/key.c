@@ -1,7 +1,9 @@
-/* sql/key.c -- a row's identity as bytes: "<table>\0", then per key column a kind and a value. */
+/* sql/key.c -- a row's identity as bytes: "<table>\0", then per key column its name, a kind and a value,
+ * in the order of the names: two models of one table may have their columns in any order. */
 #include "sql/key.h"
 
 #include "base/buffer.h"
+#include "schema/dialect.h"
 #include "schema/row.h"
 
 #include <string.h>
@@ -38,18 +40,40 @@ static struct corm__key end_key(const struct corm__buffer *b, uint32_t columns)
     return (struct corm__key){.bytes = b->text, .size = b->size};
 }
 
+/* The column of the primary key whose name follows `before`, or comes first; NULL behind the last. */
+static const struct corm_column *next_key_column(const struct corm_table  *table,
+                                                 const struct corm_column *before)
+{
+    const struct corm_column *next = NULL;
+
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        const struct corm_column *c = &table->columns[i];
+        if (!c->pk ||
+            (before != NULL && strcmp(corm__column_name(c), corm__column_name(before)) <= 0))
+            continue;
+        if (next == NULL || strcmp(corm__column_name(c), corm__column_name(next)) < 0)
+            next = c;
+    }
+    return next;
+}
+
+static void put_key_column(struct corm__buffer *b, const struct corm_column *column)
+{
+    corm__buffer_add(b, corm__column_name(column), strlen(corm__column_name(column)) + 1);
+}
+
 struct corm__key corm__key_of_row(struct corm_arena *arena, const struct corm_table *table,
                                   const void *row)
 {
-    struct corm__buffer b;
-    uint32_t            columns = 0;
+    const struct corm_column *c = NULL;
+    struct corm__buffer       b;
+    uint32_t                  columns = 0;
 
     corm__buffer_init(&b, arena);
     corm__buffer_add(&b, table->name, strlen(table->name) + 1);
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        if (!table->columns[i].pk)
-            continue;
-        put_key_value(&b, corm__field_get(&table->columns[i], row));
+    while ((c = next_key_column(table, c)) != NULL) {
+        put_key_column(&b, c);
+        put_key_value(&b, corm__field_get(c, row));
         columns++;
     }
     return end_key(&b, columns);
@@ -87,14 +111,12 @@ struct corm__key corm__key_of_condition(struct corm_arena *arena, const struct c
     }
     corm__buffer_init(&b, arena);
     corm__buffer_add(&b, table->name, strlen(table->name) + 1);
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        if (!table->columns[i].pk)
-            continue;
-        const struct corm_expr *e = equality_on(equalities, n, &table->columns[i]);
+    for (const struct corm_column *c = NULL; (c = next_key_column(table, c)) != NULL; columns++) {
+        const struct corm_expr *e = equality_on(equalities, n, c);
         if (e == NULL)
             return (struct corm__key){0};
+        put_key_column(&b, c);
         put_key_value(&b, e->value);
-        columns++;
     }
     return columns == n ? end_key(&b, columns) : (struct corm__key){0};
 }

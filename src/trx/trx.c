@@ -183,8 +183,14 @@ int corm__trx_check(struct corm_trx *trx)
         return trx->error.code;
     if (trx->state != CORM__TRX_OVER)
         return 0;
-    corm__fail(&trx->error, CORM_TRX_CLOSED, "the transaction was committed or rolled back");
-    return CORM_TRX_CLOSED;
+    trx->answer = (struct corm_error){0};
+    return corm__fail(&trx->answer, CORM_TRX_CLOSED,
+                      "the transaction was committed or rolled back");
+}
+
+const struct corm_error *corm__trx_error_of(const struct corm_trx *trx, int code)
+{
+    return trx->error.code == code ? &trx->error : &trx->answer;
 }
 
 /* Tells the caller; of a function only what came of it in the end. */
@@ -233,6 +239,12 @@ static void end(struct corm_trx *trx)
     trx->state = CORM__TRX_OVER;
 }
 
+static int fail_deadline(struct corm_trx *trx)
+{
+    return corm__fail(&trx->error, CORM_TIMEOUT, "the deadline of %u ms has passed",
+                      trx->timeout_ms);
+}
+
 /* Takes a connection and begins. A file's lock is that of its one writing connection: with nowait and
  * wait_ms both are waited for no longer than was asked. */
 static int open_trx(struct corm_trx *trx, const struct corm__statement *statement)
@@ -244,6 +256,8 @@ static int open_trx(struct corm_trx *trx, const struct corm__statement *statemen
 
     if (deadline > trx->deadline)
         deadline = trx->deadline;
+    if (corm__ms_left(trx->deadline) == 0)
+        return fail_deadline(trx);
     int rc = corm__pool_acquire(pool, &trx->mode, deadline, &trx->connection, &trx->error);
     if (rc == 0)
         rc = corm__connection_enter(trx->connection, &trx->mode, trx->attempt, deadline,
@@ -293,6 +307,19 @@ static int lose(struct corm_trx *trx)
     return corm__fail(&trx->error, CORM_TRX_LOST, "the transaction ended while it was in use");
 }
 
+int corm__trx_lose(struct corm_trx *trx)
+{
+    struct corm_error lost = {.file = trx->error.file, .line = trx->error.line};
+
+    if (trx->error.code <= CORM_TRX_GONE || !trx->node->endpoint.driver->has_trips)
+        return trx->error.code;
+    corm__fail_server(&lost, CORM_TRX_LOST, trx->error.server_code, trx->error.sqlstate,
+                      "a statement failed that commits what was written before it: %.300s",
+                      trx->error.message);
+    trx->error = lost;
+    return corm__trx_doom(trx, NULL, 0);
+}
+
 /* What a failure means when COMMIT (or a single write) was under way. */
 static void judge_commit(struct corm_trx *trx)
 {
@@ -328,8 +355,7 @@ static int run(struct corm_trx *trx, const struct corm__statement *statements, s
     };
 
     if (corm__ms_left(trx->deadline) == 0)
-        return corm__fail(&trx->error, CORM_TIMEOUT, "the deadline of %u ms has passed",
-                          trx->timeout_ms);
+        return fail_deadline(trx);
     if (commits)
         run.deadline += (int64_t)CORM__COMMIT_GRACE_MS * 1000000;
     int rc = corm__connection_run(trx->connection, &run, &trx->error);

@@ -38,7 +38,7 @@ struct corm_trx {
     uint32_t                 attempt;
     uint64_t                 random;
     struct corm_error        error;  /* the first of the attempt */
-    struct corm_error        answer; /* the last CORM_LOCKED, which dooms nothing */
+    struct corm_error        answer; /* the last code that dooms nothing: LOCKED, CLOSED */
     struct corm_error       *report; /* the caller's, or NULL */
     struct corm__statement   pending[CORM__PENDING_MAX];
     size_t                   pending_count, pending_bytes;
@@ -71,8 +71,15 @@ void corm__trx_ready(struct corm_trx *trx);
  * transaction, CORM_TRX_CLOSED of one that is over. */
 int corm__trx_check(struct corm_trx *trx);
 
+/* The details of what a call on it has returned: the error of the transaction, or an answer. */
+const struct corm_error *corm__trx_error_of(const struct corm_trx *trx, int code);
+
 /* Dooms it with an error that is set in trx->error, and returns its code. */
 int corm__trx_doom(struct corm_trx *trx, const char *file, int32_t line);
+
+/* Turns the error of a statement which, on a server, ends the transaction even when it fails (DDL)
+ * into CORM_TRX_LOST. Returns the code of the error that it has then. */
+int corm__trx_lose(struct corm_trx *trx);
 
 int  corm__trx_commit(struct corm_trx *trx);
 void corm__trx_rollback(struct corm_trx *trx);
