@@ -792,6 +792,8 @@ static int link_execute(struct corm__link *base, struct corm__prepared *p,
     *result = (struct corm__result){0};
     if (rc < 0)
         return rc;
+    if (statement->compound)
+        p->bound = NULL; /* the library forgets what was bound when there are several results */
     base->round_trips++;
     if (run_execute(link, p->statement, deadline) != 0)
         return fail_statement(link, p->statement, error);
