@@ -32,37 +32,37 @@ enum {
     MAX_PURCHASES = 10000000,
     MAX_PRODUCTS = 100000,
     MAX_QTY = 1000000,
-    MAX_ATTEMPTS = 100,   /* tries of one purchase before it counts as failed */
-    SQL_SIZE = 256,       /* a statement with its numbers written in */
-    PART_SIZE = 256,      /* a part of the address, and a message */
+    MAX_ATTEMPTS = 100,     /* tries of one purchase before it counts as failed */
+    SQL_SIZE = 256,         /* a statement with its numbers written in */
+    PART_SIZE = 256,        /* a part of the address, and a message */
     NAME_SIZE = 20 * 4 + 1, /* VARCHAR(20) in utf8mb4, and the end */
     PINGS = 200,
     CONNECT_SECONDS = 10,
-    REPLY_SECONDS = 120,  /* beyond the server's lock wait timeout */
+    REPLY_SECONDS = 120, /* beyond the server's lock wait timeout */
     DEADLOCK = 1213,
     LOCK_WAIT_TIMEOUT = 1205,
 };
 
 struct target {
-    char user[PART_SIZE];
-    char password[PART_SIZE];
-    char host[PART_SIZE];
-    char database[PART_SIZE];
+    char         user[PART_SIZE];
+    char         password[PART_SIZE];
+    char         host[PART_SIZE];
+    char         database[PART_SIZE];
     unsigned int port;
 };
 
 struct options {
-    struct target target;
+    struct target     target;
     const struct how *how;
-    int connections;
-    int purchases;
-    int products;
-    int stock; /* of each product; -1: enough for all */
-    int qty_min;
-    int qty_max;
-    uint64_t seed;
-    bool json;
-    bool show_server;
+    int               connections;
+    int               purchases;
+    int               products;
+    int               stock; /* of each product; -1: enough for all */
+    int               qty_min;
+    int               qty_max;
+    uint64_t          seed;
+    bool              json;
+    bool              show_server;
 };
 
 struct wish {
@@ -71,24 +71,24 @@ struct wish {
 };
 
 struct product {
-    int id;
-    int stock;
+    int  id;
+    int  stock;
     char name[NAME_SIZE];
 };
 
 /* The statements of --how prepared. The buffers are bound once and written before each run. */
 struct prepared {
-    MYSQL_STMT *lock_product;
-    MYSQL_STMT *set_stock;
-    MYSQL_STMT *add_order;
-    int in_id;
-    int in_stock;
-    int in_user;
-    int in_product;
-    int in_qty;
-    int out_id;
-    int out_stock;
-    char out_name[NAME_SIZE];
+    MYSQL_STMT   *lock_product;
+    MYSQL_STMT   *set_stock;
+    MYSQL_STMT   *add_order;
+    int           in_id;
+    int           in_stock;
+    int           in_user;
+    int           in_product;
+    int           in_qty;
+    int           out_id;
+    int           out_stock;
+    char          out_name[NAME_SIZE];
     unsigned long out_name_len;
 };
 
@@ -97,30 +97,30 @@ enum outcome { BOUGHT, REFUSED, RETRY, FAILED };
 /* The threads wait here until the clock starts, or until it is known that it never will. */
 struct gate {
     pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    int arrived;
-    bool open;
-    bool cancelled;
+    pthread_cond_t  changed;
+    int             arrived;
+    bool            open;
+    bool            cancelled;
 };
 
 struct buyer {
-    MYSQL *db;
+    MYSQL                *db;
     const struct options *opt;
-    struct gate *gate;
-    struct prepared stmt;
-    pthread_t thread;
-    uint64_t random;
-    int user;
-    int count;        /* purchases this buyer makes */
-    int done;         /* bought or refused: so many latencies are written */
-    int bought;
-    int refused;
-    int failed;
-    int64_t pieces;   /* told bought */
-    uint64_t *latency_ns;
-    uint64_t end_ns;
+    struct gate          *gate;
+    struct prepared       stmt;
+    pthread_t             thread;
+    uint64_t              random;
+    int                   user;
+    int                   count; /* purchases this buyer makes */
+    int                   done;  /* bought or refused: so many latencies are written */
+    int                   bought;
+    int                   refused;
+    int                   failed;
+    int64_t               pieces; /* told bought */
+    uint64_t             *latency_ns;
+    uint64_t              end_ns;
     unsigned int error; /* of the last statement that failed; 0: not the server's or library's */
-    char message[PART_SIZE];
+    char         message[PART_SIZE];
 };
 
 /* How a statement with numbers in it is run. Each is one round trip; 0, or -1 with b->error set. */
@@ -141,14 +141,14 @@ struct ledger {
 };
 
 struct totals {
-    int bought;
-    int refused;
-    int failed;
+    int     bought;
+    int     refused;
+    int     failed;
     int64_t pieces;
-    double seconds;
-    double p50_ms;
-    double p99_ms;
-    bool invariant;
+    double  seconds;
+    double  p50_ms;
+    double  p99_ms;
+    bool    invariant;
 };
 
 static void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -244,9 +244,9 @@ static void text_nothing_to_finish(struct buyer *b)
 
 static int text_lock_product(struct buyer *b, int id, struct product *out)
 {
-    char sql[SQL_SIZE];
+    char       sql[SQL_SIZE];
     MYSQL_RES *result;
-    MYSQL_ROW row;
+    MYSQL_ROW  row;
 
     snprintf(sql, sizeof sql, "SELECT id, name, stock FROM product WHERE id = %d FOR UPDATE", id);
     if (command(b, sql) != 0)
@@ -315,8 +315,8 @@ static int prepare_one(struct buyer *b, MYSQL_STMT **stmt, const char *sql, MYSQ
 static int prepared_prepare(struct buyer *b)
 {
     struct prepared *p = &b->stmt;
-    MYSQL_BIND by_id[] = {bind_int(&p->in_id)};
-    MYSQL_BIND stock[] = {bind_int(&p->in_stock), bind_int(&p->in_id)};
+    MYSQL_BIND       by_id[] = {bind_int(&p->in_id)};
+    MYSQL_BIND       stock[] = {bind_int(&p->in_stock), bind_int(&p->in_id)};
     MYSQL_BIND order[] = {bind_int(&p->in_user), bind_int(&p->in_product), bind_int(&p->in_qty)};
     MYSQL_BIND out[3] = {bind_int(&p->out_id), bind_int(NULL), bind_int(&p->out_stock)};
 
@@ -348,7 +348,7 @@ static void prepared_finish(struct buyer *b)
 static int prepared_lock_product(struct buyer *b, int id, struct product *out)
 {
     struct prepared *p = &b->stmt;
-    int got;
+    int              got;
 
     p->in_id = id;
     if (mysql_stmt_execute(p->lock_product) != 0 || mysql_stmt_store_result(p->lock_product) != 0)
@@ -396,7 +396,7 @@ static const struct how all_hows[] = {
 static enum outcome give_up(struct buyer *b)
 {
     unsigned int error = b->error;
-    bool again = error == DEADLOCK || error == LOCK_WAIT_TIMEOUT;
+    bool         again = error == DEADLOCK || error == LOCK_WAIT_TIMEOUT;
 
     if (mysql_real_query(b->db, "ROLLBACK", 8) != 0)
         return FAILED;
@@ -406,7 +406,7 @@ static enum outcome give_up(struct buyer *b)
 static enum outcome attempt(struct buyer *b, const struct wish *w)
 {
     const struct how *how = b->opt->how;
-    struct product product;
+    struct product    product;
 
     if (command(b, "BEGIN") != 0 || how->lock_product(b, w->product, &product) != 0)
         return give_up(b);
@@ -436,9 +436,9 @@ static void buyer_shop(struct buyer *b)
     const struct options *opt = b->opt;
 
     for (int i = 0; i < b->count; i++) {
-        struct wish w = {.product = random_between(&b->random, 1, opt->products),
-                         .qty = random_between(&b->random, opt->qty_min, opt->qty_max)};
-        uint64_t start = now_ns();
+        struct wish  w = {.product = random_between(&b->random, 1, opt->products),
+                          .qty = random_between(&b->random, opt->qty_min, opt->qty_max)};
+        uint64_t     start = now_ns();
         enum outcome outcome = purchase(b, &w);
 
         if (outcome == FAILED) { /* a buyer that failed makes no more purchases */
@@ -501,7 +501,7 @@ static MYSQL *connect_to(const struct target *t)
     unsigned int protocol = MYSQL_PROTOCOL_TCP;
     unsigned int connect_seconds = CONNECT_SECONDS;
     unsigned int reply_seconds = REPLY_SECONDS;
-    MYSQL *db = mysql_init(NULL);
+    MYSQL       *db = mysql_init(NULL);
 
     if (db == NULL)
         die("out of memory");
@@ -543,7 +543,7 @@ static void buyers_ready(struct buyer *buyers, const struct options *opt, struct
 static uint64_t buyers_run(struct buyer *buyers, int count, struct gate *gate)
 {
     uint64_t start = 0;
-    int started = 0;
+    int      started = 0;
 
     while (started < count &&
            pthread_create(&buyers[started].thread, NULL, buyer_main, &buyers[started]) == 0)
@@ -591,7 +591,7 @@ static void create_tables(MYSQL *db)
 
 static void add_products(MYSQL *db, int products, int stock)
 {
-    char sql[16384];
+    char   sql[16384];
     size_t used = 0;
 
     for (int id = 1; id <= products; id++) {
@@ -609,8 +609,8 @@ static void add_products(MYSQL *db, int products, int stock)
 static int64_t read_number(MYSQL *db, const char *sql)
 {
     MYSQL_RES *result;
-    MYSQL_ROW row;
-    int64_t number;
+    MYSQL_ROW  row;
+    int64_t    number;
 
     run_or_die(db, sql);
     result = mysql_store_result(db);
@@ -627,13 +627,14 @@ static int64_t read_number(MYSQL *db, const char *sql)
 static struct ledger read_ledger(MYSQL *db, int stock_given)
 {
     struct ledger l;
-    char sql[2 * SQL_SIZE];
+    char          sql[2 * SQL_SIZE];
 
     snprintf(sql, sizeof sql,
              "SELECT COUNT(*) FROM product p LEFT JOIN "
              "(SELECT product_id, SUM(qty) AS pieces FROM `order` GROUP BY product_id) o "
              "ON o.product_id = p.id "
-             "WHERE p.stock < 0 OR p.stock + COALESCE(o.pieces, 0) <> %d", stock_given);
+             "WHERE p.stock < 0 OR p.stock + COALESCE(o.pieces, 0) <> %d",
+             stock_given);
     l.wrong_products = read_number(db, sql);
     l.stock = read_number(db, "SELECT SUM(stock) FROM product");
     l.order_rows = read_number(db, "SELECT COUNT(*) FROM `order`");
@@ -682,8 +683,8 @@ static struct totals add_up(const struct buyer *buyers, int count, uint64_t star
                             uint64_t *latency_ns)
 {
     struct totals t = {0};
-    uint64_t end_ns = start_ns;
-    size_t done = 0;
+    uint64_t      end_ns = start_ns;
+    size_t        done = 0;
 
     for (int i = 0; i < count; i++) {
         const struct buyer *b = &buyers[i];
@@ -709,7 +710,7 @@ static struct totals add_up(const struct buyer *buyers, int count, uint64_t star
 
 static void print_totals(const struct options *opt, const struct totals *t)
 {
-    double rate = t->seconds > 0 ? (t->bought + t->refused) / t->seconds : 0;
+    double      rate = t->seconds > 0 ? (t->bought + t->refused) / t->seconds : 0;
     const char *format =
         opt->json
             ? "{\"how\":\"%s\",\"connections\":%d,\"purchases\":%d,\"products\":%d,\"bought\":%d,"
@@ -728,14 +729,14 @@ static void print_totals(const struct options *opt, const struct totals *t)
 
 static int race(const struct options *opt)
 {
-    struct gate gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct gate   gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     struct buyer *buyers = allocate((size_t)opt->connections, sizeof *buyers);
-    uint64_t *latency_ns = allocate((size_t)opt->purchases, sizeof *latency_ns);
-    MYSQL *db = connect_to(&opt->target);
+    uint64_t     *latency_ns = allocate((size_t)opt->purchases, sizeof *latency_ns);
+    MYSQL        *db = connect_to(&opt->target);
     struct ledger before;
     struct ledger after;
     struct totals t;
-    uint64_t start_ns;
+    uint64_t      start_ns;
 
     create_tables(db);
     add_products(db, opt->products, opt->stock);
@@ -772,14 +773,15 @@ static double round_trip_ms(MYSQL *db)
 /* One line about the server and the way to it: what a figure taken there depends on. */
 static int show_server(const struct options *opt)
 {
-    static const char *const asked[] = {"version", "innodb_flush_log_at_trx_commit", "sync_binlog",
-                                        "log_bin", "tx_isolation", "innodb_buffer_pool_size"};
-    MYSQL *db = connect_to(&opt->target);
+    static const char *const asked[] = {"version",      "innodb_flush_log_at_trx_commit",
+                                        "sync_binlog",  "log_bin",
+                                        "tx_isolation", "innodb_buffer_pool_size"};
+    MYSQL                   *db = connect_to(&opt->target);
 
     for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
-        char sql[SQL_SIZE];
+        char       sql[SQL_SIZE];
         MYSQL_RES *result;
-        MYSQL_ROW row;
+        MYSQL_ROW  row;
 
         snprintf(sql, sizeof sql, "SHOW VARIABLES LIKE '%s'", asked[i]);
         run_or_die(db, sql);
@@ -850,7 +852,7 @@ static bool parse_url(const char *url, struct target *t)
     const char *slash = at == NULL ? NULL : strchr(at, '/');
     const char *user_end;
     const char *host_end;
-    int64_t port = 3306;
+    int64_t     port = 3306;
 
     if (slash == NULL || slash[1] == '\0')
         return false;
@@ -881,8 +883,8 @@ static void parse_qty(const char *text, struct options *opt)
 {
     const char *end = text + strlen(text);
     const char *dash = strchr(text, '-');
-    int64_t low;
-    int64_t high;
+    int64_t     low;
+    int64_t     high;
 
     if (!parse_whole(text, dash == NULL ? end : dash, 1, MAX_QTY, &low) ||
         !parse_whole(dash == NULL ? text : dash + 1, end, low, MAX_QTY, &high))
@@ -957,10 +959,16 @@ static void take_option(int key, const char *arg, struct options *opt)
 static void parse_options(int argc, char **argv, struct options *opt)
 {
     int64_t enough;
-    int key;
+    int     key;
 
-    *opt = (struct options){.how = &all_hows[0], .connections = 1, .purchases = 1000, .products = 1,
-                            .stock = -1, .qty_min = 1, .qty_max = 30, .seed = 1};
+    *opt = (struct options){.how = &all_hows[0],
+                            .connections = 1,
+                            .purchases = 1000,
+                            .products = 1,
+                            .stock = -1,
+                            .qty_min = 1,
+                            .qty_max = 30,
+                            .seed = 1};
     while ((key = getopt_long(argc, argv, "", known, NULL)) != -1)
         take_option(key, optarg, opt);
     if (optind < argc)
@@ -978,7 +986,7 @@ static void parse_options(int argc, char **argv, struct options *opt)
 int main(int argc, char **argv)
 {
     struct options opt;
-    int status;
+    int            status;
 
     parse_options(argc, argv, &opt);
     if (mysql_library_init(0, NULL, NULL) != 0)

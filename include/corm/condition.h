@@ -19,39 +19,11 @@
 
 #include <corm/arena.h>
 #include <corm/model.h>
+#include <corm/value.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* ---- Values --------------------------------------------------------------- */
-
-enum corm_value_kind {
-    CORM_V_NONE,
-    CORM_V_NULL,
-    CORM_V_INT,
-    CORM_V_UINT,
-    CORM_V_REAL,
-    CORM_V_TEXT,  /* as.s, ends with NUL; `size` bytes where size is not 0 */
-    CORM_V_BLOB,  /* as.p, `size` bytes; only from corm_sql() so far */
-    CORM_V_TIME,  /* as.i, microseconds since 1970, UTC */
-    CORM_V_COLUMN /* as.c: the value of another column */
-};
-
-/* One value. The layout is frozen; text and blobs are pointed at, not copied. */
-struct corm_value {
-    enum corm_value_kind kind;
-    uint32_t             size;
-    union {
-        long long                 i;
-        unsigned long long        u;
-        double                    r;
-        const char               *s;
-        const void               *p;
-        const struct corm_column *c;
-    } as;
-    const void *reserved;
-};
 
 /* ---- Conditions and assignments ------------------------------------------- */
 
@@ -130,69 +102,6 @@ CORM_API void               corm_where_or(struct corm_where *where, struct corm_
 CORM_API struct corm_expr   corm_where(const struct corm_where *where);
 
 /* ---- What stands behind the macros ---------------------------------------- */
-
-static inline struct corm_value corm_v_int_(long long v)
-{
-    struct corm_value x = {CORM_V_INT, 0, {0}, NULL};
-    x.as.i = v;
-    return x;
-}
-
-static inline struct corm_value corm_v_uint_(unsigned long long v)
-{
-    struct corm_value x = {CORM_V_UINT, 0, {0}, NULL};
-    x.as.u = v;
-    return x;
-}
-
-static inline struct corm_value corm_v_real_(double v)
-{
-    struct corm_value x = {CORM_V_REAL, 0, {0}, NULL};
-    x.as.r = v;
-    return x;
-}
-
-static inline struct corm_value corm_v_text_(const char *v)
-{
-    struct corm_value x = {CORM_V_TEXT, 0, {0}, NULL};
-    x.as.s = v;
-    if (v == NULL)
-        x.kind = CORM_V_NULL;
-    return x;
-}
-
-static inline struct corm_value corm_v_column_(const struct corm_column *c)
-{
-    struct corm_value x = {CORM_V_COLUMN, 0, {0}, NULL};
-    x.as.c = c;
-    return x;
-}
-
-static inline struct corm_value corm_v_null_(void)
-{
-    struct corm_value x = {CORM_V_NULL, 0, {0}, NULL};
-    return x;
-}
-
-static inline struct corm_value corm_v_icol_(struct corm_int_col c)
-{
-    return corm_v_column_(c.column);
-}
-
-static inline struct corm_value corm_v_rcol_(struct corm_real_col c)
-{
-    return corm_v_column_(c.column);
-}
-
-static inline struct corm_value corm_v_tcol_(struct corm_text_col c)
-{
-    return corm_v_column_(c.column);
-}
-
-static inline struct corm_value corm_v_dcol_(struct corm_time_col c)
-{
-    return corm_v_column_(c.column);
-}
 
 static inline struct corm_expr corm_cmp_(const struct corm_column *c, enum corm_op op,
                                          struct corm_value v)

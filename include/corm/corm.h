@@ -5,6 +5,7 @@
  * one by one:
  *
  *     model.h      one declaration of a table, and what follows from it
+ *     value.h      one value, of whatever type
  *     condition.h  WHERE and SET: typed conditions and assignments
  *     statement.h  reading and writing rows
  *     trx.h        transactions
@@ -23,6 +24,7 @@
 #include <corm/on.h>
 #include <corm/statement.h>
 #include <corm/trx.h>
+#include <corm/value.h>
 #include <corm/version.h>
 
 #endif

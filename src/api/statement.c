@@ -418,6 +418,24 @@ static int send_chunk(struct call *call, const struct corm_table *table,
     return rows < 0 ? (int)rows : 0;
 }
 
+/* How many of the rows from `first` on go into one statement: at most `most`, and about CHUNK_BYTES of
+ * text, so that neither the server's packet nor our memory has to be large. */
+static size_t chunk_of(const struct corm_table *table, const struct corm_write *write, size_t first,
+                       size_t most)
+{
+    enum { CHUNK_BYTES = 1024 * 1024 };
+    size_t count = 0, bytes = 0;
+
+    while (count < most && first + count < write->count) {
+        bytes +=
+            corm__text_bytes(table, (const char *)write->row + (first + count) * table->row_size);
+        if (count > 0 && bytes > CHUNK_BYTES)
+            break;
+        count++;
+    }
+    return count;
+}
+
 int corm_insert_rows_(struct corm_on on, const struct corm_table *table,
                       const struct corm_write *options)
 {
@@ -425,19 +443,22 @@ int corm_insert_rows_(struct corm_on on, const struct corm_table *table,
     const struct corm_write *write = corm__widen(options, options->size, sizeof(room), &room);
     struct call              call = write_call(write);
     int                      rc = open_call(&call, on);
-    size_t                   chunk = corm__rows_per_insert(call.dialect, table);
 
     if (rc == 0 && (write->id != NULL || write->id_later != NULL || write->later))
         rc = misuse(&call, "corm_insert_rows() takes no .id, .id_later or .later");
     if (rc == 0 && (write->count > INT_MAX || (write->count > 0 && write->row == NULL)))
         rc = misuse(&call, "corm_insert_rows() with a number of rows that cannot be right");
+    size_t most = corm__rows_per_insert(call.dialect, table), chunk = 0;
+    if (rc == 0)
+        chunk = chunk_of(table, write, 0, most);
     if (rc == 0 && call.trx != NULL && call.trx->single && write->count > chunk) {
         call.trx->single = false; /* all or none: a transaction of its own */
         call.trx->mode.trx = true;
     }
-    for (size_t i = 0; rc == 0 && i < write->count; i += chunk)
-        rc =
-            send_chunk(&call, table, write, i, write->count - i < chunk ? write->count - i : chunk);
+    for (size_t i = 0; rc == 0 && i < write->count; i += chunk) {
+        chunk = chunk_of(table, write, i, most);
+        rc = send_chunk(&call, table, write, i, chunk);
+    }
     if (rc == 0 && call.own_trx && !call.trx->single)
         rc = corm__trx_commit(call.trx);
     return (int)end_call(&call, rc < 0 || on.sql_of != NULL ? rc : (int64_t)write->count);

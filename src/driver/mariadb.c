@@ -33,6 +33,7 @@ struct mariadb_link {
     MYSQL            *mysql;
     char              server_isolation[32];   /* as "REPEATABLE-READ" */
     bool              has_snapshot_isolation; /* innodb_snapshot_isolation, from 10.6.18 */
+    size_t            packet_max;             /* the largest that the server takes */
     bool              timed_out;
 };
 
@@ -330,12 +331,14 @@ static int pin(struct mariadb_link *link, const struct corm__endpoint *endpoint,
                  maria
                      ? "SELECT @@tx_isolation, @@innodb_rollback_on_timeout, (SELECT COUNT(*) FROM "
                        "information_schema.system_variables WHERE variable_name = "
-                       "'innodb_snapshot_isolation')"
-                     : "SELECT @@transaction_isolation, @@innodb_rollback_on_timeout, 0",
+                       "'innodb_snapshot_isolation'), @@max_allowed_packet"
+                     : "SELECT @@transaction_isolation, @@innodb_rollback_on_timeout, 0, "
+                       "@@max_allowed_packet",
                  deadline, answers, error);
     memcpy(link->server_isolation, answers[0], sizeof(link->server_isolation) - 1);
     link->base.rollback_on_timeout = strcmp(answers[1], "1") == 0;
     link->has_snapshot_isolation = strcmp(answers[2], "1") == 0;
+    link->packet_max = strtoul(answers[3], NULL, 10);
     return rc;
 }
 
@@ -465,6 +468,17 @@ static void link_finalize(struct corm__link *base, struct corm__prepared *prepar
     free(prepared);
 }
 
+/* The server closes the link on what is too large for it: so that it is not sent. */
+static int check_size(const struct mariadb_link *link, size_t size, struct corm_error *error)
+{
+    enum { HEADER = 64 };
+
+    if (size + HEADER <= link->packet_max)
+        return 0;
+    return corm__fail(error, CORM_TOO_LARGE, "a statement of %zu bytes for a server that takes %zu",
+                      size, link->packet_max);
+}
+
 static int link_prepare(struct corm__link *base, const char *text, size_t size, int64_t deadline,
                         struct corm__prepared **out, struct corm_error *error)
 {
@@ -473,6 +487,10 @@ static int link_prepare(struct corm__link *base, const char *text, size_t size, 
 
     if (p == NULL)
         return corm__fail_memory(error, "a prepared statement");
+    if (check_size(link, size, error) < 0) {
+        free(p);
+        return error->code;
+    }
     p->statement = mysql_stmt_init(link->mysql);
     if (p->statement == NULL) {
         free(p);
@@ -781,15 +799,30 @@ static int64_t matched(struct mariadb_link *link, MYSQL_STMT *statement)
     return (int64_t)mysql_stmt_affected_rows(statement);
 }
 
+static size_t size_of_binds(const struct corm__statement *statement)
+{
+    enum { PER_BIND = 12 }; /* type, NULL bit, length or number */
+    size_t size = 0;
+
+    for (uint32_t i = 0; i < statement->bind_count; i++) {
+        const struct corm_value *v = &statement->binds[i];
+        bool                     bytes = v->kind == CORM_V_TEXT || v->kind == CORM_V_BLOB;
+        size += PER_BIND + (bytes ? v->size : 0);
+    }
+    return size;
+}
+
 static int link_execute(struct corm__link *base, struct corm__prepared *p,
                         const struct corm__statement *statement, struct corm__sink *sink,
                         int64_t deadline, struct corm__result *result, struct corm_error *error)
 {
     struct mariadb_link *link = mariadb(base);
-    int                  rc = bind_params(link, p, statement, error), more = 0;
+    int                  rc = check_size(link, size_of_binds(statement), error), more = 0;
     bool                 had_rows = false;
 
     *result = (struct corm__result){0};
+    if (rc == 0)
+        rc = bind_params(link, p, statement, error);
     if (rc < 0)
         return rc;
     if (statement->compound)

@@ -31,6 +31,7 @@ static const struct code codes[] = {
     {1054, CORM_NO_COLUMN},
     {1064, CORM_SYNTAX},
     {1149, CORM_SYNTAX},
+    {1065, CORM_SYNTAX},
     {1050, CORM_TABLE_EXISTS},
     {1406, CORM_TOO_LONG},
     {1264, CORM_OUT_OF_RANGE},

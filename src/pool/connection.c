@@ -327,7 +327,8 @@ static int run_compound(struct corm__connection *c, struct corm__run *run, struc
     whole.sink = &keys.base;
     rc = run_one(c, &compound, &whole, error);
     run->result = whole.result;
-    run->failed = rc < 0 ? ask_failed(c, run) : 0;
+    if (rc < 0) /* what the server did not refuse, we did: rows that cannot be taken */
+        run->failed = error->server_code != 0 ? ask_failed(c, run) : run->count - 1;
     return rc;
 }
 

@@ -182,6 +182,18 @@ const struct corm_column *corm__generated_column(const struct corm_table *table)
     return NULL;
 }
 
+size_t corm__text_bytes(const struct corm_table *table, const void *row)
+{
+    size_t bytes = 0;
+
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        struct corm_value v = corm__field_get(&table->columns[i], row);
+        if (v.kind == CORM_V_TEXT)
+            bytes += strlen(v.as.s);
+    }
+    return bytes;
+}
+
 void *corm_dup_(const struct corm_table *table, const void *row)
 {
     size_t size = table->row_size;

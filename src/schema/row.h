@@ -4,8 +4,9 @@
 
 #include "base/error.h"
 
-#include <corm/condition.h>
+#include <corm/arena.h>
 #include <corm/model.h>
+#include <corm/value.h>
 
 /* The value of a column's field in `row`; text is pointed at, not copied. A NULL text in a column
  * that is NOT NULL is CORM_V_NULL all the same: who writes it checks. */
@@ -25,6 +26,9 @@ bool corm__has_column(const struct corm_table *table, const struct corm_column *
 
 /* Whether rows of the table hold pointers to text. */
 bool corm__has_text(const struct corm_table *table);
+
+/* The bytes of all text of a row. */
+size_t corm__text_bytes(const struct corm_table *table, const void *row);
 
 /* The column that the server generates, or NULL. */
 const struct corm_column *corm__generated_column(const struct corm_table *table);

@@ -115,9 +115,9 @@ static void put_joined(struct corm__writer *w, const struct corm_expr *expr, int
     const struct corm_expr *kid = expr->kids;
 
     if (kid == NULL || kid->op == CORM_END) {
-        corm__fail(w->error, CORM_MISUSE,
-                   "an AND, OR or NOT has no members: it would be true or "
-                   "false by accident; leave it out");
+        corm__fail(
+            w->error, CORM_MISUSE,
+            "an AND, OR or NOT has no members, or nothing was added to a condition of corm_where_new(): it never means every row; add corm_everything() for that");
         return;
     }
     if (expr->op == CORM_NOT)

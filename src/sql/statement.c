@@ -215,7 +215,8 @@ static void put_row_columns(struct corm__writer *w)
 static void check_set(struct corm__writer *w, const struct corm_assign *set)
 {
     if (set[0].column == NULL)
-        corm__fail(w->error, CORM_MISUSE, "no corm_set(): there is nothing to write");
+        corm__fail(w->error, CORM_MISUSE,
+                   "there is nothing to write: the row is NULL, or there is no corm_set()");
     for (int i = 1; i < CORM_SET_MAX && set[i].column != NULL; i++)
         for (int j = 0; j < i; j++)
             if (set[i].column == set[j].column)
@@ -341,9 +342,24 @@ static bool reads_what_is_set(const struct corm_assign *set)
     return false;
 }
 
+/* A bool is 0 or 1, and what becomes of it by a sum or another column nobody knows. */
+static void check_bools(struct corm__writer *w, const struct corm_assign *set)
+{
+    for (int i = 0; i < CORM_SET_MAX && set[i].column != NULL; i++) {
+        bool from_other = set[i].value.kind == CORM_V_COLUMN &&
+                          (set[i].value.as.c == NULL || set[i].value.as.c->type != CORM_BOOL);
+        if (set[i].column->type == CORM_BOOL && (set[i].op == CORM_ADD || from_other))
+            corm__fail(w->error, CORM_MISUSE,
+                       "column %s is a bool: set it to true, to false, or to "
+                       "another bool",
+                       corm__column_name(set[i].column));
+    }
+}
+
 static void put_set(struct corm__writer *w, const struct corm_assign *set)
 {
     check_set(w, set);
+    check_bools(w, set);
     if (w->dialect == CORM_DIALECT_MYSQL && reads_what_is_set(set))
         corm__fail(w->error, CORM_UNSUPPORTED,
                    "MySQL cannot read the old value of a column that "
@@ -436,15 +452,29 @@ struct corm__statement corm__control(const char *text)
     return (struct corm__statement){.verb = CORM__CONTROL, .text = text, .size = strlen(text)};
 }
 
-/* Passes over white space and the three kinds of comments. */
+/* Behind the opening of a comment that MariaDB and MySQL run ("/" "*!50000 COMMIT" ...), else NULL. */
+static const char *open_executable(const char *p)
+{
+    if (strncmp(p, "/*!", 3) == 0)
+        p += 3;
+    else if (strncmp(p, "/*M!", 4) == 0)
+        p += 4;
+    else
+        return NULL;
+    return p + strspn(p, "0123456789");
+}
+
+/* Passes over white space, parentheses, empty statements and comments. */
 static const char *skip_space(const char *p)
 {
     for (;;) {
-        const char *start = p;
-        p += strspn(p, " \t\r\n\f\v(");
+        const char *start = p, *inside;
+        p += strspn(p, " \t\r\n\f\v(;");
         if (p[0] == '#' || (p[0] == '-' && p[1] == '-')) {
             p += strcspn(p, "\n");
-        } else if (p[0] == '/' && p[1] == '*' && p[2] != '!' && strncmp(p + 2, "M!", 2) != 0) {
+        } else if ((inside = open_executable(p)) != NULL) {
+            p = inside;
+        } else if (p[0] == '/' && p[1] == '*') {
             const char *end = strstr(p + 2, "*/");
             p = end != NULL ? end + 2 : p + strlen(p);
         }

@@ -36,8 +36,8 @@
 #include <unistd.h>
 
 enum {
-    MAX_LINKS = 256,          /* connections at once; one more ends the program with a message */
-    READ_SIZE = 64 * 1024,    /* bytes taken at once, the most a flow holds beyond its window */
+    MAX_LINKS = 256,       /* connections at once; one more ends the program with a message */
+    READ_SIZE = 64 * 1024, /* bytes taken at once, the most a flow holds beyond its window */
     MAX_DELAY_US = 10000000,
     MAX_WINDOW_KIB = 65536,
     MAX_EVENTS = 64,
@@ -46,12 +46,12 @@ enum {
 enum chunk_kind { CHUNK_DATA, CHUNK_FIN, CHUNK_RESET };
 
 struct chunk {
-    struct chunk *next;
+    struct chunk   *next;
     enum chunk_kind kind;
-    int64_t due; /* ns of CLOCK_MONOTONIC */
-    size_t len;
-    size_t sent;
-    unsigned char data[];
+    int64_t         due; /* ns of CLOCK_MONOTONIC */
+    size_t          len;
+    size_t          sent;
+    unsigned char   data[];
 };
 
 enum side_name { CLIENT, SERVER };
@@ -59,49 +59,49 @@ enum side_name { CLIENT, SERVER };
 enum side_state { CONNECTING, UP, DEAD };
 
 struct side {
-    int fd;
+    int             fd;
     enum side_state state;
-    bool hung;      /* the kernel says that it is over, which it would say again and again */
-    bool watched;   /* the fd is in the epoll set, for these events: */
-    uint32_t events;
+    bool            hung; /* the kernel says that it is over, which it would say again and again */
+    bool            watched; /* the fd is in the epoll set, for these events: */
+    uint32_t        events;
 };
 
 /* What is read from one side and not yet passed to the other. */
 struct flow {
     struct chunk *first;
     struct chunk *last;
-    size_t held;        /* bytes of memory of all its chunks */
-    uint64_t taken;     /* bytes read from the source, ever */
-    bool source_ended;  /* a FIN or a RESET is queued or passed: nothing is read any more */
-    bool fin_passed;
-    bool sink_full;     /* the sink took no more: wait until it can be written */
+    size_t        held;         /* bytes of memory of all its chunks */
+    uint64_t      taken;        /* bytes read from the source, ever */
+    bool          source_ended; /* a FIN or a RESET is queued or passed: nothing is read any more */
+    bool          fin_passed;
+    bool          sink_full; /* the sink took no more: wait until it can be written */
 };
 
 /* One connection of a client, and the one made for it to the server. */
 struct link {
-    struct side side[2];
-    struct flow flow[2]; /* flow[s] is read from side[s] and written to side[!s] */
+    struct side    side[2];
+    struct flow    flow[2]; /* flow[s] is read from side[s] and written to side[!s] */
     enum side_name spoke_last;
-    bool over;           /* to be freed when the events at hand are done with */
+    bool           over; /* to be freed when the events at hand are done with */
 };
 
 /* What epoll tells: one of these, or FIRST_SIDE + 2 * number of the link + side. */
 enum watch { LISTENER, TIMER, SIGNALS, STDIN, FIRST_SIDE };
 
 struct proxy {
-    struct link *links[MAX_LINKS];
+    struct link       *links[MAX_LINKS];
     struct sockaddr_in to;
-    int64_t delay_ns;
-    size_t window;
-    int epoll;
-    int listener;
-    int timer;
-    int signals;
-    int64_t timer_due; /* 0: the timer is not set */
-    bool stop;
-    uint64_t connections;
-    uint64_t bytes[2]; /* read from clients, read from servers */
-    uint64_t turns;    /* times a server spoke after its client had */
+    int64_t            delay_ns;
+    size_t             window;
+    int                epoll;
+    int                listener;
+    int                timer;
+    int                signals;
+    int64_t            timer_due; /* 0: the timer is not set */
+    bool               stop;
+    uint64_t           connections;
+    uint64_t           bytes[2]; /* read from clients, read from servers */
+    uint64_t           turns;    /* times a server spoke after its client had */
 };
 
 static void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -219,13 +219,13 @@ static bool side_readable(const struct proxy *p, const struct link *l, enum side
 /* Tells epoll what is wanted of a side now. One that hung up is left out while nothing is. */
 static void side_watch(struct proxy *p, struct link *l, size_t number, enum side_name s)
 {
-    struct side *side = &l->side[s];
-    bool write = side->state == CONNECTING || l->flow[!s].sink_full;
-    uint32_t in = side_readable(p, l, s) ? EPOLLIN : 0;
-    uint32_t wanted = in | (write ? EPOLLOUT : 0);
+    struct side       *side = &l->side[s];
+    bool               write = side->state == CONNECTING || l->flow[!s].sink_full;
+    uint32_t           in = side_readable(p, l, s) ? EPOLLIN : 0;
+    uint32_t           wanted = in | (write ? EPOLLOUT : 0);
     struct epoll_event e = {.events = wanted, .data.u64 = FIRST_SIDE + 2 * number + s};
-    bool watch = wanted != 0 || !side->hung;
-    int op;
+    bool               watch = wanted != 0 || !side->hung;
+    int                op;
 
     if (side->state == DEAD || (watch == side->watched && (!watch || wanted == side->events)))
         return;
@@ -253,8 +253,8 @@ static void count_read(struct proxy *p, struct link *l, enum side_name s, size_t
 static void side_read(struct proxy *p, struct link *l, enum side_name s)
 {
     static unsigned char buffer[READ_SIZE];
-    struct flow *f = &l->flow[s];
-    ssize_t got = recv(l->side[s].fd, buffer, sizeof buffer, 0);
+    struct flow         *f = &l->flow[s];
+    ssize_t              got = recv(l->side[s].fd, buffer, sizeof buffer, 0);
 
     if (got > 0) {
         count_read(p, l, s, (size_t)got);
@@ -301,7 +301,7 @@ static bool pass_fin(struct proxy *p, struct link *l, enum side_name sink)
 /* Passes on what is due of the flow from this side. */
 static void flow_pass(struct proxy *p, struct link *l, enum side_name source, int64_t now)
 {
-    struct flow *f = &l->flow[source];
+    struct flow   *f = &l->flow[source];
     enum side_name sink = source == CLIENT ? SERVER : CLIENT;
 
     while (!l->over && f->first != NULL && f->first->due <= now && !f->sink_full) {
@@ -322,7 +322,7 @@ static void flow_pass(struct proxy *p, struct link *l, enum side_name source, in
 static int64_t flow_due(const struct link *l, enum side_name source)
 {
     const struct flow *f = &l->flow[source];
-    bool waits = f->sink_full || l->side[!source].state == CONNECTING;
+    bool               waits = f->sink_full || l->side[!source].state == CONNECTING;
 
     if (f->first == NULL || (waits && f->first->kind != CHUNK_RESET))
         return INT64_MAX;
@@ -340,9 +340,9 @@ static void no_delay(int fd)
 
 static void link_open(struct proxy *p, int client)
 {
-    size_t n = 0;
+    size_t       n = 0;
     struct link *l = calloc(1, sizeof *l);
-    int server = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int          server = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     while (n < MAX_LINKS && p->links[n] != NULL)
         n++;
@@ -379,7 +379,7 @@ static void accept_all(struct proxy *p)
 
 static void finish_connect(struct proxy *p, struct link *l)
 {
-    int error = 0;
+    int       error = 0;
     socklen_t len = sizeof error;
 
     getsockopt(l->side[SERVER].fd, SOL_SOCKET, SO_ERROR, &error, &len);
@@ -414,7 +414,8 @@ static void side_event(struct proxy *p, struct link *l, enum side_name s, uint32
 static void print_counts(const struct proxy *p)
 {
     printf("connections %" PRIu64 " bytes_up %" PRIu64 " bytes_down %" PRIu64 " turns %" PRIu64
-           "\n", p->connections, p->bytes[CLIENT], p->bytes[SERVER], p->turns);
+           "\n",
+           p->connections, p->bytes[CLIENT], p->bytes[SERVER], p->turns);
     fflush(stdout);
 }
 
@@ -432,7 +433,7 @@ static void read_signal(struct proxy *p)
 
 static void read_stdin(struct proxy *p)
 {
-    char ignored[256];
+    char    ignored[256];
     ssize_t got = read(STDIN_FILENO, ignored, sizeof ignored);
 
     if (got == 0 || (got < 0 && !would_block(errno)))
@@ -532,8 +533,8 @@ static void watch_fd(struct proxy *p, int fd, enum watch name)
 static void open_listener(struct proxy *p, const struct sockaddr_in *at)
 {
     struct sockaddr_in bound = *at;
-    socklen_t len = sizeof bound;
-    int on = 1;
+    socklen_t          len = sizeof bound;
+    int                on = 1;
 
     p->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (p->listener < 0)
@@ -582,7 +583,7 @@ static void finish(struct proxy *p)
 
 static int64_t parse_number(const char *name, const char *text, int64_t low, int64_t high)
 {
-    char *end;
+    char   *end;
     int64_t number;
 
     errno = 0;
@@ -595,12 +596,12 @@ static int64_t parse_number(const char *name, const char *text, int64_t low, int
 
 static struct sockaddr_in parse_address(const char *name, const char *text)
 {
-    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found;
+    struct addrinfo    hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
+    struct addrinfo   *found;
     struct sockaddr_in address;
-    const char *colon = strrchr(text, ':');
-    char host[256];
-    int64_t port;
+    const char        *colon = strrchr(text, ':');
+    char               host[256];
+    int64_t            port;
 
     if (colon == NULL || (size_t)(colon - text) >= sizeof host)
         die("--%s wants HOST:PORT, not '%s'", name, text);
@@ -625,9 +626,9 @@ static const char usage[] =
     "prints `connections N bytes_up N bytes_down N turns N`.\n";
 
 static const struct option known[] = {
-    {"to", required_argument, NULL, 't'},         {"listen", required_argument, NULL, 'l'},
-    {"delay-us", required_argument, NULL, 'd'},   {"window-kib", required_argument, NULL, 'w'},
-    {"help", no_argument, NULL, 'h'},             {NULL, 0, NULL, 0},
+    {"to", required_argument, NULL, 't'},       {"listen", required_argument, NULL, 'l'},
+    {"delay-us", required_argument, NULL, 'd'}, {"window-kib", required_argument, NULL, 'w'},
+    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
 };
 
 static void parse_options(int argc, char **argv, struct proxy *p, struct sockaddr_in *listen_at)
@@ -657,7 +658,7 @@ static void parse_options(int argc, char **argv, struct proxy *p, struct sockadd
 int main(int argc, char **argv)
 {
     static struct proxy proxy;
-    struct sockaddr_in listen_at;
+    struct sockaddr_in  listen_at;
 
     parse_options(argc, argv, &proxy, &listen_at);
     start(&proxy, &listen_at);

@@ -1,0 +1,2287 @@
+/* sql_test.c -- the SQL of every statement and clause, in all three dialects, and what is refused.
+ *
+ * SAYS(call, text, values) makes the call for each dialect and compares its text, which is written
+ * as MariaDB wants it (for SQLite ` stands for "), and the values of its `?` in order, such as
+ * "int 7, text 'x', real 1.5, null". SAYS_EACH() takes three texts. What SQLite gets is also
+ * prepared by SQLite, with tables that were made by corm's own DDL. No server is needed.
+ *
+ * malloc() and calloc() of all that is linked in go through this file (the linker's --wrap), so that
+ * memory can run out. */
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "schema/ddl.h"
+#include "schema/row.h"
+#include "schema/text.h"
+#include "sql/batch.h"
+#include "sql/key.h"
+#include "sql/statement.h"
+
+#include <corm/corm.h>
+
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- Models ----------------------------------------------------------------- */
+
+#define ITEM(X)                                                                                    \
+    X(id, int, .pk = 1, .autoinc = 1)                                                              \
+    X(name, varchar(5), .unique = 1)                                                               \
+    X(stock, int, .deflt = "1")                                                                    \
+    X(price, nullable(double))                                                                     \
+    X(big, bigint)                                                                                 \
+    X(ok, bool)                                                                                    \
+    X(at, datetime)                                                                                \
+    X(note, nullable(text))
+CORM_MODEL(item, ITEM);
+CORM_DEFINE(item, ITEM);
+
+#define ITEM_COLUMNS "`id`, `name`, `stock`, `price`, `big`, `ok`, `at`, `note`"
+#define SELECT_ITEM  "SELECT " ITEM_COLUMNS " FROM `item`"
+#define COUNT_ITEM   "SELECT COUNT(*) FROM `item`"
+
+/* Every nullable type. */
+#define MAYBE(X)                                                                                   \
+    X(id, bigint, .pk = 1)                                                                         \
+    X(i, nullable(int))                                                                            \
+    X(b, nullable(bigint))                                                                         \
+    X(y, nullable(bool))                                                                           \
+    X(d, nullable(double))                                                                         \
+    X(v, nullable(varchar(3)))                                                                     \
+    X(t, nullable(datetime))
+CORM_MODEL(maybe, MAYBE);
+CORM_DEFINE(maybe, MAYBE);
+
+/* Names that SQL would not take as they are; a primary key of two columns. */
+#define ODD(X)                                                                                     \
+    X(left_key, int, .pk = 1, .sql_name = "left key")                                              \
+    X(right_key, varchar(9), .pk = 1, .sql_name = "`quoted` \"twice\"")                            \
+    X(select, int, .sql_name = "\xC3\xA4 ? ' ;--")
+CORM_MODEL_AS(odd, "odd `\"table", ODD);
+CORM_DEFINE(odd, ODD);
+
+/* The same table once more, with its columns in another order. */
+#define ODD_AGAIN(X)                                                                               \
+    X(second, varchar(9), .pk = 1, .sql_name = "`quoted` \"twice\"")                               \
+    X(first, int, .pk = 1, .sql_name = "left key")
+CORM_MODEL_AS(odd_again, "odd `\"table", ODD_AGAIN);
+CORM_DEFINE(odd_again, ODD_AGAIN);
+
+#define COUNTER(X) X(id, bigint, .pk = 1, .autoinc = 1)
+CORM_MODEL(counter, COUNTER);
+CORM_DEFINE(counter, COUNTER);
+
+#define KEYLESS(X) X(a, int) X(b, text)
+CORM_MODEL(keyless, KEYLESS);
+CORM_DEFINE(keyless, KEYLESS);
+
+/* 33 columns: one more than a set list takes. */
+/* clang-format off */
+#define WIDE(X)                                                                                    \
+    X(a0, int) X(a1, int) X(a2, int) X(a3, int)                                                    \
+    X(a4, int) X(a5, int) X(a6, int) X(a7, int)                                                    \
+    X(b0, int) X(b1, int) X(b2, int) X(b3, int)                                                    \
+    X(b4, int) X(b5, int) X(b6, int) X(b7, int)                                                    \
+    X(c0, int) X(c1, int) X(c2, int) X(c3, int)                                                    \
+    X(c4, int) X(c5, int) X(c6, int) X(c7, int)                                                    \
+    X(d0, int) X(d1, int) X(d2, int) X(d3, int)                                                    \
+    X(d4, int) X(d5, int) X(d6, int) X(d7, int)                                                    \
+    X(last, int)
+/* clang-format on */
+CORM_MODEL(wide, WIDE);
+CORM_DEFINE(wide, WIDE);
+
+/* ---- Memory that runs out ---------------------------------------------------- */
+
+void *real_malloc(size_t size) __asm__("__real_malloc");
+void *real_calloc(size_t n, size_t size) __asm__("__real_calloc");
+void *watched_malloc(size_t size) __asm__("__wrap_malloc");
+void *watched_calloc(size_t n, size_t size) __asm__("__wrap_calloc");
+
+static long memory_left = -1; /* allocations until memory runs out; -1: enough */
+
+static bool is_out_of_memory(void)
+{
+    if (memory_left > 0)
+        memory_left--;
+    return memory_left == 0;
+}
+
+void *watched_malloc(size_t size)
+{
+    return is_out_of_memory() ? NULL : real_malloc(size);
+}
+
+void *watched_calloc(size_t n, size_t size)
+{
+    return is_out_of_memory() ? NULL : real_calloc(n, size);
+}
+
+/* ---- Calls and what is expected of them -------------------------------------- */
+
+static struct corm_arena *arena;
+static struct corm_sql_of of;
+static struct corm_error  error;
+static struct item        row, *rows;
+static sqlite3           *sqlite;
+
+static const char *const dialects[] = {"MariaDB", "MySQL", "SQLite"};
+
+static void begin_call(int dialect)
+{
+    corm_arena_reset(arena);
+    of = (struct corm_sql_of){.dialect = (enum corm_dialect)dialect, .arena = arena};
+    error = (struct corm_error){0};
+}
+
+/* As SQLite wants a text that is written for MariaDB. Lives until the next call. */
+static const char *as_sqlite(const char *text)
+{
+    static char copy[65536];
+
+    (void)snprintf(copy, sizeof(copy), "%s", text);
+    for (char *c = copy; *c != '\0'; c++)
+        if (*c == '`')
+            *c = '"';
+    return copy;
+}
+
+static size_t describe_value(const struct corm_value *v, char *text, size_t size)
+{
+    switch (v->kind) {
+    case CORM_V_NULL: return (size_t)snprintf(text, size, "null");
+    case CORM_V_INT: return (size_t)snprintf(text, size, "int %lld", v->as.i);
+    case CORM_V_UINT: return (size_t)snprintf(text, size, "uint %llu", v->as.u);
+    case CORM_V_REAL: return (size_t)snprintf(text, size, "real %.17g", v->as.r);
+    case CORM_V_TEXT:
+        if (v->size != strlen(v->as.s))
+            return (size_t)snprintf(text, size, "text of %u bytes", v->size);
+        return (size_t)snprintf(text, size, "text '%s'", v->as.s);
+    default: return (size_t)snprintf(text, size, "kind %d", (int)v->kind);
+    }
+}
+
+static const char *describe(const struct corm_value *values, size_t count)
+{
+    static char text[65536];
+    size_t      used = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < count && used < sizeof(text) - 1000; i++) {
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", i > 0 ? ", " : "");
+        used += describe_value(&values[i], text + used, sizeof(text) - used);
+    }
+    return text;
+}
+
+static void prepare_by_sqlite(const char *call)
+{
+    sqlite3_stmt *statement = NULL;
+
+    if (sqlite3_prepare_v2(sqlite, of.text, -1, &statement, NULL) != SQLITE_OK)
+        fail_msg("%s: SQLite: %s: %s", call, sqlite3_errmsg(sqlite), of.text);
+    if ((size_t)sqlite3_bind_parameter_count(statement) != of.bind_count)
+        fail_msg("%s: SQLite counts other values: %s", call, of.text);
+    (void)sqlite3_finalize(statement);
+}
+
+static void check(int64_t rc, const char *call, const char *text, const char *binds)
+{
+    const char *dialect = dialects[of.dialect];
+
+    if (rc != 0 || error.code != 0)
+        fail_msg("%s on %s: %lld: %s", call, dialect, (long long)rc, error.message);
+    if (of.text == NULL || strcmp(of.text, text) != 0)
+        fail_msg("%s on %s is\n%s, not\n%s", call, dialect, of.text ? of.text : "NULL", text);
+    if (strcmp(describe(of.binds, of.bind_count), binds) != 0)
+        fail_msg("%s on %s binds %s, not %s", call, dialect, describe(of.binds, of.bind_count),
+                 binds);
+    if (of.dialect == CORM_DIALECT_SQLITE)
+        prepare_by_sqlite(call);
+}
+
+#define SAYS_AS(name, call, mariadb, mysql, sqlite_text, binds)                                    \
+    do {                                                                                           \
+        for (int d = 0; d < 3; d++) {                                                              \
+            begin_call(d);                                                                         \
+            check((call), name, d == 0 ? (mariadb) : d == 1 ? (mysql) : (sqlite_text), binds);     \
+        }                                                                                          \
+    } while (0)
+#define SAYS_EACH(call, mariadb, mysql, sqlite_text, binds)                                        \
+    SAYS_AS(#call, call, mariadb, mysql, sqlite_text, binds)
+#define SAYS(call, text, binds) SAYS_AS(#call, call, text, text, as_sqlite(text), binds)
+
+/* A condition on items. */
+#define WHERE(expr, text, binds)                                                                   \
+    SAYS_AS(#expr, corm_count(&of, item, .where = (expr), .error = &error),                        \
+            COUNT_ITEM " WHERE " text, COUNT_ITEM " WHERE " text,                                  \
+            as_sqlite(COUNT_ITEM " WHERE " text), binds)
+
+static void check_refused(int64_t rc, const char *call, int code, const char *piece)
+{
+    const char *dialect = dialects[of.dialect];
+    size_t      characters;
+
+    if (rc == 0)
+        fail_msg("%s on %s is taken: %s", call, dialect, of.text);
+    if (rc != code || error.code != code)
+        fail_msg("%s on %s: %lld, not %s: %s", call, dialect, (long long)rc, corm_code_name(code),
+                 error.message);
+    if (strstr(error.message, piece) == NULL || strstr(error.message, corm_code_cure(code)) == NULL)
+        fail_msg("%s on %s does not say \"%s\" and a cure: %s", call, dialect, piece,
+                 error.message);
+    if (!corm__is_utf8(error.message, strlen(error.message), &characters))
+        fail_msg("%s on %s: the message is not UTF-8: %s", call, dialect, error.message);
+    if (of.text != NULL)
+        fail_msg("%s on %s is refused, and has a text: %s", call, dialect, of.text);
+}
+
+#define REFUSED_BY(dialect, call, code, piece)                                                     \
+    do {                                                                                           \
+        begin_call(dialect);                                                                       \
+        check_refused((call), #call, code, piece);                                                 \
+    } while (0)
+#define REFUSED_AS(name, call, code, piece)                                                        \
+    do {                                                                                           \
+        for (int d = 0; d < 3; d++) {                                                              \
+            begin_call(d);                                                                         \
+            check_refused((call), name, code, piece);                                              \
+        }                                                                                          \
+    } while (0)
+#define REFUSED(call, code, piece) REFUSED_AS(#call, call, code, piece)
+#define REFUSED_WHERE(expr, code, piece)                                                           \
+    REFUSED_AS(#expr, corm_count(&of, item, .where = (expr), .error = &error), code, piece)
+
+/* The second argument of corm_update() and the others that take a condition and one assignment. */
+#define REFUSED_SET(assignment, code, piece)                                                       \
+    REFUSED_AS(#assignment,                                                                        \
+               corm_update(&of, item, corm_eq(item.id, 7), assignment, .error = &error), code,     \
+               piece)
+
+static void make_table(const struct corm_table *table)
+{
+    struct corm__buffer b;
+    char               *message = NULL;
+
+    corm__buffer_init(&b, arena);
+    corm__put_create_table(&b, CORM_DIALECT_SQLITE, table, false);
+    if (sqlite3_exec(sqlite, b.text, NULL, NULL, &message) != SQLITE_OK)
+        fail_msg("%s: %s", b.text, message);
+}
+
+static int begin_all(void **state)
+{
+    const struct corm_table *const tables[] = {item.corm_table,    maybe.corm_table,
+                                               odd.corm_table,     counter.corm_table,
+                                               keyless.corm_table, wide.corm_table};
+
+    (void)state;
+    arena = corm_arena_new();
+    if (arena == NULL || sqlite3_open(":memory:", &sqlite) != SQLITE_OK)
+        return -1;
+    for (size_t i = 0; i < COUNT(tables); i++)
+        make_table(tables[i]);
+    return 0;
+}
+
+static int end_all(void **state)
+{
+    (void)state;
+    corm_arena_free(arena);
+    return sqlite3_close(sqlite) == SQLITE_OK ? 0 : -1;
+}
+
+/* ---- Reads ------------------------------------------------------------------ */
+
+static void a_read_names_every_column(void **state)
+{
+    (void)state;
+    SAYS(corm_first(&of, item, &row, .error = &error), SELECT_ITEM " LIMIT 1", "");
+    SAYS(corm_all(&of, item, &rows, .error = &error), SELECT_ITEM, "");
+    SAYS(corm_count(&of, item, .error = &error), COUNT_ITEM, "");
+    SAYS(corm_exists(&of, item, .error = &error), "SELECT EXISTS (SELECT 1 FROM `item`)", "");
+    SAYS(corm_sql_of(&of, corm_first, item, &row), SELECT_ITEM " LIMIT 1", "");
+}
+
+static void a_read_takes_a_condition(void **state)
+{
+    (void)state;
+    SAYS(corm_first(&of, item, &row, .where = corm_eq(item.id, 7), .error = &error),
+         SELECT_ITEM " WHERE `id` = ? LIMIT 1", "int 7");
+    SAYS(corm_all(&of, item, &rows, .where = corm_gt(item.stock, 0), .error = &error),
+         SELECT_ITEM " WHERE `stock` > ?", "int 0");
+    SAYS(corm_count(&of, item, .where = corm_gt(item.stock, 0), .error = &error),
+         COUNT_ITEM " WHERE `stock` > ?", "int 0");
+    SAYS(corm_exists(&of, item, .where = corm_gt(item.stock, 0), .error = &error),
+         "SELECT EXISTS (SELECT 1 FROM `item` WHERE `stock` > ?)", "int 0");
+}
+
+static void every_row_needs_no_where(void **state)
+{
+    (void)state;
+    SAYS(corm_all(&of, item, &rows, .where = corm_everything(), .error = &error), SELECT_ITEM, "");
+    SAYS(corm_count(&of, item, .where = corm_everything(), .error = &error), COUNT_ITEM, "");
+    WHERE(corm_and(corm_everything(), corm_eq(item.id, 7)), "(1 = 1 AND `id` = ?)", "int 7");
+    WHERE(corm_not(corm_everything()), "NOT (1 = 1)", "");
+}
+
+static void rows_are_sorted(void **state)
+{
+    (void)state;
+    SAYS(corm_first(&of, item, &row, .order = {corm_asc(item.name)}, .error = &error),
+         SELECT_ITEM " ORDER BY `name` LIMIT 1", "");
+    SAYS(corm_all(&of, item, &rows, .order = {corm_desc(item.price), corm_asc(item.id)},
+                  .error = &error),
+         SELECT_ITEM " ORDER BY `price` DESC, `id`", "");
+    SAYS(corm_all(&of, item, &rows,
+                  .order = {corm_asc(item.id), corm_asc(item.name), corm_asc(item.stock),
+                            corm_asc(item.price), corm_asc(item.big), corm_asc(item.ok),
+                            corm_asc(item.at), corm_desc(item.note)},
+                  .error = &error),
+         SELECT_ITEM " ORDER BY `id`, `name`, `stock`, `price`, `big`, `ok`, `at`, `note` DESC",
+         "");
+}
+
+static void limit_and_offset_are_bound(void **state)
+{
+    (void)state;
+    SAYS(corm_all(&of, item, &rows, .limit = 10, .error = &error), SELECT_ITEM " LIMIT ?",
+         "int 10");
+    SAYS(corm_all(&of, item, &rows, .limit = 10, .offset = 20, .error = &error),
+         SELECT_ITEM " LIMIT ? OFFSET ?", "int 10, int 20");
+    SAYS(corm_all(&of, item, &rows, .limit = INT64_MAX, .offset = INT64_MAX, .error = &error),
+         SELECT_ITEM " LIMIT ? OFFSET ?", "int 9223372036854775807, int 9223372036854775807");
+    SAYS(corm_first(&of, item, &row, .limit = 1, .error = &error), SELECT_ITEM " LIMIT 1", "");
+    SAYS(corm_first(&of, item, &row, .offset = 3, .error = &error), SELECT_ITEM " LIMIT ? OFFSET ?",
+         "int 1, int 3");
+}
+
+static void limits_that_mean_nothing_are_refused(void **state)
+{
+    (void)state;
+    REFUSED(corm_all(&of, item, &rows, .offset = 20, .error = &error), CORM_MISUSE,
+            "an offset without a limit");
+    REFUSED(corm_all(&of, item, &rows, .limit = UINT64_MAX, .error = &error), CORM_OUT_OF_RANGE,
+            "limit or offset");
+    REFUSED(
+        corm_all(&of, item, &rows, .limit = 1, .offset = (uint64_t)INT64_MAX + 1, .error = &error),
+        CORM_OUT_OF_RANGE, "limit or offset");
+    REFUSED(corm_first(&of, item, &row, .limit = 2, .error = &error), CORM_MISUSE, "one row");
+    REFUSED(corm_count(&of, item, .limit = 1, .error = &error), CORM_MISUSE, "count");
+    REFUSED(corm_count(&of, item, .limit = 1, .offset = 1, .error = &error), CORM_MISUSE, "count");
+    REFUSED(corm_exists(&of, item, .offset = 1, .error = &error), CORM_MISUSE, "exists");
+    REFUSED(corm_exists(&of, item, .order = {corm_asc(item.id)}, .error = &error), CORM_MISUSE,
+            "exists");
+    REFUSED(corm_count(&of, item, .lock = CORM_FOR_UPDATE, .error = &error), CORM_MISUSE, "lock");
+}
+
+/* ---- Locks ------------------------------------------------------------------ */
+
+#define LOCKS(options, mariadb, mysql)                                                             \
+    SAYS_AS(#options, corm_all(&of, item, &rows, LOCK options, .error = &error),                   \
+            SELECT_ITEM mariadb, SELECT_ITEM mysql, as_sqlite(SELECT_ITEM), "")
+#define LOCK(...) __VA_ARGS__
+
+static void each_server_locks_in_its_own_words(void **state)
+{
+    (void)state;
+    LOCKS((.lock = CORM_NO_LOCK), "", "");
+    LOCKS((.lock = CORM_FOR_UPDATE), " FOR UPDATE", " FOR UPDATE");
+    LOCKS((.lock = CORM_FOR_UPDATE, .nowait = true), " FOR UPDATE NOWAIT", " FOR UPDATE NOWAIT");
+    LOCKS((.lock = CORM_FOR_UPDATE, .skip_locked = true), " FOR UPDATE SKIP LOCKED",
+          " FOR UPDATE SKIP LOCKED");
+    LOCKS((.lock = CORM_FOR_SHARE), " LOCK IN SHARE MODE", " FOR SHARE");
+    LOCKS((.lock = CORM_FOR_SHARE, .nowait = true), " LOCK IN SHARE MODE NOWAIT",
+          " FOR SHARE NOWAIT");
+    LOCKS((.lock = CORM_FOR_SHARE, .skip_locked = true), " LOCK IN SHARE MODE SKIP LOCKED",
+          " FOR SHARE SKIP LOCKED");
+}
+
+/* One row on MariaDB and on SQLite. */
+#define WAITS(ms, prefix)                                                                          \
+    do {                                                                                           \
+        begin_call(CORM_DIALECT_MARIADB);                                                          \
+        check(corm_first(&of, item, &row, .lock = CORM_FOR_UPDATE, .wait_ms = (ms),                \
+                         .error = &error),                                                         \
+              "wait_ms = " #ms, prefix SELECT_ITEM " LIMIT 1 FOR UPDATE", "");                     \
+        begin_call(CORM_DIALECT_SQLITE);                                                           \
+        check(corm_first(&of, item, &row, .lock = CORM_FOR_UPDATE, .wait_ms = (ms),                \
+                         .error = &error),                                                         \
+              "wait_ms = " #ms, as_sqlite(SELECT_ITEM " LIMIT 1"), "");                            \
+        REFUSED_BY(CORM_DIALECT_MYSQL,                                                             \
+                   corm_first(&of, item, &row, .lock = CORM_FOR_UPDATE, .wait_ms = (ms),           \
+                              .error = &error),                                                    \
+                   CORM_UNSUPPORTED, "wait_ms");                                                   \
+    } while (0)
+
+static void a_lock_wait_has_milliseconds(void **state)
+{
+    (void)state;
+    WAITS(1, "SET STATEMENT max_statement_time=0.001 FOR ");
+    WAITS(50, "SET STATEMENT max_statement_time=0.050 FOR ");
+    WAITS(1000, "SET STATEMENT max_statement_time=1.000 FOR ");
+    WAITS(1500, "SET STATEMENT max_statement_time=1.500 FOR ");
+    WAITS(UINT32_MAX, "SET STATEMENT max_statement_time=4294967.295 FOR ");
+    begin_call(CORM_DIALECT_MARIADB);
+    check(corm_all(&of, item, &rows, .lock = CORM_FOR_SHARE, .wait_ms = 20, .error = &error),
+          "share", "SET STATEMENT max_statement_time=0.020 FOR " SELECT_ITEM " LOCK IN SHARE MODE",
+          "");
+}
+
+static void ways_to_wait_exclude_each_other(void **state)
+{
+    (void)state;
+    REFUSED(corm_all(&of, item, &rows, .lock = CORM_FOR_UPDATE, .nowait = true, .skip_locked = true,
+                     .error = &error),
+            CORM_MISUSE, "exclude each other");
+    REFUSED(corm_all(&of, item, &rows, .lock = CORM_FOR_SHARE, .nowait = true, .wait_ms = 1,
+                     .error = &error),
+            CORM_MISUSE, "exclude each other");
+    REFUSED(corm_first(&of, item, &row, .lock = CORM_FOR_UPDATE, .skip_locked = true, .wait_ms = 1,
+                       .error = &error),
+            CORM_MISUSE, "exclude each other");
+    REFUSED(corm_all(&of, item, &rows, .nowait = true, .error = &error), CORM_MISUSE, ".lock");
+    REFUSED(corm_all(&of, item, &rows, .skip_locked = true, .error = &error), CORM_MISUSE, ".lock");
+    REFUSED(corm_first(&of, item, &row, .wait_ms = 5, .error = &error), CORM_MISUSE, ".lock");
+}
+
+static void clauses_stand_in_the_order_of_sql(void **state)
+{
+    (void)state;
+    SAYS_EACH(
+        corm_all(&of, item, &rows, .where = corm_gt(item.stock, 0), .order = {corm_desc(item.id)},
+                 .limit = 5, .offset = 6, .lock = CORM_FOR_SHARE, .skip_locked = true,
+                 .error = &error),
+        SELECT_ITEM " WHERE `stock` > ? ORDER BY `id` DESC LIMIT ? OFFSET ? LOCK IN SHARE MODE "
+                    "SKIP LOCKED",
+        SELECT_ITEM " WHERE `stock` > ? ORDER BY `id` DESC LIMIT ? OFFSET ? FOR SHARE SKIP LOCKED",
+        as_sqlite(SELECT_ITEM " WHERE `stock` > ? ORDER BY `id` DESC LIMIT ? OFFSET ?"),
+        "int 0, int 5, int 6");
+}
+
+/* ---- Conditions --------------------------------------------------------------- */
+
+static void six_comparisons(void **state)
+{
+    (void)state;
+    WHERE(corm_eq(item.stock, 5), "`stock` = ?", "int 5");
+    WHERE(corm_ne(item.stock, 5), "`stock` <> ?", "int 5");
+    WHERE(corm_lt(item.stock, 5), "`stock` < ?", "int 5");
+    WHERE(corm_le(item.stock, 5), "`stock` <= ?", "int 5");
+    WHERE(corm_gt(item.stock, 5), "`stock` > ?", "int 5");
+    WHERE(corm_ge(item.stock, 5), "`stock` >= ?", "int 5");
+}
+
+static void values_are_bound_by_their_column(void **state)
+{
+    const unsigned long long most = INT64_MAX;
+
+    (void)state;
+    WHERE(corm_eq(item.big, INT64_MIN), "`big` = ?", "int -9223372036854775808");
+    WHERE(corm_eq(item.big, most), "`big` = ?", "int 9223372036854775807");
+    WHERE(corm_eq(item.stock, 4294967296), "`stock` = ?", "int 4294967296"); /* no row has it */
+    WHERE(corm_eq(item.stock, (unsigned char)200), "`stock` = ?", "int 200");
+    WHERE(corm_eq(item.stock, (size_t)7), "`stock` = ?", "int 7");
+    WHERE(corm_eq(item.stock, 'x'), "`stock` = ?", "int 120");
+    WHERE(corm_eq(item.ok, true), "`ok` = ?", "int 1");
+    WHERE(corm_eq(item.ok, 2), "`ok` = ?", "int 2");
+    WHERE(corm_lt(item.price, 1.5), "`price` < ?", "real 1.5");
+    WHERE(corm_lt(item.price, 0.1f), "`price` < ?", "real 0.10000000149011612");
+    WHERE(corm_lt(item.price, -0.0), "`price` < ?", "real -0");
+    WHERE(corm_lt(item.price, 3), "`price` < ?", "real 3");
+    WHERE(corm_lt(item.price, (uint64_t)3), "`price` < ?", "real 3");
+    WHERE(corm_lt(item.price, INT64_C(9007199254740992)), "`price` < ?", "real 9007199254740992");
+    WHERE(corm_lt(item.price, INT64_MIN), "`price` < ?", "real -9.2233720368547758e+18");
+    WHERE(corm_eq(item.name, "bolt"), "`name` = ?", "text 'bolt'");
+    WHERE(corm_eq(item.name, ""), "`name` = ?", "text ''");
+    WHERE(corm_eq(item.name, "longer than its column"), "`name` = ?",
+          "text 'longer than its column'");
+    WHERE(corm_eq(item.note, "x"), "`note` = ?", "text 'x'");
+    WHERE(corm_ge(item.at, 0), "`at` >= ?", "text '1970-01-01 00:00:00.000000'");
+    WHERE(corm_ge(item.at, -1), "`at` >= ?", "text '1969-12-31 23:59:59.999999'");
+    WHERE(corm_ge(item.at, (uint64_t)1769850300000001), "`at` >= ?",
+          "text '2026-01-31 09:05:00.000001'");
+    WHERE(corm_le(item.at, INT64_C(253402300799999999)), "`at` <= ?",
+          "text '9999-12-31 23:59:59.999999'");
+    WHERE(corm_ge(item.at, INT64_C(-62135596800000000)), "`at` >= ?",
+          "text '0001-01-01 00:00:00.000000'");
+}
+
+static void values_are_never_pasted_into_the_text(void **state)
+{
+    (void)state;
+    WHERE(corm_eq(item.name, "' OR 1=1 --"), "`name` = ?", "text '' OR 1=1 --'");
+    WHERE(corm_contains(item.note, "`\"';\\"), "`note` LIKE ? ESCAPE '!'", "text '%`\"';\\%'");
+    SAYS(corm_update(&of, item, corm_eq(item.note, "?"), corm_set(item.note, "'; DROP TABLE item"),
+                     .error = &error),
+         "UPDATE `item` SET `note` = ? WHERE `note` = ?", "text ''; DROP TABLE item', text '?'");
+}
+
+static void a_column_is_compared_with_a_column(void **state)
+{
+    (void)state;
+    WHERE(corm_eq(item.stock, item.big), "`stock` = `big`", "");
+    WHERE(corm_lt(item.price, item.stock), "`price` < `stock`", "");
+    WHERE(corm_ne(item.name, item.note), "`name` <> `note`", "");
+    WHERE(corm_ge(item.at, item.at), "`at` >= `at`", "");
+    WHERE(corm_like(item.name, item.note), "`name` LIKE `note` ESCAPE '!'", "");
+    WHERE(corm_in(item.stock, 1, item.big), "`stock` IN (?, `big`)", "int 1");
+}
+
+static void in_takes_one_to_sixteen_values(void **state)
+{
+    (void)state;
+    WHERE(corm_in(item.id, 7), "`id` IN (?)", "int 7");
+    WHERE(corm_in(item.id, 1, 2, 3), "`id` IN (?, ?, ?)", "int 1, int 2, int 3");
+    WHERE(corm_in(item.name, "a", "b"), "`name` IN (?, ?)", "text 'a', text 'b'");
+    WHERE(corm_in(item.price, 1, 2.5), "`price` IN (?, ?)", "real 1, real 2.5");
+    WHERE(corm_in(item.ok, true, false), "`ok` IN (?, ?)", "int 1, int 0");
+    WHERE(corm_in(item.at, 0), "`at` IN (?)", "text '1970-01-01 00:00:00.000000'");
+    WHERE(corm_in(item.id, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16),
+          "`id` IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+          "int 1, int 2, int 3, int 4, int 5, int 6, int 7, int 8, int 9, int 10, int 11, int 12, "
+          "int 13, int 14, int 15, int 16");
+}
+
+static void a_list_has_values_of_one_type(void **state)
+{
+    const int32_t     ints[] = {INT32_MIN, 0, INT32_MAX};
+    const int64_t     bigs[] = {INT64_MIN, INT64_MAX};
+    const double      reals[] = {-1.5, 1e300};
+    const char *const texts[] = {"a", "%", ""};
+    char              own[] = "own", *pointers[] = {own, own + 1};
+
+    (void)state;
+    WHERE(corm_in_list(item.stock, ints, 3), "`stock` IN (?, ?, ?)",
+          "int -2147483648, int 0, int 2147483647");
+    WHERE(corm_in_list(item.stock, ints, 1), "`stock` IN (?)", "int -2147483648");
+    WHERE(corm_in_list(item.big, bigs, 2), "`big` IN (?, ?)",
+          "int -9223372036854775808, int 9223372036854775807");
+    WHERE(corm_in_list(item.stock, bigs, 1), "`stock` IN (?)", "int -9223372036854775808");
+    WHERE(corm_in_list(item.price, reals, 2), "`price` IN (?, ?)",
+          "real -1.5, real 1.0000000000000001e+300");
+    WHERE(corm_in_list(item.price, ints, 2), "`price` IN (?, ?)", "real -2147483648, real 0");
+    WHERE(corm_in_list(item.name, texts, 3), "`name` IN (?, ?, ?)", "text 'a', text '%', text ''");
+    WHERE(corm_in_list(item.name, pointers, 2), "`name` IN (?, ?)", "text 'own', text 'wn'");
+    WHERE(corm_in_list(item.at, (const int64_t[]){1}, 1), "`at` IN (?)",
+          "text '1970-01-01 00:00:00.000001'");
+}
+
+static void a_list_may_be_long(void **state)
+{
+    static int64_t ids[5000];
+    static char    text[20000] = COUNT_ITEM " WHERE `id` IN (?";
+
+    (void)state;
+    for (size_t i = 1; i < COUNT(ids); i++) {
+        ids[i] = (int64_t)i;
+        memcpy(text + strlen(COUNT_ITEM " WHERE `id` IN (?") + 3 * (i - 1), ", ?", 4);
+    }
+    memcpy(text + strlen(text), ")", 2);
+    begin_call(CORM_DIALECT_MARIADB);
+    assert_int_equal(corm_count(&of, item, .where = corm_in_list(item.id, ids, COUNT(ids))), 0);
+    assert_string_equal(of.text, text);
+    assert_int_equal(of.bind_count, COUNT(ids));
+    for (size_t i = 0; i < COUNT(ids); i++)
+        assert_int_equal(of.binds[i].as.i, i);
+}
+
+static void searches_escape_what_they_are_given(void **state)
+{
+    (void)state;
+    WHERE(corm_like(item.name, "b%_t!%"), "`name` LIKE ? ESCAPE '!'", "text 'b%_t!%'");
+    WHERE(corm_starts_with(item.name, "bo"), "`name` LIKE ? ESCAPE '!'", "text 'bo%'");
+    WHERE(corm_ends_with(item.name, "lt"), "`name` LIKE ? ESCAPE '!'", "text '%lt'");
+    WHERE(corm_contains(item.name, "ol"), "`name` LIKE ? ESCAPE '!'", "text '%ol%'");
+    WHERE(corm_starts_with(item.note, "50%_!"), "`note` LIKE ? ESCAPE '!'", "text '50!%!_!!%'");
+    WHERE(corm_ends_with(item.note, "50%_!"), "`note` LIKE ? ESCAPE '!'", "text '%50!%!_!!'");
+    WHERE(corm_contains(item.note, "%%__!!"), "`note` LIKE ? ESCAPE '!'", "text '%!%!%!_!_!!!!%'");
+    WHERE(corm_contains(item.note, "\\"), "`note` LIKE ? ESCAPE '!'", "text '%\\%'");
+    WHERE(corm_starts_with(item.note, ""), "`note` LIKE ? ESCAPE '!'", "text '%'");
+    WHERE(corm_contains(item.note, "\xC3\xA4"), "`note` LIKE ? ESCAPE '!'", "text '%\xC3\xA4%'");
+    WHERE(corm_starts_with(item.name, "longer than its column"), "`name` LIKE ? ESCAPE '!'",
+          "text 'longer than its column%'");
+}
+
+static void null_is_tested_for(void **state)
+{
+    (void)state;
+    WHERE(corm_is_null(item.note), "`note` IS NULL", "");
+    WHERE(corm_not_null(item.price), "`price` IS NOT NULL", "");
+    WHERE(corm_is_null(item.id), "`id` IS NULL", "");
+}
+
+static void conditions_nest(void **state)
+{
+    (void)state;
+    WHERE(corm_and(corm_gt(item.stock, 0)), "(`stock` > ?)", "int 0");
+    WHERE(corm_or(corm_gt(item.stock, 0)), "(`stock` > ?)", "int 0");
+    WHERE(corm_not(corm_gt(item.stock, 0)), "NOT (`stock` > ?)", "int 0");
+    WHERE(corm_and(corm_gt(item.stock, 0),
+                   corm_or(corm_like(item.name, "b%"), corm_in(item.id, 1, 2))),
+          "(`stock` > ? AND (`name` LIKE ? ESCAPE '!' OR `id` IN (?, ?)))",
+          "int 0, text 'b%', int 1, int 2");
+    WHERE(corm_not(corm_and(corm_not(corm_eq(item.id, 1)),
+                            corm_or(corm_is_null(item.note), corm_everything()))),
+          "NOT ((NOT (`id` = ?) AND (`note` IS NULL OR 1 = 1)))", "int 1");
+    WHERE(corm_or(corm_and(corm_eq(item.id, 1), corm_eq(item.id, 2)),
+                  corm_and(corm_eq(item.id, 3), corm_eq(item.id, 4)), corm_eq(item.id, 5)),
+          "((`id` = ? AND `id` = ?) OR (`id` = ? AND `id` = ?) OR `id` = ?)",
+          "int 1, int 2, int 3, int 4, int 5");
+}
+
+/* `depth` times NOT around a comparison. */
+static struct corm_expr nested(struct corm_expr (*levels)[2], int depth)
+{
+    struct corm_expr expr = corm_eq(item.id, 7);
+
+    for (int i = 0; i < depth; i++) {
+        levels[i][0] = expr;
+        levels[i][1] = (struct corm_expr){.op = CORM_END};
+        expr = (struct corm_expr){.op = CORM_NOT, .kids = levels[i]};
+    }
+    return expr;
+}
+
+static void conditions_nest_64_deep_and_no_deeper(void **state)
+{
+    struct corm_expr levels[200][2];
+
+    (void)state;
+    for (int d = 0; d < 3; d++) {
+        begin_call(d);
+        assert_int_equal(corm_count(&of, item, .where = nested(levels, 64)), 0);
+        assert_int_equal(strlen(of.text),
+                         strlen(COUNT_ITEM " WHERE `id` = ?") + 64 * strlen("NOT ()"));
+    }
+    REFUSED_WHERE(nested(levels, 65), CORM_MISUSE, "deeper than 64");
+    REFUSED_WHERE(nested(levels, 200), CORM_MISUSE, "deeper than 64");
+}
+
+static void empty_conditions_are_refused(void **state)
+{
+    const struct corm_expr nobody[] = {{.op = CORM_END}}, none[] = {{0}, {.op = CORM_END}};
+    const int32_t          ids[] = {1};
+
+    (void)state;
+    REFUSED_WHERE(((struct corm_expr){.op = CORM_AND, .kids = nobody}), CORM_MISUSE, "no members");
+    REFUSED_WHERE(((struct corm_expr){.op = CORM_OR, .kids = nobody}), CORM_MISUSE, "no members");
+    REFUSED_WHERE(((struct corm_expr){.op = CORM_NOT, .kids = nobody}), CORM_MISUSE, "no members");
+    REFUSED_WHERE(((struct corm_expr){.op = CORM_AND}), CORM_MISUSE, "no members");
+    REFUSED_WHERE(((struct corm_expr){.op = CORM_AND, .kids = none}), CORM_MISUSE, "is empty");
+    REFUSED_WHERE(((struct corm_expr){.op = CORM_END}), CORM_MISUSE, "is empty");
+    REFUSED_WHERE(((struct corm_expr){.op = CORM_SET}), CORM_MISUSE, "is empty");
+    REFUSED_WHERE(corm_in_list(item.id, ids, 0), CORM_MISUSE, "no values");
+    REFUSED_WHERE(corm_and(corm_eq(item.id, 1), corm_in_list(item.id, ids, 0)), CORM_MISUSE,
+                  "no values");
+    REFUSED_WHERE(corm_or(corm_eq(item.id, 1), (struct corm_expr){0}), CORM_MISUSE, "is empty");
+    REFUSED_WHERE(((struct corm_expr){.column = item.id.column}), CORM_MISUSE, "is empty");
+}
+
+static void a_write_without_a_condition_is_refused(void **state)
+{
+    const struct corm_expr none = {0}, nobody = {.op = CORM_AND};
+
+    (void)state;
+    REFUSED(corm_update(&of, item, none, corm_set(item.stock, 1), .error = &error), CORM_MISUSE,
+            "corm_everything()");
+    REFUSED(corm_delete(&of, item, none, .error = &error), CORM_MISUSE, "corm_everything()");
+    REFUSED(corm_update(&of, item, nobody, corm_set(item.stock, 1), .error = &error), CORM_MISUSE,
+            "no members");
+    REFUSED(corm_delete(&of, item, nobody, .error = &error), CORM_MISUSE, "no members");
+}
+
+static void comparisons_with_null_are_refused(void **state)
+{
+    const char *const none = NULL, *const texts[] = {"a", NULL};
+
+    (void)state;
+    REFUSED_WHERE(corm_eq(item.note, none), CORM_MISUSE, "corm_is_null()");
+    REFUSED_WHERE(corm_ne(item.note, none), CORM_MISUSE, "corm_is_null()");
+    REFUSED_WHERE(corm_lt(item.name, none), CORM_MISUSE, "corm_is_null()");
+    REFUSED_WHERE(corm_like(item.note, none), CORM_MISUSE, "corm_is_null()");
+    REFUSED_WHERE(corm_starts_with(item.note, none), CORM_MISUSE, "corm_is_null()");
+    REFUSED_WHERE(corm_ends_with(item.note, none), CORM_MISUSE, "corm_is_null()");
+    REFUSED_WHERE(corm_contains(item.note, none), CORM_MISUSE, "corm_is_null()");
+    REFUSED_WHERE(corm_in(item.note, "a", none), CORM_MISUSE, "corm_is_null()");
+    REFUSED_WHERE(corm_in_list(item.note, texts, 2), CORM_MISUSE, "corm_is_null()");
+    REFUSED_WHERE(corm_not(corm_eq(item.note, none)), CORM_MISUSE, "corm_is_null()");
+}
+
+static void searches_take_no_column(void **state)
+{
+    (void)state;
+    REFUSED_WHERE(corm_starts_with(item.name, item.note), CORM_MISUSE, "no column");
+    REFUSED_WHERE(corm_ends_with(item.name, item.note), CORM_MISUSE, "no column");
+    REFUSED_WHERE(corm_contains(item.name, item.note), CORM_MISUSE, "no column");
+}
+
+/* ---- Columns of other tables ---------------------------------------------------- */
+
+static void columns_of_other_tables_are_refused(void **state)
+{
+    static const char none[] = "is none of table item";
+
+    (void)state;
+    REFUSED_WHERE(corm_eq(maybe.i, 1), CORM_MISUSE, "column i is none of table item");
+    REFUSED_WHERE(corm_eq(odd.select, 1), CORM_MISUSE, none);
+    REFUSED_WHERE(corm_eq(item.stock, maybe.i), CORM_MISUSE, none);
+    REFUSED_WHERE(corm_in(item.stock, 1, maybe.i), CORM_MISUSE, none);
+    REFUSED_WHERE(corm_in(maybe.i, 1), CORM_MISUSE, none);
+    REFUSED_WHERE(corm_in_list(maybe.i, (const int32_t[]){1}, 1), CORM_MISUSE, none);
+    REFUSED_WHERE(corm_like(maybe.v, "x"), CORM_MISUSE, none);
+    REFUSED_WHERE(corm_like(item.name, maybe.v), CORM_MISUSE, none);
+    REFUSED_WHERE(corm_contains(maybe.v, "x"), CORM_MISUSE, none);
+    REFUSED_WHERE(corm_is_null(maybe.v), CORM_MISUSE, none);
+    REFUSED_WHERE(corm_not_null(maybe.v), CORM_MISUSE, none);
+    REFUSED_WHERE(corm_and(corm_eq(item.id, 1), corm_not(corm_eq(maybe.d, 1))), CORM_MISUSE, none);
+    REFUSED(corm_all(&of, item, &rows, .order = {corm_asc(item.id), corm_asc(maybe.id)},
+                     .error = &error),
+            CORM_MISUSE, none);
+    REFUSED(corm_insert(&of, item, corm_set(item.stock, 1), corm_set(maybe.i, 1), .error = &error),
+            CORM_MISUSE, none);
+    REFUSED_SET(corm_set(maybe.i, 1), CORM_MISUSE, none);
+    REFUSED_SET(corm_set_null(maybe.i), CORM_MISUSE, none);
+    REFUSED_SET(corm_add(maybe.i, 1), CORM_MISUSE, none);
+    REFUSED_SET(corm_set(item.stock, maybe.i), CORM_MISUSE, none);
+    REFUSED_SET(corm_add(item.stock, maybe.i), CORM_MISUSE, none);
+    REFUSED(corm_delete(&of, item, corm_eq(maybe.i, 1), .error = &error), CORM_MISUSE, none);
+    REFUSED_WHERE(((struct corm_expr){.op = CORM_EQ, .value = corm_v_int_(1)}), CORM_MISUSE,
+                  "column NULL is none of table item");
+    const struct corm_table *t = item.corm_table;
+    for (uint32_t i = 0; i < t->column_count; i++)
+        assert_true(corm__has_column(t, &t->columns[i]));
+    assert_false(corm__has_column(t, t->columns + t->column_count));
+    assert_false(corm__has_column(t, NULL));
+}
+
+/* ---- Inserts ------------------------------------------------------------------- */
+
+static void a_set_list_sends_what_it_lists(void **state)
+{
+    const char *const none = NULL;
+
+    (void)state;
+    SAYS(corm_insert(&of, item, corm_set(item.name, "bolt"), .error = &error),
+         "INSERT INTO `item` (`name`) VALUES (?)", "text 'bolt'");
+    SAYS(corm_insert(&of, item, corm_set(item.stock, -5), corm_set(item.name, "nut"),
+                     corm_set(item.price, 2), corm_set_null(item.note), corm_set(item.ok, true),
+                     corm_set(item.at, 0), .error = &error),
+         "INSERT INTO `item` (`stock`, `name`, `price`, `note`, `ok`, `at`) "
+         "VALUES (?, ?, ?, ?, ?, ?)",
+         "int -5, text 'nut', real 2, null, int 1, text '1970-01-01 00:00:00.000000'");
+    SAYS(corm_insert(&of, item, corm_set(item.id, 7), corm_set(item.note, none), .error = &error),
+         "INSERT INTO `item` (`id`, `note`) VALUES (?, ?)", "int 7, null");
+}
+
+static void a_row_sends_every_column_but_the_generated_key(void **state)
+{
+    const struct item full = {.id = 99,
+                              .name = "bolt",
+                              .stock = 3,
+                              .price = {true, 0.25},
+                              .big = INT64_MIN,
+                              .ok = true,
+                              .at = 1,
+                              .note = "x"};
+    const struct item empty = {.name = ""};
+
+    (void)state;
+    SAYS(corm_insert_row(&of, item, &full, .error = &error),
+         "INSERT INTO `item` (`name`, `stock`, `price`, `big`, `ok`, `at`, `note`) "
+         "VALUES (?, ?, ?, ?, ?, ?, ?)",
+         "text 'bolt', int 3, real 0.25, int -9223372036854775808, int 1, "
+         "text '1970-01-01 00:00:00.000001', text 'x'");
+    SAYS(corm_insert_row(&of, item, &empty, .error = &error),
+         "INSERT INTO `item` (`name`, `stock`, `price`, `big`, `ok`, `at`, `note`) "
+         "VALUES (?, ?, ?, ?, ?, ?, ?)",
+         "text '', int 0, null, int 0, int 0, text '1970-01-01 00:00:00.000000', null");
+    SAYS(corm_insert_row(&of, keyless, &(struct keyless){.a = 1, .b = "y"}, .error = &error),
+         "INSERT INTO `keyless` (`a`, `b`) VALUES (?, ?)", "int 1, text 'y'");
+}
+
+static void nullable_fields_send_null_or_their_value(void **state)
+{
+    const struct maybe without = {.id = 1, .i = {false, 5}, .d = {false, NAN}};
+    const struct maybe with = {
+        .id = 2, {true, -1}, {true, 1}, {true, true}, {true, 0.5}, "abc", {true, 0}};
+
+    (void)state;
+    SAYS(corm_insert_row(&of, maybe, &without, .error = &error),
+         "INSERT INTO `maybe` (`id`, `i`, `b`, `y`, `d`, `v`, `t`) VALUES (?, ?, ?, ?, ?, ?, ?)",
+         "int 1, null, null, null, null, null, null");
+    SAYS(corm_insert_row(&of, maybe, &with, .error = &error),
+         "INSERT INTO `maybe` (`id`, `i`, `b`, `y`, `d`, `v`, `t`) VALUES (?, ?, ?, ?, ?, ?, ?)",
+         "int 2, int -1, int 1, int 1, real 0.5, text 'abc', text '1970-01-01 00:00:00.000000'");
+}
+
+static void many_rows_are_one_statement(void **state)
+{
+    const struct keyless three[] = {{1, "a"}, {2, "b"}, {3, "c"}};
+
+    (void)state;
+    SAYS(corm_insert_rows(&of, keyless, 1, three, .error = &error),
+         "INSERT INTO `keyless` (`a`, `b`) VALUES (?, ?)", "int 1, text 'a'");
+    SAYS(corm_insert_rows(&of, keyless, 3, three, .error = &error),
+         "INSERT INTO `keyless` (`a`, `b`) VALUES (?, ?), (?, ?), (?, ?)",
+         "int 1, text 'a', int 2, text 'b', int 3, text 'c'");
+    SAYS(corm_insert_rows(&of, keyless, 2, (three + 1), .error = &error),
+         "INSERT INTO `keyless` (`a`, `b`) VALUES (?, ?), (?, ?)",
+         "int 2, text 'b', int 3, text 'c'");
+    begin_call(CORM_DIALECT_MARIADB);
+    assert_int_equal(corm_insert_rows(&of, keyless, 0, three, .error = &error), 0);
+    assert_null(of.text);
+}
+
+static void a_row_of_nothing_but_a_generated_key(void **state)
+{
+    const struct counter three[3] = {{0}};
+
+    (void)state;
+    SAYS_EACH(corm_insert_row(&of, counter, &three[0], .error = &error),
+              "INSERT INTO `counter` () VALUES ()", "INSERT INTO `counter` () VALUES ()",
+              "INSERT INTO \"counter\" DEFAULT VALUES", "");
+    SAYS_EACH(corm_insert_rows(&of, counter, 3, three, .error = &error),
+              "INSERT INTO `counter` () VALUES (), (), ()",
+              "INSERT INTO `counter` () VALUES (), (), ()",
+              "INSERT INTO \"counter\" DEFAULT VALUES", "");
+}
+
+static void a_key_is_asked_for_where_one_is_generated(void **state)
+{
+    static const struct keyless keyless_row = {1, "x"};
+    int64_t                     id = 5;
+
+    (void)state;
+    SAYS(corm_insert_row(&of, item, &(struct item){.name = "x"}, .id = &id, .error = &error),
+         "INSERT INTO `item` (`name`, `stock`, `price`, `big`, `ok`, `at`, `note`) "
+         "VALUES (?, ?, ?, ?, ?, ?, ?)",
+         "text 'x', int 0, null, int 0, int 0, text '1970-01-01 00:00:00.000000', null");
+    SAYS(corm_insert(&of, item, corm_set(item.name, "x"), .id_later = &id, .later = true,
+                     .error = &error),
+         "INSERT INTO `item` (`name`) VALUES (?)", "text 'x'");
+    assert_int_equal(id, 5);
+    REFUSED(corm_insert_row(&of, keyless, &keyless_row, .id = &id, .error = &error), CORM_MISUSE,
+            "table keyless has no generated key");
+    REFUSED(corm_insert_row(&of, keyless, &keyless_row, .id_later = &id, .error = &error),
+            CORM_MISUSE, "no generated key");
+    REFUSED(corm_insert(&of, item, corm_set(item.name, "x"), corm_set(item.id, 7), .id = &id,
+                        .error = &error),
+            CORM_MISUSE, "set and asked for");
+    REFUSED(corm_insert(&of, item, corm_set(item.id, 7), .id_later = &id, .error = &error),
+            CORM_MISUSE, "set and asked for");
+    REFUSED(corm_insert_row(&of, item, &(struct item){.name = "x"}, .id = &id, .later = true,
+                            .error = &error),
+            CORM_MISUSE, "at once");
+    REFUSED(corm_insert_row(&of, item, &(struct item){.name = "x"}, .id = &id, .id_later = &id,
+                            .error = &error),
+            CORM_MISUSE, "at once");
+    REFUSED(corm_insert_rows(&of, item, 1, &(struct item){.name = "x"}, .id = &id, .error = &error),
+            CORM_MISUSE, ".id");
+    REFUSED(corm_update(&of, item, corm_eq(item.id, 7), corm_set(item.stock, 1), .id = &id,
+                        .error = &error),
+            CORM_MISUSE, ".id");
+    REFUSED(corm_delete(&of, item, corm_eq(item.id, 7), .id_later = &id, .error = &error),
+            CORM_MISUSE, ".id_later");
+    assert_int_equal(id, 5);
+}
+
+static void an_insert_takes_values_only(void **state)
+{
+    (void)state;
+    REFUSED(corm_insert(&of, item, corm_set(item.stock, item.big), .error = &error), CORM_MISUSE,
+            "takes values");
+    REFUSED(corm_insert(&of, item, corm_add(item.stock, 1), .error = &error), CORM_MISUSE,
+            "takes values");
+}
+
+static void a_write_of_nothing_is_refused(void **state)
+{
+    const struct corm_write nothing = {
+        .size = sizeof(nothing), .where = corm_everything(), .error = &error};
+
+    (void)state;
+    REFUSED(corm_insert_(corm_on_sql_of_(&of), item.corm_table, &nothing), CORM_MISUSE,
+            "nothing to write");
+    REFUSED(corm_update_(corm_on_sql_of_(&of), item.corm_table, &nothing), CORM_MISUSE,
+            "nothing to write");
+}
+
+/* ---- Updates and deletes --------------------------------------------------------- */
+
+static void an_update_assigns_in_order(void **state)
+{
+    (void)state;
+    SAYS(corm_update(&of, item, corm_eq(item.id, 7), corm_set(item.stock, 5), .error = &error),
+         "UPDATE `item` SET `stock` = ? WHERE `id` = ?", "int 5, int 7");
+    SAYS(corm_update(&of, item, corm_and(corm_eq(item.id, 7), corm_ge(item.stock, 2)),
+                     corm_add(item.stock, -2), .error = &error),
+         "UPDATE `item` SET `stock` = `stock` + ? WHERE (`id` = ? AND `stock` >= ?)",
+         "int -2, int 7, int 2");
+    SAYS(corm_update(&of, item, corm_everything(), corm_set(item.name, "x"),
+                     corm_set_null(item.note), corm_set(item.at, 0), corm_add(item.price, 0.5),
+                     corm_set(item.ok, false), .error = &error),
+         "UPDATE `item` SET `name` = ?, `note` = ?, `at` = ?, `price` = `price` + ?, `ok` = ?",
+         "text 'x', null, text '1970-01-01 00:00:00.000000', real 0.5, int 0");
+}
+
+/* What is added need not fit into the column: the sum must, and only the server knows that. */
+static void any_number_may_be_added(void **state)
+{
+    (void)state;
+    SAYS(corm_update(&of, item, corm_everything(), corm_add(item.stock, INT64_C(-4294967296)),
+                     .error = &error),
+         "UPDATE `item` SET `stock` = `stock` + ?", "int -4294967296");
+}
+
+static void an_update_reads_columns(void **state)
+{
+    (void)state;
+    SAYS(corm_update(&of, item, corm_eq(item.id, 7), corm_set(item.big, item.stock),
+                     .error = &error),
+         "UPDATE `item` SET `big` = `stock` WHERE `id` = ?", "int 7");
+    SAYS(corm_update(&of, item, corm_eq(item.id, 7), corm_add(item.big, item.stock),
+                     .error = &error),
+         "UPDATE `item` SET `big` = `big` + `stock` WHERE `id` = ?", "int 7");
+    SAYS(corm_update(&of, item, corm_eq(item.id, 7), corm_set(item.price, item.stock),
+                     .error = &error),
+         "UPDATE `item` SET `price` = `stock` WHERE `id` = ?", "int 7");
+}
+
+/* MySQL reads the new value of a column that stands in front; the others read the old one. */
+static void what_is_set_cannot_be_read_behind_it_on_mysql(void **state)
+{
+    (void)state;
+    begin_call(CORM_DIALECT_MARIADB);
+    check(corm_update(&of, item, corm_everything(), corm_set(item.stock, 1),
+                      corm_set(item.big, item.stock), .error = &error),
+          "set and read", "UPDATE `item` SET `stock` = ?, `big` = `stock`", "int 1");
+    begin_call(CORM_DIALECT_SQLITE);
+    check(corm_update(&of, item, corm_everything(), corm_add(item.stock, 1),
+                      corm_add(item.big, item.stock), .error = &error),
+          "add and read",
+          as_sqlite("UPDATE `item` SET `stock` = `stock` + ?, `big` = `big` + `stock`"), "int 1");
+    REFUSED_BY(CORM_DIALECT_MYSQL,
+               corm_update(&of, item, corm_everything(), corm_set(item.stock, 1),
+                           corm_set(item.big, item.stock), .error = &error),
+               CORM_UNSUPPORTED, "MySQL");
+    REFUSED_BY(CORM_DIALECT_MYSQL,
+               corm_update(&of, item, corm_everything(), corm_set(item.name, "x"),
+                           corm_add(item.stock, 1), corm_add(item.big, item.stock),
+                           .error = &error),
+               CORM_UNSUPPORTED, "MySQL");
+    SAYS(corm_update(&of, item, corm_everything(), corm_set(item.big, item.stock),
+                     corm_set(item.stock, 1), .error = &error),
+         "UPDATE `item` SET `big` = `stock`, `stock` = ?", "int 1");
+}
+
+static void a_delete_has_a_condition(void **state)
+{
+    (void)state;
+    SAYS(corm_delete(&of, item, corm_eq(item.id, 7), .error = &error),
+         "DELETE FROM `item` WHERE `id` = ?", "int 7");
+    SAYS(corm_delete(&of, item, corm_and(corm_lt(item.at, 0), corm_is_null(item.note)),
+                     .later = true, .error = &error),
+         "DELETE FROM `item` WHERE (`at` < ? AND `note` IS NULL)",
+         "text '1970-01-01 00:00:00.000000'");
+    SAYS(corm_delete(&of, item, corm_everything(), .error = &error), "DELETE FROM `item`", "");
+}
+
+static void a_column_is_set_once(void **state)
+{
+    (void)state;
+    REFUSED(corm_update(&of, item, corm_eq(item.id, 7), corm_set(item.stock, 1),
+                        corm_set(item.stock, 2), .error = &error),
+            CORM_MISUSE, "column stock is set twice");
+    REFUSED(corm_update(&of, item, corm_eq(item.id, 7), corm_set(item.stock, 1),
+                        corm_set(item.name, "x"), corm_add(item.stock, 2), .error = &error),
+            CORM_MISUSE, "column stock is set twice");
+    REFUSED(
+        corm_insert(&of, item, corm_set(item.note, "x"), corm_set_null(item.note), .error = &error),
+        CORM_MISUSE, "column note is set twice");
+}
+
+#define SET8(a)                                                                                    \
+    corm_set(wide.a##0, 0), corm_set(wide.a##1, 1), corm_set(wide.a##2, 2),                        \
+        corm_set(wide.a##3, 3), corm_set(wide.a##4, 4), corm_set(wide.a##5, 5),                    \
+        corm_set(wide.a##6, 6), corm_set(wide.a##7, 7)
+
+static void a_set_list_holds_32_assignments(void **state)
+{
+    (void)state;
+    for (int d = 0; d < 3; d++) {
+        begin_call(d);
+        assert_int_equal(
+            corm_insert(&of, wide, SET8(a), SET8(b), SET8(c), SET8(d), .error = &error), 0);
+        assert_int_equal(of.bind_count, CORM_SET_MAX);
+        for (int i = 0; i < CORM_SET_MAX; i++)
+            assert_int_equal(of.binds[i].as.i, i % 8);
+        begin_call(d);
+        assert_int_equal(corm_update(&of, wide, corm_eq(wide.last, 32), SET8(a), SET8(b), SET8(c),
+                                     SET8(d), .error = &error),
+                         0);
+        assert_int_equal(of.bind_count, CORM_SET_MAX + 1);
+        assert_int_equal(of.binds[CORM_SET_MAX].as.i, 32);
+        begin_call(d);
+        assert_int_equal(corm_insert_row(&of, wide, &(struct wide){.last = 32}, .error = &error),
+                         0);
+        assert_int_equal(of.bind_count, 33);
+    }
+}
+
+/* ---- Names ---------------------------------------------------------------------- */
+
+static void names_are_quoted(void **state)
+{
+    const struct odd one = {1, "x", 2};
+    struct odd       found;
+
+    (void)state;
+    SAYS_EACH(corm_first(&of, odd, &found, .where = corm_eq(odd.right_key, "x"),
+                         .order = {corm_desc(odd.select)}, .error = &error),
+              "SELECT `left key`, ```quoted`` \"twice\"`, `\xC3\xA4 ? ' ;--` FROM `odd ``\"table` "
+              "WHERE ```quoted`` \"twice\"` = ? ORDER BY `\xC3\xA4 ? ' ;--` DESC LIMIT 1",
+              "SELECT `left key`, ```quoted`` \"twice\"`, `\xC3\xA4 ? ' ;--` FROM `odd ``\"table` "
+              "WHERE ```quoted`` \"twice\"` = ? ORDER BY `\xC3\xA4 ? ' ;--` DESC LIMIT 1",
+              "SELECT \"left key\", \"`quoted` \"\"twice\"\"\", \"\xC3\xA4 ? ' ;--\" FROM "
+              "\"odd `\"\"table\" WHERE \"`quoted` \"\"twice\"\"\" = ? ORDER BY "
+              "\"\xC3\xA4 ? ' ;--\" DESC LIMIT 1",
+              "text 'x'");
+    SAYS_EACH(
+        corm_insert_row(&of, odd, &one, .error = &error),
+        "INSERT INTO `odd ``\"table` (`left key`, ```quoted`` \"twice\"`, `\xC3\xA4 ? ' ;--`) "
+        "VALUES (?, ?, ?)",
+        "INSERT INTO `odd ``\"table` (`left key`, ```quoted`` \"twice\"`, `\xC3\xA4 ? ' ;--`) "
+        "VALUES (?, ?, ?)",
+        "INSERT INTO \"odd `\"\"table\" (\"left key\", \"`quoted` \"\"twice\"\"\", "
+        "\"\xC3\xA4 ? ' ;--\") VALUES (?, ?, ?)",
+        "int 1, text 'x', int 2");
+    SAYS_EACH(
+        corm_update(&of, odd, corm_is_null(odd.left_key), corm_add(odd.select, 1), .error = &error),
+        "UPDATE `odd ``\"table` SET `\xC3\xA4 ? ' ;--` = `\xC3\xA4 ? ' ;--` + ? WHERE `left "
+        "key` IS NULL",
+        "UPDATE `odd ``\"table` SET `\xC3\xA4 ? ' ;--` = `\xC3\xA4 ? ' ;--` + ? WHERE `left "
+        "key` IS NULL",
+        "UPDATE \"odd `\"\"table\" SET \"\xC3\xA4 ? ' ;--\" = \"\xC3\xA4 ? ' ;--\" + ? WHERE "
+        "\"left key\" IS NULL",
+        "int 1");
+    SAYS_EACH(corm_delete(&of, odd, corm_like(odd.right_key, "%"), .error = &error),
+              "DELETE FROM `odd ``\"table` WHERE ```quoted`` \"twice\"` LIKE ? ESCAPE '!'",
+              "DELETE FROM `odd ``\"table` WHERE ```quoted`` \"twice\"` LIKE ? ESCAPE '!'",
+              "DELETE FROM \"odd `\"\"table\" WHERE \"`quoted` \"\"twice\"\"\" LIKE ? ESCAPE '!'",
+              "text '%'");
+}
+
+static void messages_tell_the_sql_names(void **state)
+{
+    (void)state;
+    REFUSED(corm_insert(&of, odd, corm_set(odd.right_key, "ten digits"), .error = &error),
+            CORM_TOO_LONG,
+            "column `quoted` \"twice\" of table odd `\"table: a text of 10 characters "
+            "for varchar(9)");
+}
+
+/* ---- SQL of the caller's --------------------------------------------------------- */
+
+static void sql_of_the_callers_goes_as_it_is(void **state)
+{
+    const char *const none = NULL;
+    struct corm_rows  found;
+
+    (void)state;
+    for (int d = 0; d < 3; d++) {
+        begin_call(d);
+        assert_int_equal(corm_sql(&of, &found, "SELECT 1", .error = &error), 0);
+        assert_string_equal(of.text, "SELECT 1");
+        assert_int_equal(of.bind_count, 0);
+        begin_call(d);
+        assert_int_equal(corm_sql(&of, NULL, " /* x */ UPDATE `t` SET a = ?, \"b\" = ? -- end",
+                                  corm_vals(7, "x", -1LL, 7u, UINT64_MAX, 1.5, 0.5f, true, none,
+                                            (const char *)"", 'a'),
+                                  .error = &error),
+                         0);
+        assert_string_equal(of.text, " /* x */ UPDATE `t` SET a = ?, \"b\" = ? -- end");
+        assert_string_equal(describe(of.binds, of.bind_count),
+                            "int 7, text 'x', int -1, int 7, uint 18446744073709551615, real 1.5, "
+                            "real 0.5, int 1, null, text '', int 97");
+        begin_call(d);
+        assert_int_equal(corm_sql(&of, NULL, "SELECT 1",
+                                  corm_vals(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16),
+                                  .error = &error),
+                         0);
+        assert_int_equal(of.bind_count, 16);
+    }
+}
+
+static void sql_of_the_callers_takes_no_handles(void **state)
+{
+    struct corm_value       column = corm_v_icol_(item.stock);
+    const struct corm_value values[] = {column, {.kind = CORM_V_NONE}};
+
+    (void)state;
+    REFUSED(corm_sql(&of, NULL, "SELECT ?", (struct corm_vals){values}, .error = &error),
+            CORM_MISUSE, "column handle");
+}
+
+static void sql_of_the_callers_ends_no_transaction(void **state)
+{
+    static const char *const texts[] = {
+        "BEGIN",
+        "begin work",
+        "START TRANSACTION",
+        "COMMIT",
+        "Commit",
+        " \n\t COMMIT",
+        "-- x\nCOMMIT",
+        "# x\nCOMMIT",
+        "/* x */COMMIT",
+        "/**//* y */ -- z\n(ROLLBACK)",
+        "ROLLBACK TO a",
+        "SAVEPOINT a",
+        "RELEASE SAVEPOINT a",
+        "END",
+        "XA END 'x'",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(texts); i++)
+        REFUSED_AS(texts[i], corm_sql(&of, NULL, texts[i], .error = &error), CORM_MISUSE,
+                   "begins or ends a transaction");
+    begin_call(CORM_DIALECT_MARIADB);
+    assert_int_equal(corm_sql(&of, NULL, "SELECT 'COMMIT'", .error = &error), 0);
+    assert_int_equal(corm_sql(&of, NULL, "COMMITTED", .error = &error), 0);
+}
+
+/* SQLite passes over empty statements, MariaDB runs what stands in such comments. */
+static void sql_of_the_callers_ends_no_transaction_in_disguise(void **state)
+{
+    static const char *const texts[] = {
+        ";COMMIT",        " ; /* x */ ; ROLLBACK",  "/*!COMMIT*/",        "/*!50000 COMMIT */",
+        "/*M! COMMIT */", "/*M!100100 ROLLBACK */", "/* x *//*!COMMIT*/",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(texts); i++)
+        REFUSED_AS(texts[i], corm_sql(&of, NULL, texts[i], .error = &error), CORM_MISUSE, "");
+}
+
+static void the_first_word_is_found(void **state)
+{
+    static const struct {
+        const char *text, *word;
+    } cases[] = {
+        {"SELECT 1", "SELECT"},
+        {"select", "SELECT"},
+        {"  \t\r\n\f\vInsert INTO", "INSERT"},
+        {"((SELECT 1))", "SELECT"},
+        {"-- SELECT\nDELETE", "DELETE"},
+        {"# SELECT\nDELETE", "DELETE"},
+        {"/* SELECT */ /* x */DELETE", "DELETE"},
+        {"/* not closed", ""},
+        {"-- not closed", ""},
+        {"", ""},
+        {"1", ""},
+        {";", ""},
+        {"WITH(x) AS", "WITH"},
+        {"UPDATE`t`", "UPDATE"},
+        {"ABCDEFGHIJKLMNO", "ABCDEFGHIJKLMNO"},
+        {"ABCDEFGHIJKLMNOP", ""},
+        {"/*!40000 COMMIT */", "COMMIT"},
+        {"/*M! COMMIT */", "COMMIT"},
+        {"/*!COMMIT*/ SELECT", "COMMIT"},
+        {"/*M!COMMIT*/ SELECT", "COMMIT"},
+    };
+    char word[16];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        memset(word, 'x', sizeof(word));
+        corm__first_word(cases[i].text, word);
+        if (strcmp(word, cases[i].word) != 0)
+            fail_msg("the first word of \"%s\" is \"%s\"", cases[i].text, word);
+    }
+}
+
+/* ---- Values that are refused ------------------------------------------------------ */
+
+static void texts_are_measured_in_characters(void **state)
+{
+    (void)state;
+    SAYS(corm_insert(&of, item,
+                     corm_set(item.name, "\xC3\xA4\xE2\x82\xAC\xF0\x9F\x8E\x9F"
+                                         "yz"),
+                     .error = &error),
+         "INSERT INTO `item` (`name`) VALUES (?)",
+         "text '\xC3\xA4\xE2\x82\xAC\xF0\x9F\x8E\x9F"
+         "yz'");
+    REFUSED_SET(corm_set(item.name, "123456"), CORM_TOO_LONG,
+                "column name of table item: a text of 6 characters for varchar(5)");
+    REFUSED_SET(corm_set(item.name, "\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4"),
+                CORM_TOO_LONG, "6 characters");
+    REFUSED(corm_insert(&of, item, corm_set(item.name, "123456"), .error = &error), CORM_TOO_LONG,
+            "6 characters");
+    REFUSED(corm_insert_row(&of, item, &(struct item){.name = "1234567"}, .error = &error),
+            CORM_TOO_LONG, "7 characters");
+    REFUSED(corm_insert_rows(&of, maybe, 2, ((struct maybe[]){{.id = 1}, {.id = 2, .v = "abcd"}}),
+                             .error = &error),
+            CORM_TOO_LONG, "column v of table maybe");
+}
+
+static void texts_must_be_utf8(void **state)
+{
+    static const char *const bad[] = {
+        "\x80",             /* a byte that only continues */
+        "a\xC3",            /* cut */
+        "\xE2\x82",         /* cut */
+        "\xF0\x9F\x8E",     /* cut */
+        "\xC0\xAF",         /* overlong */
+        "\xE0\x80\xAF",     /* overlong */
+        "\xF0\x80\x80\xAF", /* overlong */
+        "\xED\xA0\x80",     /* a surrogate */
+        "\xED\xBF\xBF",     /* a surrogate */
+        "\xF4\x90\x80\x80", /* beyond U+10FFFF */
+        "\xF5\x80\x80\x80",
+        "\xFF",
+        "\xE4", /* Latin-1 */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        const char *text = bad[i];
+        REFUSED_WHERE(corm_eq(item.name, text), CORM_BAD_VALUE, "not UTF-8");
+        REFUSED_WHERE(corm_like(item.note, text), CORM_BAD_VALUE, "not UTF-8");
+        REFUSED_WHERE(corm_starts_with(item.note, text), CORM_BAD_VALUE, "not UTF-8");
+        REFUSED_WHERE(corm_contains(item.note, text), CORM_BAD_VALUE, "not UTF-8");
+        REFUSED_WHERE(corm_in(item.note, "x", text), CORM_BAD_VALUE, "not UTF-8");
+        REFUSED_WHERE(corm_in_list(item.note, &text, 1), CORM_BAD_VALUE, "not UTF-8");
+        REFUSED_SET(corm_set(item.note, text), CORM_BAD_VALUE, "column note of table item");
+        REFUSED(corm_insert(&of, item, corm_set(item.name, text), .error = &error), CORM_BAD_VALUE,
+                "not UTF-8");
+        REFUSED(corm_insert_row(&of, item, &(struct item){.name = text}, .error = &error),
+                CORM_BAD_VALUE, "column name of table item");
+    }
+}
+
+/* A struct corm_value may tell the size of its text; the text has no NUL all the same. */
+static void a_text_with_nul_is_refused(void **state)
+{
+    struct corm_value value = corm_v_text_("a\0b");
+
+    (void)state;
+    value.size = 3;
+    REFUSED_WHERE(corm_cmp_(item.note.column, CORM_EQ, value), CORM_BAD_VALUE, "NUL");
+    REFUSED_SET(corm_assign_(item.note.column, CORM_SET, value), CORM_BAD_VALUE, "NUL");
+}
+
+static void messages_hold_no_values(void **state)
+{
+    const char *const secrets[] = {"Wombat9Key", "Wombat9Key\xFF"};
+
+    (void)state;
+    for (int d = 0; d < 3; d++) {
+        for (size_t i = 0; i < COUNT(secrets); i++) {
+            begin_call(d);
+            assert_true(corm_insert(&of, item, corm_set(item.name, secrets[i]), .error = &error) <
+                        0);
+            assert_null(strstr(error.message, "Wombat"));
+        }
+        begin_call(d);
+        assert_true(corm_insert(&of, item, corm_set(item.stock, 73737373737), .error = &error) < 0);
+        assert_null(strstr(error.message, "7373"));
+        begin_call(d);
+        assert_true(
+            corm_insert(&of, item, corm_set(item.price, (double)INFINITY), .error = &error) < 0);
+        assert_null(strstr(error.message, "inf"));
+    }
+}
+
+static void integers_must_fit_their_column(void **state)
+{
+    (void)state;
+    SAYS(corm_update(&of, item, corm_everything(), corm_set(item.stock, INT32_MAX),
+                     corm_set(item.big, INT64_MIN), corm_set(item.ok, 0), .error = &error),
+         "UPDATE `item` SET `stock` = ?, `big` = ?, `ok` = ?",
+         "int 2147483647, int -9223372036854775808, int 0");
+    SAYS(corm_update(&of, item, corm_everything(), corm_set(item.stock, INT32_MIN),
+                     corm_set(item.big, (uint64_t)INT64_MAX), corm_set(item.ok, 1u),
+                     .error = &error),
+         "UPDATE `item` SET `stock` = ?, `big` = ?, `ok` = ?",
+         "int -2147483648, int 9223372036854775807, int 1");
+    REFUSED_SET(corm_set(item.stock, 2147483648), CORM_OUT_OF_RANGE, "32 bits");
+    REFUSED_SET(corm_set(item.stock, INT64_C(-2147483649)), CORM_OUT_OF_RANGE, "32 bits");
+    REFUSED_SET(corm_set(item.stock, 4294967295u), CORM_OUT_OF_RANGE, "32 bits");
+    REFUSED_SET(corm_set(item.stock, INT64_MIN), CORM_OUT_OF_RANGE, "column stock of table item");
+    REFUSED_SET(corm_set(item.ok, 2), CORM_OUT_OF_RANGE, "0 and 1");
+    REFUSED_SET(corm_set(item.ok, -1), CORM_OUT_OF_RANGE, "0 and 1");
+    REFUSED_SET(corm_set(item.ok, 256), CORM_OUT_OF_RANGE, "0 and 1");
+    REFUSED(corm_insert(&of, item, corm_set(item.stock, 2147483648), .error = &error),
+            CORM_OUT_OF_RANGE, "32 bits");
+}
+
+static void unsigned_numbers_beyond_63_bits_are_refused(void **state)
+{
+    const uint64_t list[] = {(uint64_t)INT64_MAX + 1, UINT64_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(list); i++) {
+        REFUSED_WHERE(corm_eq(item.stock, list[i]), CORM_OUT_OF_RANGE, "64 bits");
+        REFUSED_WHERE(corm_eq(item.big, list[i]), CORM_OUT_OF_RANGE, "64 bits");
+        REFUSED_WHERE(corm_eq(item.ok, list[i]), CORM_OUT_OF_RANGE, "64 bits");
+        REFUSED_WHERE(corm_eq(item.price, list[i]), CORM_OUT_OF_RANGE, "64 bits");
+        REFUSED_WHERE(corm_in(item.big, 1, list[i]), CORM_OUT_OF_RANGE, "64 bits");
+        REFUSED_SET(corm_set(item.big, list[i]), CORM_OUT_OF_RANGE, "64 bits");
+        REFUSED_SET(corm_add(item.big, list[i]), CORM_OUT_OF_RANGE, "64 bits");
+    }
+}
+
+/* It must not turn into a time shortly before 1970. */
+static void an_unsigned_time_beyond_63_bits_is_refused(void **state)
+{
+    (void)state;
+    REFUSED_WHERE(corm_eq(item.at, UINT64_MAX), CORM_BAD_VALUE, "years 1 to 9999");
+    REFUSED_SET(corm_set(item.at, (uint64_t)INT64_MAX + 1), CORM_BAD_VALUE,
+                "column at of table item");
+}
+
+static void doubles_are_finite_and_exact(void **state)
+{
+    const double reals[] = {1, NAN};
+
+    (void)state;
+    SAYS(corm_update(&of, item, corm_everything(), corm_set(item.price, 1e308), .error = &error),
+         "UPDATE `item` SET `price` = ?", "real 1e+308");
+    REFUSED_SET(corm_set(item.price, (double)NAN), CORM_BAD_VALUE, "not finite");
+    REFUSED_SET(corm_set(item.price, (double)INFINITY), CORM_BAD_VALUE, "not finite");
+    REFUSED_SET(corm_add(item.price, -(double)INFINITY), CORM_BAD_VALUE, "not finite");
+    REFUSED_WHERE(corm_lt(item.price, (double)INFINITY), CORM_BAD_VALUE, "not finite");
+    REFUSED_WHERE(corm_in_list(item.price, reals, 2), CORM_BAD_VALUE, "not finite");
+    REFUSED(corm_insert_row(&of, item, &(struct item){.name = "x", .price = {true, NAN}},
+                            .error = &error),
+            CORM_BAD_VALUE, "column price of table item");
+    REFUSED_SET(corm_set(item.price, INT64_C(9007199254740993)), CORM_OUT_OF_RANGE, "exactly");
+    REFUSED_SET(corm_set(item.price, INT64_MAX), CORM_OUT_OF_RANGE, "exactly");
+    REFUSED_WHERE(corm_eq(item.price, INT64_MIN + 1), CORM_OUT_OF_RANGE, "exactly");
+}
+
+static void times_are_of_the_years_1_to_9999(void **state)
+{
+    const int64_t times[] = {INT64_C(-62135596800000001), INT64_C(253402300800000000), INT64_MIN,
+                             INT64_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(times); i++) {
+        REFUSED_WHERE(corm_lt(item.at, times[i]), CORM_BAD_VALUE, "years 1 to 9999");
+        REFUSED_WHERE(corm_in(item.at, 0, times[i]), CORM_BAD_VALUE, "years 1 to 9999");
+        REFUSED_SET(corm_set(item.at, times[i]), CORM_BAD_VALUE, "column at of table item");
+        REFUSED(corm_insert_row(&of, item, &(struct item){.name = "x", .at = times[i]},
+                                .error = &error),
+                CORM_BAD_VALUE, "years 1 to 9999");
+        REFUSED(
+            corm_insert_row(&of, maybe, &(struct maybe){.t = {true, times[i]}}, .error = &error),
+            CORM_BAD_VALUE, "column t of table maybe");
+    }
+}
+
+static void null_wants_a_nullable_column(void **state)
+{
+    const char *const none = NULL;
+
+    (void)state;
+    REFUSED_SET(corm_set_null(item.stock), CORM_NULL_REFUSED, "column stock of table item");
+    REFUSED_SET(corm_set_null(item.name), CORM_NULL_REFUSED, "NOT NULL");
+    REFUSED_SET(corm_set_null(item.at), CORM_NULL_REFUSED, "NOT NULL");
+    REFUSED_SET(corm_set(item.name, none), CORM_NULL_REFUSED, "NOT NULL");
+    REFUSED(corm_insert(&of, item, corm_set_null(item.ok), .error = &error), CORM_NULL_REFUSED,
+            "column ok of table item");
+    REFUSED(corm_insert_row(&of, item, &(struct item){.stock = 1}, .error = &error),
+            CORM_NULL_REFUSED, "column name of table item");
+    REFUSED(corm_insert_rows(&of, keyless, 2, ((struct keyless[]){{1, "x"}, {2, NULL}}),
+                             .error = &error),
+            CORM_NULL_REFUSED, "column b of table keyless");
+}
+
+/* The macros do not let such values through; a program that fills the structs by hand can. */
+static void values_of_another_type_are_refused(void **state)
+{
+    static const char what[] = "a value of another type";
+
+    (void)state;
+    REFUSED_WHERE(corm_cmp_(item.stock.column, CORM_EQ, corm_v_text_("7")), CORM_MISUSE, what);
+    REFUSED_WHERE(corm_cmp_(item.stock.column, CORM_EQ, corm_v_real_(7)), CORM_MISUSE, what);
+    REFUSED_WHERE(corm_cmp_(item.name.column, CORM_EQ, corm_v_int_(7)), CORM_MISUSE, what);
+    REFUSED_WHERE(corm_cmp_(item.name.column, CORM_LIKE, corm_v_int_(7)), CORM_MISUSE, what);
+    REFUSED_WHERE(corm_cmp_(item.name.column, CORM_CONTAINS, corm_v_int_(7)), CORM_MISUSE, what);
+    REFUSED_WHERE(corm_cmp_(item.at.column, CORM_EQ, corm_v_real_(7)), CORM_MISUSE, what);
+    REFUSED_WHERE(corm_cmp_(item.price.column, CORM_EQ, corm_v_text_("7")), CORM_MISUSE, what);
+    REFUSED_WHERE(corm_cmp_(item.note.column, CORM_EQ,
+                            (struct corm_value){.kind = CORM_V_BLOB, .size = 1, .as.p = "x"}),
+                  CORM_MISUSE, what);
+    REFUSED_WHERE(corm_cmp_(item.note.column, CORM_EQ, (struct corm_value){.kind = CORM_V_NONE}),
+                  CORM_MISUSE, what);
+}
+
+static void without_a_place_for_the_details_the_code_is_told(void **state)
+{
+    (void)state;
+    begin_call(CORM_DIALECT_MARIADB);
+    assert_int_equal(corm_first(&of, item, &row, .where = corm_eq(maybe.i, 1)), CORM_MISUSE);
+    assert_int_equal(corm_count(&of, item, .limit = 1), CORM_MISUSE);
+    assert_int_equal(corm_insert(&of, item, corm_set_null(item.ok)), CORM_NULL_REFUSED);
+    assert_int_equal(corm_delete(&of, item, corm_eq(item.at, INT64_MAX)), CORM_BAD_VALUE);
+    assert_int_equal(corm_sql(&of, NULL, "COMMIT"), CORM_MISUSE);
+    assert_int_equal(error.code, 0);
+}
+
+/* ---- Conditions put together at run time ------------------------------------------- */
+
+static void a_condition_grows_by_and_and_or(void **state)
+{
+    struct corm_arena *own = corm_arena_new();
+    struct corm_where *w = corm_where_new(own);
+
+    (void)state;
+    corm_where_and(w, corm_eq(item.stock, 1));
+    WHERE(corm_where(w), "`stock` = ?", "int 1");
+    corm_where_and(w, corm_eq(item.stock, 2));
+    WHERE(corm_where(w), "(`stock` = ? AND `stock` = ?)", "int 1, int 2");
+    corm_where_and(w, corm_or(corm_eq(item.ok, 1), corm_is_null(item.note)));
+    WHERE(corm_where(w), "(`stock` = ? AND `stock` = ? AND (`ok` = ? OR `note` IS NULL))",
+          "int 1, int 2, int 1");
+    corm_where_or(w, corm_eq(item.stock, 3));
+    WHERE(corm_where(w),
+          "((`stock` = ? AND `stock` = ? AND (`ok` = ? OR `note` IS NULL)) OR `stock` = ?)",
+          "int 1, int 2, int 1, int 3");
+    corm_where_or(w, corm_eq(item.stock, 4));
+    corm_where_and(w, corm_eq(item.stock, 5));
+    WHERE(corm_where(w),
+          "(((`stock` = ? AND `stock` = ? AND (`ok` = ? OR `note` IS NULL)) OR `stock` = ? OR "
+          "`stock` = ?) AND `stock` = ?)",
+          "int 1, int 2, int 1, int 3, int 4, int 5");
+    corm_arena_free(own);
+}
+
+static void the_first_member_keeps_its_own_and(void **state)
+{
+    struct corm_arena *own = corm_arena_new();
+    struct corm_where *w = corm_where_new(own), *o = corm_where_new(own);
+
+    (void)state;
+    corm_where_or(o, corm_eq(item.stock, 1));
+    WHERE(corm_where(o), "`stock` = ?", "int 1");
+    corm_where_and(w, corm_and(corm_eq(item.stock, 1), corm_eq(item.stock, 2)));
+    corm_where_and(w, corm_eq(item.stock, 3));
+    WHERE(corm_where(w), "((`stock` = ? AND `stock` = ?) AND `stock` = ?)", "int 1, int 2, int 3");
+    corm_where_or(o, corm_where(w));
+    corm_where_and(w, corm_where(w));
+    WHERE(corm_where(o), "(`stock` = ? OR ((`stock` = ? AND `stock` = ?) AND `stock` = ?))",
+          "int 1, int 1, int 2, int 3");
+    WHERE(corm_where(w),
+          "((`stock` = ? AND `stock` = ?) AND `stock` = ? AND ((`stock` = ? AND `stock` = ?) AND "
+          "`stock` = ?))",
+          "int 1, int 2, int 3, int 1, int 2, int 3");
+    SAYS(corm_update(&of, item, corm_not(corm_where(o)), corm_set(item.stock, 0), .error = &error),
+         "UPDATE `item` SET `stock` = ? WHERE NOT ((`stock` = ? OR ((`stock` = ? AND `stock` = ?) "
+         "AND `stock` = ?)))",
+         "int 0, int 1, int 1, int 2, int 3");
+    corm_arena_free(own);
+}
+
+/* Adds conditions whose members are gone when it returns, and whose texts and lists are written over. */
+__attribute__((noinline)) static void add_what_is_gone(struct corm_where *w)
+{
+    static char        name[16] = "name", part[16] = "part", one[16] = "one", two[16] = "two";
+    static const char *texts[] = {one, two};
+    static int32_t     ints[] = {1, 2};
+    static double      reals[] = {0.5};
+
+    corm_where_and(w, corm_eq(item.name, name));
+    corm_where_and(w, corm_or(corm_contains(item.note, part), corm_not(corm_in(item.stock, 3, 4))));
+    corm_where_and(w, corm_in_list(item.note, texts, 2));
+    corm_where_and(w, corm_in_list(item.stock, ints, 2));
+    corm_where_and(w, corm_in_list(item.price, reals, 1));
+    corm_where_and(w, corm_in(item.name, one, two));
+    memset(name, '#', sizeof(name));
+    memset(part, '#', sizeof(part));
+    memset(one, '#', sizeof(one));
+    memset(two, '#', sizeof(two));
+    memset(ints, 0x55, sizeof(ints));
+    memset(reals, 0x55, sizeof(reals));
+    texts[0] = texts[1] = NULL;
+}
+
+__attribute__((noinline)) static void write_over_the_stack(void)
+{
+    volatile char stack[16384];
+
+    for (size_t i = 0; i < sizeof(stack); i++)
+        stack[i] = '#';
+}
+
+static void a_condition_outlives_what_was_added(void **state)
+{
+    struct corm_arena *own = corm_arena_new();
+    struct corm_where *w = corm_where_new(own);
+
+    (void)state;
+    add_what_is_gone(w);
+    write_over_the_stack();
+    WHERE(corm_where(w),
+          "(`name` = ? AND (`note` LIKE ? ESCAPE '!' OR NOT (`stock` IN (?, ?))) AND `note` IN (?, "
+          "?) AND `stock` IN (?, ?) AND `price` IN (?) AND `name` IN (?, ?))",
+          "text 'name', text '%part%', int 3, int 4, text 'one', text 'two', int 1, int 2, real "
+          "0.5, text 'one', text 'two'");
+    corm_arena_free(own);
+}
+
+static void a_condition_grows_over_a_hundred_members(void **state)
+{
+    enum { MEMBERS = 300 };
+    struct corm_arena *own = corm_arena_new();
+    struct corm_where *w = corm_where_new(own);
+    struct corm_expr   early = {0};
+
+    (void)state;
+    for (int i = 0; i < MEMBERS; i++) {
+        corm_where_or(w, corm_eq(item.stock, i));
+        if (i == 1)
+            early = corm_where(w);
+        assert_non_null(corm_arena_alloc(own, 24)); /* so that it moves when it grows */
+    }
+    begin_call(CORM_DIALECT_MARIADB);
+    assert_int_equal(corm_count(&of, item, .where = corm_where(w), .error = &error), 0);
+    assert_int_equal(of.bind_count, MEMBERS);
+    for (int i = 0; i < MEMBERS; i++)
+        assert_int_equal(of.binds[i].as.i, i);
+    assert_int_equal(strlen(of.text), strlen(COUNT_ITEM " WHERE ()") +
+                                          MEMBERS * strlen("`stock` = ?") +
+                                          (MEMBERS - 1) * strlen(" OR "));
+    begin_call(CORM_DIALECT_MARIADB); /* what was handed out before lives on */
+    assert_int_equal(corm_count(&of, item, .where = early, .error = &error), 0);
+    assert_true(of.bind_count >= 2);
+    corm_arena_free(own);
+}
+
+static void an_empty_growing_condition_is_refused(void **state)
+{
+    struct corm_arena *own = corm_arena_new();
+    struct corm_where *w = corm_where_new(own), *x = corm_where_new(own), *y = corm_where_new(own);
+
+    (void)state;
+    REFUSED_WHERE(corm_where(w), CORM_MISUSE, "no members");
+    REFUSED(corm_all(&of, item, &rows, .where = corm_where(w), .error = &error), CORM_MISUSE,
+            "no members");
+    REFUSED(corm_delete(&of, item, corm_where(w), .error = &error), CORM_MISUSE, "no members");
+    REFUSED(corm_update(&of, item, corm_where(w), corm_set(item.stock, 0), .error = &error),
+            CORM_MISUSE, "no members");
+    corm_where_and(x, corm_where(w)); /* an empty one stays in, and is refused */
+    REFUSED_WHERE(corm_where(x), CORM_MISUSE, "no members");
+    corm_where_or(x, corm_eq(item.id, 1));
+    REFUSED_WHERE(corm_where(x), CORM_MISUSE, "no members");
+    corm_where_and(w, (struct corm_expr){0});
+    REFUSED_WHERE(corm_where(w), CORM_MISUSE, "no members");
+    corm_where_and(y, corm_eq(item.id, 1));
+    corm_where_and(y, (struct corm_expr){0});
+    REFUSED_WHERE(corm_where(y), CORM_MISUSE, "no members");
+    corm_arena_free(own);
+}
+
+static void a_growing_condition_may_be_too_deep(void **state)
+{
+    struct corm_arena *own = corm_arena_new();
+    struct corm_where *w = corm_where_new(own), *deep = corm_where_new(own);
+    struct corm_expr   levels[200][2];
+
+    (void)state;
+    corm_where_and(w, nested(levels, 64));
+    begin_call(CORM_DIALECT_SQLITE);
+    assert_int_equal(corm_count(&of, item, .where = corm_where(w), .error = &error), 0);
+    corm_where_and(w, corm_eq(item.id, 1)); /* one level more around it */
+    REFUSED_WHERE(corm_where(w), CORM_MISUSE, "deeper than 64");
+    corm_where_and(deep, nested(levels, 200));
+    memset(levels, 0x55, sizeof(levels));
+    REFUSED_WHERE(corm_where(deep), CORM_MISUSE, "deeper than 64");
+    corm_arena_free(own);
+}
+
+static void a_condition_without_memory_is_refused(void **state)
+{
+    struct corm_arena *own = corm_arena_new();
+    struct corm_where *w;
+
+    (void)state;
+    memory_left = 1;
+    w = corm_where_new(own);
+    memory_left = -1;
+    assert_null(w);
+    corm_where_and(w, corm_eq(item.id, 1));
+    corm_where_or(w, corm_eq(item.id, 1));
+    REFUSED_WHERE(corm_where(w), CORM_NO_MEMORY, "condition");
+    REFUSED(corm_delete(&of, item, corm_where(w), .error = &error), CORM_NO_MEMORY, "condition");
+    w = corm_where_new(own);
+    corm_where_and(w, corm_eq(item.id, 1));
+    memory_left = 1;
+    for (int i = 0; i < 200; i++)
+        corm_where_and(w, corm_eq(item.id, i));
+    memory_left = -1;
+    corm_where_or(w, corm_eq(item.id, 1)); /* nothing heals it */
+    REFUSED_WHERE(corm_where(w), CORM_NO_MEMORY, "condition");
+    REFUSED_WHERE(corm_or(corm_eq(item.id, 1), corm_where(w)), CORM_NO_MEMORY, "condition");
+    corm_arena_free(own);
+}
+
+/* ---- Memory -------------------------------------------------------------------------- */
+
+static int64_t make_much(void)
+{
+    static int64_t     ids[3000];
+    static const char *texts[3000];
+    static char        text[5000];
+
+    memset(text, '%', sizeof(text) - 1);
+    for (size_t i = 0; i < COUNT(texts); i++)
+        texts[i] = i % 100 == 0 ? text : "x";
+    return corm_all(&of, item, &rows,
+                    .where = corm_and(corm_in_list(item.id, ids, COUNT(ids)),
+                                      corm_contains(item.note, text), corm_lt(item.at, 0),
+                                      corm_in_list(item.note, texts, COUNT(texts))),
+                    .error = &error);
+}
+
+static void without_memory_nothing_is_made(void **state)
+{
+    int failures = 0;
+
+    (void)state;
+    for (;; failures++) {
+        corm_arena_free(arena);
+        arena = corm_arena_new();
+        begin_call(CORM_DIALECT_MARIADB);
+        memory_left = failures + 1;
+        int64_t rc = make_much();
+        memory_left = -1;
+        if (rc == 0)
+            break;
+        assert_int_equal(rc, CORM_NO_MEMORY);
+        assert_int_equal(error.code, CORM_NO_MEMORY);
+        assert_null(of.text);
+    }
+    assert_in_range(failures, 3, 100);
+}
+
+static void a_statement_that_is_kept_has_its_own_texts(void **state)
+{
+    char                   name[] = "bolt", note[] = "note";
+    const struct item      kept = {.name = name, .note = note};
+    struct corm_write      write = {.size = sizeof(write), .row = &kept};
+    struct corm__statement s;
+
+    (void)state;
+    for (int keep = 0; keep < 2; keep++) {
+        begin_call(CORM_DIALECT_MARIADB);
+        assert_int_equal(corm__make_insert(CORM_DIALECT_MARIADB, arena, keep, item.corm_table,
+                                           &write, &s, &error),
+                         0);
+        assert_int_equal(s.bind_count, 7);
+        assert_int_equal(s.binds[0].as.s == name, !keep);
+        assert_int_equal(s.binds[6].as.s == note, !keep);
+        assert_string_equal(s.binds[6].as.s, "note");
+    }
+    write = (struct corm_write){.size = sizeof(write),
+                                .where = corm_eq(item.name, name),
+                                .set = {corm_set(item.note, note)}};
+    assert_int_equal(
+        corm__make_update(CORM_DIALECT_MARIADB, arena, true, item.corm_table, &write, &s, &error),
+        0);
+    memset(name, '#', 4);
+    memset(note, '#', 4);
+    assert_string_equal(describe(s.binds, s.bind_count), "text 'note', text 'bolt'");
+}
+
+/* ---- What the layers below are told ---------------------------------------------------- */
+
+static struct corm__statement read_of(const struct corm_query *query, enum corm__read_what what)
+{
+    struct corm__statement s = {.verb = CORM__RAW};
+
+    begin_call(CORM_DIALECT_MARIADB);
+    assert_int_equal(
+        corm__make_read(CORM_DIALECT_MARIADB, arena, what, item.corm_table, query, &s, &error), 0);
+    assert_int_equal(s.size, strlen(s.text));
+    assert_int_equal(s.verb, CORM__READ);
+    return s;
+}
+
+static void a_read_tells_its_columns_and_its_waiting(void **state)
+{
+    struct corm__statement s;
+
+    (void)state;
+    s = read_of(&(struct corm_query){.file = "x.c", .line = 7}, CORM__FIRST);
+    assert_ptr_equal(s.table, item.corm_table);
+    assert_string_equal(s.file, "x.c");
+    assert_int_equal(s.line, 7);
+    assert_false(s.bounded_wait || s.alone || s.once || s.compound);
+    s = read_of(&(struct corm_query){0}, CORM__COUNT);
+    assert_null(s.table);
+    s = read_of(&(struct corm_query){0}, CORM__EXISTS);
+    assert_null(s.table);
+    s = read_of(&(struct corm_query){.lock = CORM_FOR_UPDATE}, CORM__ROWS);
+    assert_false(s.bounded_wait || s.alone);
+    s = read_of(&(struct corm_query){.lock = CORM_FOR_UPDATE, .skip_locked = true}, CORM__ROWS);
+    assert_false(s.bounded_wait || s.alone);
+    s = read_of(&(struct corm_query){.lock = CORM_FOR_UPDATE, .nowait = true}, CORM__ROWS);
+    assert_true(s.bounded_wait && s.alone);
+    assert_int_equal(s.wait_ms, 0);
+    s = read_of(&(struct corm_query){.lock = CORM_FOR_SHARE, .wait_ms = 20}, CORM__ROWS);
+    assert_true(s.bounded_wait && s.alone);
+    assert_int_equal(s.wait_ms, 20);
+}
+
+static void a_write_tells_its_verb_and_its_key(void **state)
+{
+    int64_t                id;
+    const struct item      one = {.name = "x"};
+    struct corm_write      write = {.row = &one, .id_later = &id, .file = "x.c", .line = 7};
+    struct corm__statement s;
+
+    (void)state;
+    begin_call(CORM_DIALECT_MARIADB);
+    assert_int_equal(
+        corm__make_insert(CORM_DIALECT_MARIADB, arena, true, item.corm_table, &write, &s, &error),
+        0);
+    assert_int_equal(s.verb, CORM__INSERT);
+    assert_ptr_equal(s.id, &id);
+    assert_string_equal(s.file, "x.c");
+    assert_int_equal(s.line, 7);
+    assert_false(s.once);
+    write = (struct corm_write){.where = corm_everything(), .set = {corm_set(item.stock, 1)}};
+    assert_int_equal(
+        corm__make_update(CORM_DIALECT_MARIADB, arena, true, item.corm_table, &write, &s, &error),
+        0);
+    assert_int_equal(s.verb, CORM__WRITE);
+    assert_null(s.id);
+    assert_int_equal(
+        corm__make_delete(CORM_DIALECT_MARIADB, arena, true, item.corm_table, &write, &s, &error),
+        0);
+    assert_int_equal(s.verb, CORM__WRITE);
+}
+
+static void many_rows_stay_below_the_servers_limits(void **state)
+{
+    const struct keyless   three[] = {{1, "a"}, {2, "b"}, {3, "c"}};
+    struct corm_write      write = {.row = three, .count = 3};
+    struct corm__statement s;
+
+    (void)state;
+    assert_int_equal(corm__rows_per_insert(CORM_DIALECT_MARIADB, keyless.corm_table), 1000);
+    assert_int_equal(corm__rows_per_insert(CORM_DIALECT_SQLITE, counter.corm_table), 1);
+    assert_true(corm__rows_per_insert(CORM_DIALECT_SQLITE, wide.corm_table) * 33 <= 32766);
+    assert_true(corm__rows_per_insert(CORM_DIALECT_MARIADB, wide.corm_table) * 33 <= 65535);
+    assert_true(corm__rows_per_insert(CORM_DIALECT_MARIADB, wide.corm_table) > 500);
+    begin_call(CORM_DIALECT_MARIADB);
+    assert_int_equal(corm__make_insert_rows(CORM_DIALECT_MARIADB, arena, keyless.corm_table, &write,
+                                            1, 2, &s, &error),
+                     0);
+    assert_string_equal(describe(s.binds, s.bind_count), "int 2, text 'b', int 3, text 'c'");
+    assert_true(s.once); /* another number of rows is another text: no cache wants it */
+    assert_int_equal(corm__make_insert_rows(CORM_DIALECT_MARIADB, arena, keyless.corm_table, &write,
+                                            2, 1, &s, &error),
+                     0);
+    assert_false(s.once);
+}
+
+/* How a compound statement begins that counts its statements. */
+#define COUNTED                                                                                    \
+    "BEGIN NOT ATOMIC DECLARE `corm#at` INT DEFAULT 0; DECLARE EXIT HANDLER FOR SQLEXCEPTION "     \
+    "BEGIN SET @corm_at = `corm#at`; RESIGNAL; END; "
+
+static void statements_become_one(void **state)
+{
+    int64_t              id;
+    const struct keyless one = {1, "x"};
+    const struct item    two = {.name = "y"};
+    struct corm_write    insert = {.row = &one}, insert_id = {.row = &two, .id_later = &id};
+    struct corm_write update = {.where = corm_eq(keyless.a, 1), .set = {corm_set(keyless.b, "z")}};
+    struct corm__statement s[4], compound;
+
+    (void)state;
+    begin_call(CORM_DIALECT_MARIADB);
+    assert_int_equal(corm__make_insert(CORM_DIALECT_MARIADB, arena, true, keyless.corm_table,
+                                       &insert, &s[0], &error),
+                     0);
+    assert_int_equal(corm__make_update(CORM_DIALECT_MARIADB, arena, true, keyless.corm_table,
+                                       &update, &s[1], &error),
+                     0);
+    s[2] = corm__control("COMMIT");
+    assert_true(corm__is_counted(s, 3));
+    assert_int_equal(corm__make_compound(arena, s, 3, &compound, &error), 0);
+    assert_string_equal(compound.text,
+                        COUNTED "INSERT INTO `keyless` (`a`, `b`) VALUES (?, ?); "
+                                "SET `corm#at` = 1; UPDATE `keyless` SET `b` = ? WHERE `a` = ?; "
+                                "SET `corm#at` = 2; COMMIT; END");
+    assert_string_equal(describe(compound.binds, compound.bind_count),
+                        "int 1, text 'x', text 'z', int 1");
+    assert_true(compound.compound);
+    assert_int_equal(compound.verb, CORM__WRITE);
+    assert_false(corm__is_counted(s, 1));
+    assert_true(corm__is_counted(s, 2)); /* both write */
+    assert_false(corm__is_counted(s + 1, 2));
+
+    assert_int_equal(corm__make_insert(CORM_DIALECT_MARIADB, arena, true, item.corm_table,
+                                       &insert_id, &s[0], &error),
+                     0);
+    assert_int_equal(corm__make_read(CORM_DIALECT_MARIADB, arena, CORM__COUNT, keyless.corm_table,
+                                     &(struct corm_query){0}, &s[1], &error),
+                     0);
+    assert_true(corm__is_counted(s, 2));
+    assert_int_equal(corm__make_compound(arena, s, 2, &compound, &error), 0);
+    assert_string_equal(compound.text,
+                        COUNTED "INSERT INTO `item` (`name`, `stock`, `price`, `big`, `ok`, `at`, "
+                                "`note`) VALUES (?, ?, ?, ?, ?, ?, ?); SELECT LAST_INSERT_ID(); "
+                                "SET `corm#at` = 1; SELECT COUNT(*) FROM `keyless`; END");
+    assert_int_equal(compound.verb, CORM__READ);
+    assert_null(compound.id);
+    s[1] = s[0];
+    assert_int_equal(corm__make_compound(arena, s, 2, &compound, &error), 0);
+    assert_null(compound.id); /* it has two */
+    s[1] = corm__control("COMMIT");
+    assert_int_equal(corm__make_compound(arena, s, 2, &compound, &error), 0);
+    assert_string_equal(
+        compound.text, "BEGIN NOT ATOMIC INSERT INTO `item` (`name`, `stock`, `price`, `big`, "
+                       "`ok`, `at`, `note`) VALUES (?, ?, ?, ?, ?, ?, ?); SELECT LAST_INSERT_ID(); "
+                       "COMMIT; END");
+    assert_int_equal(compound.size, strlen(compound.text));
+    assert_true(corm__has_compound(CORM_DIALECT_MARIADB));
+    assert_false(corm__has_compound(CORM_DIALECT_MYSQL));
+    assert_false(corm__has_compound(CORM_DIALECT_SQLITE));
+}
+
+static bool same_key(struct corm__key a, struct corm__key b)
+{
+    return a.bytes != NULL && a.size == b.size && memcmp(a.bytes, b.bytes, a.size) == 0;
+}
+
+#define KEY(table, expr)                                                                           \
+    corm__key_of_condition(arena, (table).corm_table, &(struct corm_expr[]){expr}[0])
+
+static void a_condition_and_a_row_have_the_same_key(void **state)
+{
+    const struct item item7 = {.id = 7}, item8 = {.id = 8};
+    const struct odd  odd_row = {.left_key = 1, .right_key = "x"};
+
+    (void)state;
+    begin_call(CORM_DIALECT_MARIADB);
+    struct corm__key k7 = corm__key_of_row(arena, item.corm_table, &item7);
+    struct corm__key odd_key = corm__key_of_row(arena, odd.corm_table, &odd_row);
+    assert_true(same_key(k7, KEY(item, corm_eq(item.id, 7))));
+    assert_true(same_key(k7, KEY(item, corm_eq(item.id, 7ULL))));
+    assert_true(same_key(k7, KEY(item, corm_and(corm_eq(item.id, 7)))));
+    assert_false(same_key(k7, corm__key_of_row(arena, item.corm_table, &item8)));
+    assert_false(same_key(k7, KEY(counter, corm_eq(counter.id, 7)))); /* another table */
+    assert_true(same_key(
+        odd_key, KEY(odd, corm_and(corm_eq(odd.left_key, 1), corm_eq(odd.right_key, "x")))));
+    assert_true(same_key(
+        odd_key, KEY(odd, corm_and(corm_eq(odd.right_key, "x"), corm_eq(odd.left_key, 1)))));
+    assert_false(same_key(
+        odd_key, KEY(odd, corm_and(corm_eq(odd.right_key, "X"), corm_eq(odd.left_key, 1)))));
+}
+
+static void two_models_of_a_table_have_the_same_keys(void **state)
+{
+    const struct odd       one = {.left_key = 1, .right_key = "x"};
+    const struct odd_again same = {.first = 1, .second = "x"}, other = {.first = 1, .second = "y"};
+
+    (void)state;
+    begin_call(CORM_DIALECT_MARIADB);
+    struct corm__key key = corm__key_of_row(arena, odd.corm_table, &one);
+    assert_true(same_key(key, corm__key_of_row(arena, odd_again.corm_table, &same)));
+    assert_false(same_key(key, corm__key_of_row(arena, odd_again.corm_table, &other)));
+    assert_true(same_key(key, KEY(odd_again, corm_and(corm_eq(odd_again.first, 1),
+                                                      corm_eq(odd_again.second, "x")))));
+}
+
+static void other_conditions_name_no_row(void **state)
+{
+    const char *const none = NULL;
+
+    (void)state;
+    begin_call(CORM_DIALECT_MARIADB);
+    assert_null(KEY(item, corm_ge(item.id, 7)).bytes);
+    assert_null(KEY(item, corm_in(item.id, 7)).bytes);
+    assert_null(KEY(item, corm_eq(item.stock, 7)).bytes);
+    assert_null(KEY(item, corm_eq(item.id, item.stock)).bytes);
+    assert_null(KEY(item, corm_everything()).bytes);
+    assert_null(KEY(item, corm_or(corm_eq(item.id, 7))).bytes);
+    assert_null(KEY(item, corm_not(corm_eq(item.id, 7))).bytes);
+    assert_null(KEY(item, corm_and(corm_eq(item.id, 7), corm_eq(item.id, 8))).bytes);
+    assert_null(KEY(item, corm_and(corm_eq(item.id, 7), corm_ge(item.stock, 1))).bytes);
+    assert_null(KEY(item, corm_and(corm_eq(item.id, 7), corm_eq(item.stock, 1))).bytes);
+    assert_null(KEY(item, corm_and(corm_and(corm_eq(item.id, 7)))).bytes);
+    assert_null(KEY(odd, corm_eq(odd.left_key, 1)).bytes);
+    assert_null(KEY(odd, corm_and(corm_eq(odd.left_key, 1), corm_eq(odd.right_key, none))).bytes);
+    assert_null(KEY(keyless, corm_eq(keyless.a, 1)).bytes);
+    assert_null(corm__key_of_row(arena, keyless.corm_table, &(struct keyless){1, "x"}).bytes);
+}
+
+/* ---- Tables --------------------------------------------------------------------------- */
+
+static const char *create(enum corm_dialect dialect, const struct corm_table *table, bool careful)
+{
+    struct corm__buffer b;
+
+    corm_arena_reset(arena);
+    corm__buffer_init(&b, arena);
+    corm__put_create_table(&b, dialect, table, careful);
+    return b.text;
+}
+
+static const char *drop(enum corm_dialect dialect, const struct corm_table *table, bool careful)
+{
+    struct corm__buffer b;
+
+    corm_arena_reset(arena);
+    corm__buffer_init(&b, arena);
+    corm__put_drop_table(&b, dialect, table, careful);
+    return b.text;
+}
+
+#define INNODB " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE="
+
+static void a_table_has_the_types_of_its_model(void **state)
+{
+    static const char item_columns[] =
+        "CREATE TABLE `item` (`id` INT NOT NULL AUTO_INCREMENT, "
+        "`name` VARCHAR(5) NOT NULL UNIQUE, `stock` INT NOT NULL DEFAULT 1, "
+        "`price` DOUBLE NULL, `big` BIGINT NOT NULL, `ok` TINYINT(1) NOT NULL, "
+        "`at` DATETIME(6) NOT NULL, `note` LONGTEXT NULL, PRIMARY KEY (`id`))" INNODB "%s";
+    char expected[1024];
+
+    (void)state;
+    (void)snprintf(expected, sizeof(expected), item_columns, "utf8mb4_nopad_bin");
+    assert_string_equal(create(CORM_DIALECT_MARIADB, item.corm_table, false), expected);
+    (void)snprintf(expected, sizeof(expected), item_columns, "utf8mb4_0900_bin");
+    assert_string_equal(create(CORM_DIALECT_MYSQL, item.corm_table, false), expected);
+    assert_string_equal(
+        create(CORM_DIALECT_SQLITE, item.corm_table, false),
+        as_sqlite("CREATE TABLE `item` (`id` INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL "
+                  "CONSTRAINT `corm_range_id` CHECK (`id` BETWEEN -2147483648 AND 2147483647), "
+                  "`name` TEXT NOT NULL UNIQUE CONSTRAINT `corm_length_name` CHECK (length(`name`) "
+                  "<= 5), `stock` INTEGER NOT NULL DEFAULT (1) CONSTRAINT `corm_range_stock` CHECK "
+                  "(`stock` BETWEEN -2147483648 AND 2147483647), `price` REAL NULL CONSTRAINT "
+                  "`corm_range_price` CHECK (`price` BETWEEN -1.7976931348623157e308 AND "
+                  "1.7976931348623157e308), `big` INTEGER NOT NULL, `ok` INTEGER NOT NULL "
+                  "CONSTRAINT `corm_range_ok` CHECK (`ok` IN (0, 1)), `at` TEXT NOT NULL, `note` "
+                  "TEXT NULL) STRICT"));
+}
+
+static void a_table_may_have_odd_names_and_a_key_of_two(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        create(CORM_DIALECT_MARIADB, odd.corm_table, true),
+        "CREATE TABLE IF NOT EXISTS `odd ``\"table` (`left key` INT NOT NULL, "
+        "```quoted`` \"twice\"` VARCHAR(9) NOT NULL, `\xC3\xA4 ? ' ;--` INT NOT NULL, "
+        "PRIMARY KEY (`left key`, ```quoted`` \"twice\"`))" INNODB "utf8mb4_nopad_bin");
+    assert_string_equal(
+        create(CORM_DIALECT_SQLITE, odd.corm_table, true),
+        "CREATE TABLE IF NOT EXISTS \"odd `\"\"table\" (\"left key\" INTEGER NOT NULL CONSTRAINT "
+        "\"corm_range_left key\" CHECK (\"left key\" BETWEEN -2147483648 AND 2147483647), "
+        "\"`quoted` \"\"twice\"\"\" TEXT NOT NULL CONSTRAINT \"corm_length_`quoted` "
+        "\"\"twice\"\"\" CHECK (length(\"`quoted` \"\"twice\"\"\") <= 9), \"\xC3\xA4 ? ' ;--\" "
+        "INTEGER NOT NULL CONSTRAINT \"corm_range_\xC3\xA4 ? ' ;--\" CHECK (\"\xC3\xA4 ? ' ;--\" "
+        "BETWEEN -2147483648 AND 2147483647), PRIMARY KEY (\"left key\", \"`quoted` "
+        "\"\"twice\"\"\")) STRICT");
+}
+
+static void a_table_may_have_no_key_or_nothing_but_one(void **state)
+{
+    (void)state;
+    assert_string_equal(create(CORM_DIALECT_MARIADB, keyless.corm_table, false),
+                        "CREATE TABLE `keyless` (`a` INT NOT NULL, `b` LONGTEXT NOT NULL)" INNODB
+                        "utf8mb4_nopad_bin");
+    assert_string_equal(create(CORM_DIALECT_SQLITE, counter.corm_table, false),
+                        "CREATE TABLE \"counter\" (\"id\" INTEGER PRIMARY KEY AUTOINCREMENT NOT "
+                        "NULL) STRICT");
+    assert_string_equal(create(CORM_DIALECT_MYSQL, counter.corm_table, false),
+                        "CREATE TABLE `counter` (`id` BIGINT NOT NULL AUTO_INCREMENT, PRIMARY KEY "
+                        "(`id`))" INNODB "utf8mb4_0900_bin");
+    assert_string_equal(
+        create(CORM_DIALECT_MARIADB, maybe.corm_table, false),
+        "CREATE TABLE `maybe` (`id` BIGINT NOT NULL, `i` INT NULL, `b` BIGINT NULL, "
+        "`y` TINYINT(1) NULL, `d` DOUBLE NULL, `v` VARCHAR(3) NULL, `t` DATETIME(6) "
+        "NULL, PRIMARY KEY (`id`))" INNODB "utf8mb4_nopad_bin");
+}
+
+/* Whether SQLite takes a row of `maybe`. */
+static bool sqlite_takes(int64_t i, int64_t y, double d, const char *v)
+{
+    sqlite3_stmt *statement = NULL;
+
+    assert_int_equal(sqlite3_prepare_v2(sqlite,
+                                        "INSERT INTO maybe (id, i, y, d, v) VALUES (1, ?, ?, ?, ?)",
+                                        -1, &statement, NULL),
+                     SQLITE_OK);
+    (void)sqlite3_bind_int64(statement, 1, i);
+    (void)sqlite3_bind_int64(statement, 2, y);
+    (void)sqlite3_bind_double(statement, 3, d);
+    (void)sqlite3_bind_text(statement, 4, v, -1, SQLITE_STATIC);
+    int rc = sqlite3_step(statement);
+    (void)sqlite3_finalize(statement);
+    if (rc != SQLITE_DONE)
+        assert_int_equal(rc, SQLITE_CONSTRAINT);
+    else
+        assert_int_equal(sqlite3_exec(sqlite, "DELETE FROM maybe", NULL, NULL, NULL), SQLITE_OK);
+    return rc == SQLITE_DONE;
+}
+
+static void sqlite_keeps_the_limits_of_types(void **state)
+{
+    (void)state;
+    assert_true(sqlite_takes(INT32_MAX, 1, DBL_MAX, "abc"));
+    assert_true(sqlite_takes(INT32_MIN, 0, -DBL_MAX, "\xC3\xA4\xE2\x82\xAC\xF0\x9F\x8E\x9F"));
+    assert_true(sqlite_takes(0, 0, DBL_TRUE_MIN, NULL));
+    assert_false(sqlite_takes((int64_t)INT32_MAX + 1, 1, 0, "abc"));
+    assert_false(sqlite_takes((int64_t)INT32_MIN - 1, 1, 0, "abc"));
+    assert_false(sqlite_takes(0, 2, 0, "abc"));
+    assert_false(sqlite_takes(0, -1, 0, "abc"));
+    assert_false(sqlite_takes(0, 0, (double)INFINITY, "abc"));
+    assert_false(sqlite_takes(0, 0, -(double)INFINITY, "abc"));
+    assert_false(sqlite_takes(0, 0, 0, "abcd"));
+}
+
+static void a_table_is_dropped(void **state)
+{
+    (void)state;
+    assert_string_equal(drop(CORM_DIALECT_MARIADB, odd.corm_table, false),
+                        "DROP TABLE `odd ``\"table`");
+    assert_string_equal(drop(CORM_DIALECT_MYSQL, item.corm_table, true),
+                        "DROP TABLE IF EXISTS `item`");
+    assert_string_equal(drop(CORM_DIALECT_SQLITE, odd.corm_table, true),
+                        "DROP TABLE IF EXISTS \"odd `\"\"table\"");
+}
+
+/* A table of one column, or of two. */
+static struct corm_table table_of(const char *name, const struct corm_column *columns, uint32_t n)
+{
+    return (struct corm_table){.name = name, .columns = columns, .column_count = n, .row_size = 64};
+}
+
+static void check_model(const char *name, const struct corm_column *columns, uint32_t n,
+                        const char *reason)
+{
+    struct corm_table table = table_of(name, columns, n);
+    struct corm_error e = {0};
+    size_t            characters;
+    int               rc = corm__check_model(&table, &e);
+
+    if (rc != (reason == NULL ? 0 : CORM_MISUSE) || e.code != rc)
+        fail_msg("the model \"%s\" (%s): %d %s", name, reason ? reason : "good", rc, e.message);
+    if (reason != NULL && strstr(e.message, reason) == NULL)
+        fail_msg("the model \"%s\" does not say \"%s\": %s", name, reason, e.message);
+    if (!corm__is_utf8(e.message, strlen(e.message), &characters))
+        fail_msg("the message about a name is not UTF-8: %s", e.message);
+}
+
+/* `count` times a character. */
+static const char *repeated(const char *character, size_t count)
+{
+    static char text[512];
+    size_t      size = strlen(character);
+
+    for (size_t i = 0; i < count; i++)
+        memcpy(text + i * size, character, size);
+    text[count * size] = '\0';
+    return text;
+}
+
+static void names_have_1_to_64_characters(void **state)
+{
+    static const struct corm_column good[] = {{.name = "a", .type = CORM_INT}};
+    static const char *const        names[] = {"a", "a b", " a", "\xC3\xA4", "`\"'", "1"};
+    static const char *const        bad[] = {"", " ", "a "};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        const struct corm_column column[] = {{.name = "a", .sql_name = names[i], .type = CORM_INT}};
+        check_model(names[i], good, 1, NULL);
+        check_model("t", column, 1, NULL);
+    }
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        const struct corm_column column[] = {{.name = "a", .sql_name = bad[i], .type = CORM_INT}};
+        check_model(bad[i], good, 1, "the table name");
+        check_model("t", column, 1, "the column name");
+    }
+    check_model(repeated("x", 64), good, 1, NULL);
+    check_model(repeated("\xF0\x9F\x8E\x9F", 64), good, 1, NULL);
+    check_model(repeated("x", 65), good, 1, "1 to 64 characters");
+}
+
+static void a_message_about_a_name_is_utf8_too(void **state)
+{
+    static const struct corm_column good[] = {{.name = "a", .type = CORM_INT}};
+
+    (void)state;
+    for (size_t x = 0; x < 4; x++) { /* wherever the name is cut */
+        char name[600];
+        (void)snprintf(name, sizeof(name), "%.*s%s", (int)x, "xxxx",
+                       repeated("\xF0\x9F\x8E\x9F", 65));
+        check_model(name, good, 1, "1 to 64 characters");
+    }
+    check_model("a\xFF", good, 1, "UTF-8");
+}
+
+static void keys_must_be_possible(void **state)
+{
+    static const struct {
+        struct corm_column columns[2];
+        uint32_t           count;
+        const char        *reason; /* NULL: a good model */
+    } models[] = {
+        {{{.name = "a", .type = CORM_INT, .pk = true, .autoinc = true}}, 1, NULL},
+        {{{.name = "a", .type = CORM_BIGINT, .pk = true, .autoinc = true}}, 1, NULL},
+        {{{.name = "a", .type = CORM_VARCHAR, .length = 16383, .pk = true}}, 1, NULL},
+        {{{.name = "a", .type = CORM_DATETIME, .pk = true}}, 1, NULL},
+        {{{.name = "a", .type = CORM_INT, .pk = true}, {.name = "b", .type = CORM_INT, .pk = true}},
+         2,
+         NULL},
+        {{{.name = "a", .type = CORM_INT, .autoinc = true}}, 1, "t.a has .autoinc"},
+        {{{.name = "a", .type = CORM_DOUBLE, .pk = true, .autoinc = true}}, 1, ".autoinc"},
+        {{{.name = "a", .type = CORM_BOOL, .pk = true, .autoinc = true}}, 1, ".autoinc"},
+        {{{.name = "a", .type = CORM_VARCHAR, .length = 9, .pk = true, .autoinc = true}},
+         1,
+         ".autoinc"},
+        {{{.name = "a", .type = CORM_INT, .pk = true, .autoinc = true, .nullable = true}},
+         1,
+         ".autoinc"},
+        {{{.name = "a", .type = CORM_INT, .pk = true, .autoinc = true},
+          {.name = "b", .type = CORM_INT, .pk = true}},
+         2,
+         "primary key of 2 columns"},
+        {{{.name = "a", .type = CORM_INT, .pk = true, .autoinc = true},
+          {.name = "b", .type = CORM_INT, .pk = true, .autoinc = true}},
+         2,
+         "primary key of 2 columns"},
+        {{{.name = "a", .type = CORM_INT, .pk = true, .nullable = true}}, 1, "t.a has .pk"},
+        {{{.name = "a", .type = CORM_TEXT, .pk = true}}, 1, ".pk"},
+        {{{.name = "a", .type = CORM_VARCHAR}}, 1, "varchar(0)"},
+        {{{.name = "a", .type = CORM_VARCHAR, .length = 16384}}, 1, "1 to 16383"},
+        {{{.name = "a", .type = CORM_INT}, {.name = "b", .type = CORM_VARCHAR}},
+         2,
+         "t.b is varchar"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(models); i++)
+        check_model("t", models[i].columns, models[i].count, models[i].reason);
+}
+
+static void a_table_has_columns(void **state)
+{
+    static const struct corm_column none[1];
+
+    (void)state;
+    check_model("t", none, 0, "column");
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_read_names_every_column),
+        cmocka_unit_test(a_read_takes_a_condition),
+        cmocka_unit_test(every_row_needs_no_where),
+        cmocka_unit_test(rows_are_sorted),
+        cmocka_unit_test(limit_and_offset_are_bound),
+        cmocka_unit_test(limits_that_mean_nothing_are_refused),
+        cmocka_unit_test(each_server_locks_in_its_own_words),
+        cmocka_unit_test(a_lock_wait_has_milliseconds),
+        cmocka_unit_test(ways_to_wait_exclude_each_other),
+        cmocka_unit_test(clauses_stand_in_the_order_of_sql),
+        cmocka_unit_test(six_comparisons),
+        cmocka_unit_test(values_are_bound_by_their_column),
+        cmocka_unit_test(values_are_never_pasted_into_the_text),
+        cmocka_unit_test(a_column_is_compared_with_a_column),
+        cmocka_unit_test(in_takes_one_to_sixteen_values),
+        cmocka_unit_test(a_list_has_values_of_one_type),
+        cmocka_unit_test(a_list_may_be_long),
+        cmocka_unit_test(searches_escape_what_they_are_given),
+        cmocka_unit_test(null_is_tested_for),
+        cmocka_unit_test(conditions_nest),
+        cmocka_unit_test(conditions_nest_64_deep_and_no_deeper),
+        cmocka_unit_test(empty_conditions_are_refused),
+        cmocka_unit_test(a_write_without_a_condition_is_refused),
+        cmocka_unit_test(comparisons_with_null_are_refused),
+        cmocka_unit_test(searches_take_no_column),
+        cmocka_unit_test(columns_of_other_tables_are_refused),
+        cmocka_unit_test(a_set_list_sends_what_it_lists),
+        cmocka_unit_test(a_row_sends_every_column_but_the_generated_key),
+        cmocka_unit_test(nullable_fields_send_null_or_their_value),
+        cmocka_unit_test(many_rows_are_one_statement),
+        cmocka_unit_test(a_row_of_nothing_but_a_generated_key),
+        cmocka_unit_test(a_key_is_asked_for_where_one_is_generated),
+        cmocka_unit_test(an_insert_takes_values_only),
+        cmocka_unit_test(a_write_of_nothing_is_refused),
+        cmocka_unit_test(an_update_assigns_in_order),
+        cmocka_unit_test(any_number_may_be_added),
+        cmocka_unit_test(an_update_reads_columns),
+        cmocka_unit_test(what_is_set_cannot_be_read_behind_it_on_mysql),
+        cmocka_unit_test(a_delete_has_a_condition),
+        cmocka_unit_test(a_column_is_set_once),
+        cmocka_unit_test(a_set_list_holds_32_assignments),
+        cmocka_unit_test(names_are_quoted),
+        cmocka_unit_test(messages_tell_the_sql_names),
+        cmocka_unit_test(sql_of_the_callers_goes_as_it_is),
+        cmocka_unit_test(sql_of_the_callers_takes_no_handles),
+        cmocka_unit_test(sql_of_the_callers_ends_no_transaction),
+        cmocka_unit_test(sql_of_the_callers_ends_no_transaction_in_disguise),
+        cmocka_unit_test(the_first_word_is_found),
+        cmocka_unit_test(texts_are_measured_in_characters),
+        cmocka_unit_test(texts_must_be_utf8),
+        cmocka_unit_test(a_text_with_nul_is_refused),
+        cmocka_unit_test(messages_hold_no_values),
+        cmocka_unit_test(integers_must_fit_their_column),
+        cmocka_unit_test(unsigned_numbers_beyond_63_bits_are_refused),
+        cmocka_unit_test(an_unsigned_time_beyond_63_bits_is_refused),
+        cmocka_unit_test(doubles_are_finite_and_exact),
+        cmocka_unit_test(times_are_of_the_years_1_to_9999),
+        cmocka_unit_test(null_wants_a_nullable_column),
+        cmocka_unit_test(values_of_another_type_are_refused),
+        cmocka_unit_test(without_a_place_for_the_details_the_code_is_told),
+        cmocka_unit_test(a_condition_grows_by_and_and_or),
+        cmocka_unit_test(the_first_member_keeps_its_own_and),
+        cmocka_unit_test(a_condition_outlives_what_was_added),
+        cmocka_unit_test(a_condition_grows_over_a_hundred_members),
+        cmocka_unit_test(an_empty_growing_condition_is_refused),
+        cmocka_unit_test(a_growing_condition_may_be_too_deep),
+        cmocka_unit_test(a_condition_without_memory_is_refused),
+        cmocka_unit_test(without_memory_nothing_is_made),
+        cmocka_unit_test(a_statement_that_is_kept_has_its_own_texts),
+        cmocka_unit_test(a_read_tells_its_columns_and_its_waiting),
+        cmocka_unit_test(a_write_tells_its_verb_and_its_key),
+        cmocka_unit_test(many_rows_stay_below_the_servers_limits),
+        cmocka_unit_test(statements_become_one),
+        cmocka_unit_test(a_condition_and_a_row_have_the_same_key),
+        cmocka_unit_test(two_models_of_a_table_have_the_same_keys),
+        cmocka_unit_test(other_conditions_name_no_row),
+        cmocka_unit_test(a_table_has_the_types_of_its_model),
+        cmocka_unit_test(a_table_may_have_odd_names_and_a_key_of_two),
+        cmocka_unit_test(a_table_may_have_no_key_or_nothing_but_one),
+        cmocka_unit_test(sqlite_keeps_the_limits_of_types),
+        cmocka_unit_test(a_table_is_dropped),
+        cmocka_unit_test(names_have_1_to_64_characters),
+        cmocka_unit_test(a_message_about_a_name_is_utf8_too),
+        cmocka_unit_test(keys_must_be_possible),
+        cmocka_unit_test(a_table_has_columns),
+    };
+
+    return cmocka_run_group_tests(tests, begin_all, end_all);
+}
