@@ -10,6 +10,7 @@
  *     trx.h        transactions
  *     db.h         opening a database, tables, the statement hook, numbers
  *     error.h      result codes
+ *     on.h         what the first argument of a call may be
  *     arena.h      where text and arrays live */
 #ifndef CORM_CORM_H
 #define CORM_CORM_H
@@ -19,6 +20,7 @@
 #include <corm/db.h>
 #include <corm/error.h>
 #include <corm/model.h>
+#include <corm/on.h>
 #include <corm/statement.h>
 #include <corm/trx.h>
 #include <corm/version.h>

@@ -24,21 +24,11 @@
 
 #include <corm/condition.h>
 #include <corm/error.h>
+#include <corm/on.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-struct corm_db;
-struct corm_trx;
-struct corm_sql_of;
-
-/* Where a statement goes; made by CORM_ON(). */
-struct corm_on {
-    struct corm_db     *db;
-    struct corm_trx    *trx;
-    struct corm_sql_of *sql_of;
-};
 
 /* A read may lock what it finds, inside a transaction that may write; elsewhere it is CORM_MISUSE.
  * What the server cannot do is CORM_UNSUPPORTED and nothing is sent. On SQLite a transaction that
@@ -155,33 +145,7 @@ CORM_API int     corm_delete_(struct corm_on on, const struct corm_table *table,
                               const struct corm_write *write);
 CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct corm_sql_args *args);
 
-static inline struct corm_on corm_on_db_(struct corm_db *db)
-{
-    struct corm_on on = {db, NULL, NULL};
-    return on;
-}
-
-static inline struct corm_on corm_on_trx_(struct corm_trx *trx)
-{
-    struct corm_on on = {NULL, trx, NULL};
-    return on;
-}
-
-static inline struct corm_on corm_on_sql_of_(struct corm_sql_of *sql_of)
-{
-    struct corm_on on = {NULL, NULL, sql_of};
-    return on;
-}
-
 #ifndef __cplusplus
-
-/* clang-format off: it knows no _Generic */
-#define CORM_ON(h)                                                                                 \
-    _Generic((h), struct corm_db *                                                                 \
-             : corm_on_db_, struct corm_trx *                                                      \
-             : corm_on_trx_, struct corm_sql_of *                                                  \
-             : corm_on_sql_of_)(h)
-/* clang-format on */
 
 #define CORM_HEAD(x, ...) x
 #define CORM_HERE(type)   .size = sizeof(type), .file = __FILE__, .line = __LINE__

@@ -24,13 +24,11 @@
 #include <stdint.h>
 #include <corm/arena.h>
 #include <corm/error.h>
+#include <corm/on.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-struct corm_db;
-struct corm_trx;
 
 /* On MariaDB and MySQL the server's isolation level; SQLite is always serializable. */
 enum corm_isolation {
@@ -55,7 +53,7 @@ struct corm_trx_options {
                                        corm_end(): it takes the first error of each transaction */
 };
 
-CORM_API int corm_transact_(struct corm_db *db, corm_trx_function *function,
+CORM_API int corm_transact_(struct corm_on on, corm_trx_function *function,
                             const struct corm_trx_options *options);
 CORM_API int corm_begin_(struct corm_db *db, const struct corm_trx_options *options);
 
@@ -69,10 +67,17 @@ CORM_API int corm_begin_(struct corm_db *db, const struct corm_trx_options *opti
  * a pause that grows and is jittered, until the deadline. After a COMMIT that nobody answered it does not: CORM_UNKNOWN. So the function
  * may touch nothing but `trx` and `arg`, and must find `arg` as it was when it runs again.
  *
- * Blocks. From any thread. Called inside such a function it is another transaction, on a connection
- * of its own, that commits by itself and waits for the locks of the outer one: do not. */
-#define corm_transact(db, function, ...)                                                           \
-    corm_transact_((db), (function),                                                               \
+ * Blocks. From any thread.
+ *
+ * corm_transact(trx, function, arg, .error = &e) is a nested transaction: a savepoint. What the function
+ * has written is undone, and the transaction goes on, when the function refuses, or when a statement
+ * in it fails and the server still has the transaction: the way to handle a duplicate key. The code
+ * is returned, the details are in .error, and nothing is run again. A deadlock, a lost connection and
+ * the like end the whole transaction: the outermost corm_transact() runs again. Writes that are
+ * buffered in it are sent before it returns. .isolation, .read_only and .timeout_ms are those of the
+ * transaction: setting them here is CORM_MISUSE. */
+#define corm_transact(on, function, ...)                                                           \
+    corm_transact_(CORM_ON_DB_OR_TRX(on), (function),                                              \
                    &(const struct corm_trx_options){.size = sizeof(struct corm_trx_options),       \
                                                     .file = __FILE__,                              \
                                                     .line = __LINE__,                              \
@@ -103,6 +108,16 @@ CORM_API int corm_start(struct corm_trx *trx);
 /* Ends the handle: rolls back what is open, frees the arena and what was read into it. NULL is
  * allowed. */
 CORM_API void corm_end(struct corm_trx *trx);
+
+/* A savepoint in the long form: corm_savepoint() sets one, corm_savepoint_release() keeps what was
+ * written since, corm_savepoint_rollback() undoes it, and lifts a doom that a failure since has brought,
+ * where the server still has the transaction. They nest, at most CORM_SAVEPOINT_MAX deep; the last
+ * one that was set is meant. Each returns 0 or a negative code; without a savepoint CORM_MISUSE.
+ * Setting one costs no trip, releasing one only where writes since are still buffered. */
+#define CORM_SAVEPOINT_MAX 16
+CORM_API int corm_savepoint(struct corm_trx *trx);
+CORM_API int corm_savepoint_release(struct corm_trx *trx);
+CORM_API int corm_savepoint_rollback(struct corm_trx *trx);
 
 /* The function's own refusal: dooms the transaction with a code of the application's own (CORM_USER
  * and up) and a text of at most 511 bytes, and returns that code:

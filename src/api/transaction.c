@@ -46,11 +46,35 @@ static int new_trx(struct corm_db *db, const struct corm_trx_options *options, b
     return rc;
 }
 
-int corm_transact_(struct corm_db *db, corm_trx_function *function,
+static int nested(struct corm_trx *trx, corm_trx_function *function,
+                  const struct corm_trx_options *options)
+{
+    struct corm_trx_options        room;
+    const struct corm_trx_options *o = corm__widen(options, options->size, sizeof(room), &room);
+    struct corm_error              error = {0};
+    int                            rc = corm__trx_check(trx);
+
+    if (rc == 0 && (o->isolation != CORM_ISOLATION_DEFAULT || o->read_only || o->timeout_ms > 0)) {
+        corm__fail(&trx->error, CORM_MISUSE,
+                   "a nested transaction has the isolation, .read_only and "
+                   "deadline of the one around it");
+        rc = corm__trx_doom(trx, o->file, o->line);
+    }
+    if (rc == 0)
+        rc = corm__trx_nested(trx, function, o->arg, &error);
+    if (rc < 0 && o->error != NULL)
+        *o->error = error.code != 0 ? error : trx->error;
+    return rc;
+}
+
+int corm_transact_(struct corm_on on, corm_trx_function *function,
                    const struct corm_trx_options *options)
 {
     struct corm_trx *trx = NULL;
-    int              rc = new_trx(db, options, true, &trx);
+
+    if (on.trx != NULL)
+        return nested(on.trx, function, options);
+    int rc = new_trx(on.db, options, true, &trx);
 
     if (rc < 0)
         return rc;
@@ -78,7 +102,7 @@ static bool is_open(const struct corm_trx *trx)
 /* What only who began a transaction may do. */
 static int refuse_in_function(struct corm_trx *trx, const char *call, const char *instead)
 {
-    if (!trx->function)
+    if (!trx->function && trx->nested == 0)
         return 0;
     if (corm__trx_check(trx) == 0) {
         corm__fail(&trx->error, CORM_MISUSE, "%s in a function of corm_transact(): %s", call,
@@ -133,6 +157,23 @@ void corm_end(struct corm_trx *trx)
     if (is_open(trx))
         corm__trx_rollback(trx);
     corm__trx_give(trx);
+}
+
+int corm_savepoint(struct corm_trx *trx)
+{
+    return corm__trx_savepoint(trx, NULL, 0);
+}
+
+int corm_savepoint_release(struct corm_trx *trx)
+{
+    return corm__trx_savepoint_release(trx);
+}
+
+int corm_savepoint_rollback(struct corm_trx *trx)
+{
+    struct corm_error lifted = {0};
+
+    return corm__trx_savepoint_rollback(trx, &lifted);
 }
 
 int corm_abort(struct corm_trx *trx, int code, const char *format, ...)

@@ -308,7 +308,7 @@ static size_t ask_failed(struct corm__connection *c, const struct corm__run *run
     struct corm_error        ignored = {0};
 
     ask.verb = CORM__READ;
-    if (c->link->lost || !corm__counts_writes(run->statements, run->count) ||
+    if (c->link->lost || !corm__is_counted(run->statements, run->count) ||
         run_one(c, &ask, &again, &ignored) < 0 || sink.number < 0 ||
         (size_t)sink.number >= run->count)
         return 0;

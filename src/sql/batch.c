@@ -12,28 +12,28 @@ bool corm__has_compound(enum corm_dialect dialect)
     return dialect == CORM_DIALECT_MARIADB;
 }
 
-static size_t count_writes(const struct corm__statement *statements, size_t count)
+/* How many are counted: all but a last one that writes nothing. */
+static size_t count_of(const struct corm__statement *statements, size_t count)
 {
-    size_t writes = 0;
+    enum corm__verb last = statements[count - 1].verb;
 
-    for (size_t i = 0; i < count; i++)
-        writes += statements[i].verb == CORM__INSERT || statements[i].verb == CORM__WRITE;
-    return writes;
+    return last == CORM__CONTROL || last == CORM__READ ? count - 1 : count;
 }
 
-bool corm__counts_writes(const struct corm__statement *statements, size_t count)
+bool corm__is_counted(const struct corm__statement *statements, size_t count)
 {
-    return count_writes(statements, count) >= 2;
+    return count_of(statements, count) >= 2;
 }
 
-/* After statement `i`: how many are done; NULL after the last write, which is how it rests. */
-static void put_mark(struct corm__buffer *b, size_t i, size_t writes)
+/* After statement `i`: how many are done; NULL after the last that is counted, which is how it
+ * rests. */
+static void put_mark(struct corm__buffer *b, size_t i, size_t counted)
 {
     char mark[48];
 
-    if (writes < 2 || i >= writes)
+    if (counted < 2 || i >= counted)
         return;
-    if (i + 1 < writes)
+    if (i + 1 < counted)
         (void)snprintf(mark, sizeof(mark), "SET @corm_at = %zu; ", i + 1);
     else
         (void)snprintf(mark, sizeof(mark), "SET @corm_at = NULL; ");
@@ -44,7 +44,7 @@ int corm__make_compound(struct corm_arena *arena, const struct corm__statement *
                         size_t count, struct corm__statement *compound, struct corm_error *error)
 {
     struct corm__buffer b;
-    size_t              writes = count_writes(statements, count), n = 0, binds = 0;
+    size_t              counted = count_of(statements, count), n = 0, binds = 0;
 
     corm__buffer_init(&b, arena);
     corm__buffer_puts(&b, "BEGIN NOT ATOMIC ");
@@ -56,7 +56,7 @@ int corm__make_compound(struct corm_arena *arena, const struct corm__statement *
     for (size_t i = 0; i < count; i++) {
         corm__buffer_add(&b, statements[i].text, statements[i].size);
         corm__buffer_puts(&b, statements[i].id != NULL ? "; SELECT LAST_INSERT_ID(); " : "; ");
-        put_mark(&b, i, writes);
+        put_mark(&b, i, counted);
         binds += statements[i].bind_count;
         compound->once = compound->once || statements[i].once;
     }

@@ -5,7 +5,7 @@
  *
  *     BEGIN NOT ATOMIC <statement>; <statement>; COMMIT; END
  *
- * With two or more writes it keeps count of them in the user variable @corm_at, so that after an
+ * With two or more in front of a COMMIT or a read it keeps count of them in the user variable @corm_at, so that after an
  * error corm can ask which one failed; it is NULL at rest. Behind an insert whose generated key is
  * asked for stands SELECT LAST_INSERT_ID(): one result set of one row for each of them, in order, in
  * front of the rows of the last statement. */
@@ -19,8 +19,8 @@
 /* Whether the dialect has a compound statement. */
 bool corm__has_compound(enum corm_dialect dialect);
 
-/* Whether a compound of these keeps count of its writes. */
-bool corm__counts_writes(const struct corm__statement *statements, size_t count);
+/* Whether a compound of these keeps count of its statements. */
+bool corm__is_counted(const struct corm__statement *statements, size_t count);
 
 /* The `count` statements as one; a read may only be the last. 0 or CORM_NO_MEMORY. */
 int corm__make_compound(struct corm_arena *arena, const struct corm__statement *statements,

@@ -12,6 +12,9 @@
  *       │ └─ rollback() ───── DOOMED ◄── doom() from READY                 │
  *       └──────────────────────────────────────────────────────────────────┘
  *
+ *      DOOMED  ── savepoint_rollback() ──►  OPEN or READY     where the failure came behind that
+ *                                                             savepoint and left the transaction
+ *
  * READY   No connection; `pending` may hold writes. commit() of writes goes through OPEN at once.
  * OPEN    `connection` is ours and its server session is in a transaction, as soon as a statement has
  *         touched a row (`begun`). An answer that says that it is not, once it was, dooms with
@@ -19,6 +22,10 @@
  * DOOMED  `error` is the first error. The connection may still be ours, lost or not, with an open
  *         transaction; nothing but ROLLBACK is sent. commit() is rollback() and returns `error`.
  * OVER    No connection, nothing pending. `error` and the arena stay until ready().
+ *
+ * A savepoint is first a statement among what is pending, then one that the server has; the order of
+ * pending statements is that of the program. A failure belongs to the savepoints in front of it
+ * (`doomed_depth`).
  *
  * Invariants: `error.code` is set exactly in DOOMED and, after a failure, in OVER. A connection goes
  * back to the pool only outside a server transaction, or lost. After COMMIT has been sent on a link
@@ -165,6 +172,7 @@ void corm__trx_ready(struct corm_trx *trx)
     trx->error = (struct corm_error){0};
     trx->answer = (struct corm_error){0};
     trx->begun = false;
+    trx->depth = trx->doomed_depth = trx->nested = 0;
     trx->attempt++;
     trx->state = CORM__TRX_READY;
 }
@@ -188,6 +196,13 @@ static void report(struct corm_trx *trx, const struct corm_error *error, bool in
     }
 }
 
+/* Whether a savepoint is on the server or still pending; one that was in a batch which failed before
+ * it came to it is neither. */
+static bool is_in_front(const struct corm_trx *trx, uint32_t savepoint)
+{
+    return trx->savepoints[savepoint].sent || trx->savepoints[savepoint].at < trx->pending_count;
+}
+
 int corm__trx_doom(struct corm_trx *trx, const char *file, int32_t line)
 {
     char where[160];
@@ -201,6 +216,9 @@ int corm__trx_doom(struct corm_trx *trx, const char *file, int32_t line)
     }
     trx->error.attempts = trx->attempt;
     trx->state = CORM__TRX_DOOMED;
+    trx->doomed_depth = 0;
+    while (trx->doomed_depth < trx->depth && is_in_front(trx, trx->doomed_depth))
+        trx->doomed_depth++;
     report(trx, &trx->error, false);
     return trx->error.code;
 }
@@ -289,6 +307,13 @@ static void judge_commit(struct corm_trx *trx)
     link->lost = true;
 }
 
+/* The first `done` of what was pending have run. */
+static void note_savepoints(struct corm_trx *trx, size_t done)
+{
+    for (uint32_t i = 0; i < trx->depth; i++)
+        trx->savepoints[i].sent = trx->savepoints[i].sent || trx->savepoints[i].at < done;
+}
+
 /* Runs statements on the open connection. `commits`: the last one is COMMIT, or a single write. */
 static int run(struct corm_trx *trx, const struct corm__statement *statements, size_t n,
                struct corm__sink *sink, bool commits, int64_t *rows)
@@ -308,6 +333,8 @@ static int run(struct corm_trx *trx, const struct corm__statement *statements, s
     if (commits)
         run.deadline += (int64_t)CORM__COMMIT_GRACE_MS * 1000000;
     int rc = corm__connection_run(trx->connection, &run, &trx->error);
+    if (statements == trx->pending)
+        note_savepoints(trx, rc < 0 ? run.failed : n);
     if (rc < 0) {
         if (commits)
             judge_commit(trx);
@@ -447,12 +474,21 @@ void corm__trx_rollback(struct corm_trx *trx)
     end(trx);
 }
 
+/* Savepoints alone are nothing to send. */
+static bool has_writes(const struct corm_trx *trx)
+{
+    for (size_t i = 0; i < trx->pending_count; i++)
+        if (trx->pending[i].verb != CORM__CONTROL)
+            return true;
+    return false;
+}
+
 static int send_commit(struct corm_trx *trx)
 {
     int rc = 0;
 
     if (trx->state == CORM__TRX_READY) {
-        if (trx->pending_count == 0)
+        if (!has_writes(trx))
             return 0;
         rc = open_trx(trx, NULL);
         if (rc < 0)
@@ -481,6 +517,164 @@ int corm__trx_commit(struct corm_trx *trx)
     else
         end(trx);
     return rc;
+}
+
+/* ---- Savepoints -------------------------------------------------------------------------- */
+
+/* RELEASE SAVEPOINT x; behind its first word stands SAVEPOINT x. */
+static const char *const release_texts[CORM_SAVEPOINT_MAX] = {
+    "RELEASE SAVEPOINT corm_1",  "RELEASE SAVEPOINT corm_2",  "RELEASE SAVEPOINT corm_3",
+    "RELEASE SAVEPOINT corm_4",  "RELEASE SAVEPOINT corm_5",  "RELEASE SAVEPOINT corm_6",
+    "RELEASE SAVEPOINT corm_7",  "RELEASE SAVEPOINT corm_8",  "RELEASE SAVEPOINT corm_9",
+    "RELEASE SAVEPOINT corm_10", "RELEASE SAVEPOINT corm_11", "RELEASE SAVEPOINT corm_12",
+    "RELEASE SAVEPOINT corm_13", "RELEASE SAVEPOINT corm_14", "RELEASE SAVEPOINT corm_15",
+    "RELEASE SAVEPOINT corm_16",
+};
+
+static const char *set_text(uint32_t depth)
+{
+    return release_texts[depth] + strlen("RELEASE ");
+}
+
+int corm__trx_savepoint(struct corm_trx *trx, const char *file, int32_t line)
+{
+    int rc = corm__trx_check(trx);
+
+    if (rc < 0)
+        return rc;
+    if (trx->depth == CORM_SAVEPOINT_MAX) {
+        corm__fail(&trx->error, CORM_MISUSE, "savepoints nest %d deep at most", CORM_SAVEPOINT_MAX);
+        return corm__trx_doom(trx, file, line);
+    }
+    struct corm__statement set = corm__control(set_text(trx->depth));
+    set.file = file;
+    set.line = line;
+    rc = corm__trx_buffer(trx, &set);
+    if (rc < 0)
+        return rc;
+    trx->savepoints[trx->depth++] = (struct corm__savepoint){.at = trx->pending_count - 1};
+    return 0;
+}
+
+static int no_savepoint(struct corm_trx *trx)
+{
+    corm__fail(&trx->error, CORM_MISUSE, "there is no savepoint");
+    return corm__trx_doom(trx, NULL, 0);
+}
+
+/* What is buffered behind it is sent now: its errors belong to it. On a server the savepoint itself
+ * stays until another one takes its name, or the transaction ends; SQLite would stack them up. */
+int corm__trx_savepoint_release(struct corm_trx *trx)
+{
+    int rc = corm__trx_check(trx);
+
+    if (rc < 0)
+        return rc;
+    if (trx->depth == 0)
+        return no_savepoint(trx);
+    const struct corm__savepoint *last = &trx->savepoints[trx->depth - 1];
+    if (!last->sent && last->at + 1 == trx->pending_count) {
+        trx->pending_count--;
+    } else if (has_writes(trx)) {
+        if (trx->state == CORM__TRX_READY)
+            rc = open_trx(trx, NULL);
+        if (rc == 0)
+            rc = flush(trx);
+        if (rc < 0)
+            return trx->state == CORM__TRX_DOOMED ? rc : corm__trx_doom(trx, NULL, 0);
+    }
+    trx->depth--;
+    if (!trx->node->endpoint.driver->has_trips && trx->savepoints[trx->depth].sent) {
+        struct corm__statement release = corm__control(release_texts[trx->depth]);
+        return corm__trx_buffer(trx, &release);
+    }
+    return 0;
+}
+
+/* Whether a rollback to the last savepoint mends what has happened. */
+static bool is_mendable(const struct corm_trx *trx)
+{
+    int code = trx->error.code;
+
+    return (code > CORM_TRX_GONE || corm_is_user(code)) && trx->doomed_depth >= trx->depth &&
+           (trx->connection == NULL || !trx->connection->link->lost);
+}
+
+static int send_rollback_to(struct corm_trx *trx)
+{
+    char              text[64];
+    struct corm_error error = {0};
+
+    (void)snprintf(text, sizeof(text), "ROLLBACK TO %s", set_text(trx->depth - 1));
+    int rc = corm__connection_control(trx->connection, text, trx->attempt,
+                                      corm__deadline_in(CORM__COMMIT_GRACE_MS), &error);
+    if (rc < 0) { /* nothing is known of the transaction any more: it ends */
+        trx->error = error;
+        trx->connection->link->lost = true;
+        corm__trx_doom(trx, NULL, 0);
+        trx->doomed_depth = 0;
+    }
+    return rc;
+}
+
+int corm__trx_savepoint_rollback(struct corm_trx *trx, struct corm_error *lifted)
+{
+    if (trx->state == CORM__TRX_OVER)
+        return corm__trx_check(trx);
+    if (trx->state == CORM__TRX_DOOMED && (trx->depth == 0 || !is_mendable(trx)))
+        return trx->error.code;
+    if (trx->depth == 0)
+        return no_savepoint(trx);
+    const struct corm__savepoint *last = &trx->savepoints[trx->depth - 1];
+    if (last->sent) {
+        int rc = send_rollback_to(trx);
+        if (rc < 0)
+            return rc;
+        trx->pending_count = trx->pending_bytes = 0;
+    } else if (trx->pending_count > last->at) {
+        trx->pending_count = last->at;
+    }
+    corm__trx_forget_held(trx);
+    trx->depth--;
+    if (trx->state == CORM__TRX_DOOMED) {
+        *lifted = trx->error;
+        trx->error = (struct corm_error){0};
+        trx->state = trx->connection != NULL ? CORM__TRX_OPEN : CORM__TRX_READY;
+    }
+    return 0;
+}
+
+int corm__trx_nested(struct corm_trx *trx, corm_trx_function *function, void *arg,
+                     struct corm_error *error)
+{
+    uint32_t depth = trx->depth;
+    int      rc = corm__trx_savepoint(trx, NULL, 0);
+
+    if (rc < 0)
+        return rc;
+    trx->nested++;
+    int told = function(trx, arg);
+    trx->nested--;
+    if (trx->depth > depth + 1)
+        trx->depth = depth + 1; /* those that it has left behind go with its own */
+    if (told >= 0) {
+        rc = corm__trx_savepoint_release(trx);
+        if (rc == 0)
+            return told;
+    }
+    if (trx->state != CORM__TRX_DOOMED) {
+        if (told == CORM_LOCKED && trx->answer.code != 0)
+            *error = trx->answer;
+        else
+            corm__fail(error, told, "the function returned %d", told);
+    }
+    struct corm_error lifted = {0};
+    rc = corm__trx_savepoint_rollback(trx, &lifted);
+    if (rc < 0)
+        return rc;
+    if (lifted.code != 0)
+        *error = lifted;
+    return error->code;
 }
 
 /* ---- Functions that run again ---------------------------------------------------------- */

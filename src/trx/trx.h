@@ -17,6 +17,11 @@ enum corm__trx_state { CORM__TRX_READY, CORM__TRX_OPEN, CORM__TRX_DOOMED, CORM__
 
 struct corm__trx_store;
 
+struct corm__savepoint {
+    bool   sent; /* the server has it */
+    size_t at;   /* else: where SAVEPOINT stands among what is pending */
+};
+
 struct corm_trx {
     enum corm__trx_state     state;
     bool                     single;   /* one statement on a db, without BEGIN and COMMIT */
@@ -37,8 +42,12 @@ struct corm_trx {
     struct corm_error       *report; /* the caller's, or NULL */
     struct corm__statement   pending[CORM__PENDING_MAX];
     size_t                   pending_count, pending_bytes;
-    struct corm__map         held; /* keys of rows that were read FOR UPDATE and are still there */
-    struct corm_trx         *next; /* in the store */
+    struct corm__savepoint   savepoints[CORM_SAVEPOINT_MAX];
+    uint32_t                 depth; /* savepoints that are set */
+    uint32_t         doomed_depth;  /* in DOOMED: how many were set in front of the failure */
+    uint32_t         nested;        /* functions of nested transactions that are running */
+    struct corm__map held;          /* keys of rows that were read FOR UPDATE and are still there */
+    struct corm_trx *next;          /* in the store */
 };
 
 /* ---- Objects, kept for reuse ------------------------------------------------- */
@@ -70,6 +79,18 @@ void corm__trx_rollback(struct corm_trx *trx);
 
 /* Runs `function` until it commits, refuses, fails for good, or the deadline passes. */
 int corm__trx_transact(struct corm_trx *trx, corm_trx_function *function, void *arg);
+
+/* ---- Savepoints ---------------------------------------------------------------- */
+
+int corm__trx_savepoint(struct corm_trx *trx, const char *file, int32_t line);
+int corm__trx_savepoint_release(struct corm_trx *trx);
+
+/* Undoes what came after the last savepoint. If that lifts a doom, *lifted is its error. */
+int corm__trx_savepoint_rollback(struct corm_trx *trx, struct corm_error *lifted);
+
+/* Runs `function` behind a savepoint of its own; *error is set where that was rolled back. */
+int corm__trx_nested(struct corm_trx *trx, corm_trx_function *function, void *arg,
+                     struct corm_error *error);
 
 /* ---- Statements --------------------------------------------------------------- */
 
