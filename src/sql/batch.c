@@ -25,18 +25,23 @@ bool corm__is_counted(const struct corm__statement *statements, size_t count)
     return count_of(statements, count) >= 2;
 }
 
-/* After statement `i`: how many are done; NULL after the last that is counted, which is how it
- * rests. */
+/* In front of all: how many are done is a local variable, which the handler of an error keeps. */
+static void put_count(struct corm__buffer *b, size_t counted)
+{
+    if (counted >= 2)
+        corm__buffer_puts(b, "DECLARE `corm#at` INT DEFAULT 0; "
+                             "DECLARE EXIT HANDLER FOR SQLEXCEPTION "
+                             "BEGIN SET @corm_at = `corm#at`; RESIGNAL; END; ");
+}
+
+/* After statement `i`: one more is done. */
 static void put_mark(struct corm__buffer *b, size_t i, size_t counted)
 {
     char mark[48];
 
     if (counted < 2 || i >= counted)
         return;
-    if (i + 1 < counted)
-        (void)snprintf(mark, sizeof(mark), "SET @corm_at = %zu; ", i + 1);
-    else
-        (void)snprintf(mark, sizeof(mark), "SET @corm_at = NULL; ");
+    (void)snprintf(mark, sizeof(mark), "SET `corm#at` = %zu; ", i + 1);
     corm__buffer_puts(b, mark);
 }
 
@@ -48,6 +53,7 @@ int corm__make_compound(struct corm_arena *arena, const struct corm__statement *
 
     corm__buffer_init(&b, arena);
     corm__buffer_puts(&b, "BEGIN NOT ATOMIC ");
+    put_count(&b, counted);
     *compound = statements[count - 1];
     compound->once = false;
     compound->compound = true;

@@ -5,10 +5,10 @@
  *
  *     BEGIN NOT ATOMIC <statement>; <statement>; COMMIT; END
  *
- * With two or more in front of a COMMIT or a read it keeps count of them in the user variable @corm_at, so that after an
- * error corm can ask which one failed; it is NULL at rest. Behind an insert whose generated key is
- * asked for stands SELECT LAST_INSERT_ID(): one result set of one row for each of them, in order, in
- * front of the rows of the last statement. */
+ * With two or more in front of a COMMIT or a read it counts them in a local variable, which a handler
+ * puts into the user variable @corm_at when one fails, so that corm can ask then which one it was.
+ * Behind an insert whose generated key is asked for stands SELECT LAST_INSERT_ID(): one result set of
+ * one row for each of them, in order, in front of the rows of the last statement. */
 #ifndef CORM_SQL_BATCH_H
 #define CORM_SQL_BATCH_H
 
