@@ -1,17 +1,19 @@
 /* tests/support.c -- a database of its own for each test program. */
 #include "support.h"
 
+#include <errno.h>
+#include <ftw.h>
 #include <mysql.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-static bool  on_mariadb;
-static char  folder[] = "/tmp/corm-test-XXXXXX";
-static char  base_url[512], database[64];
-static char  url[1024];
+static bool on_mariadb;
+static char folder[] = "/tmp/corm-test-XXXXXX";
+static char base_url[512], database[64];
+static char url[1024];
 
 static void die(const char *what)
 {
@@ -61,9 +63,15 @@ void support_begin(int argc, char **argv)
         die(mysql_error(mysql));
     mysql_close(mysql);
     (void)snprintf(base_url, sizeof(base_url), "mariadb://%s:%s@127.0.0.1:%s/%s",
-                   environment("CORM_TEST_MARIADB_USER"),
-                   environment("CORM_TEST_MARIADB_PASSWORD"), environment("CORM_TEST_MARIADB_PORT"),
-                   database);
+                   environment("CORM_TEST_MARIADB_USER"), environment("CORM_TEST_MARIADB_PASSWORD"),
+                   environment("CORM_TEST_MARIADB_PORT"), database);
+}
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *place)
+{
+    (void)status, (void)type, (void)place;
+    (void)remove(path);
+    return 0;
 }
 
 void support_end(void)
@@ -77,17 +85,50 @@ void support_end(void)
         mysql_close(mysql);
         return;
     }
-    static const char *const endings[] = {"", "-wal", "-shm", "-journal"};
-    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-        (void)snprintf(text, sizeof(text), "%s/test.db%s", folder, endings[i]);
-        (void)unlink(text);
-    }
-    (void)rmdir(folder);
+    (void)nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 bool is_mariadb(void)
 {
     return on_mariadb;
+}
+
+int run_group(const struct CMUnitTest *both, size_t both_count, const struct CMUnitTest *sqlite,
+              size_t sqlite_count, const struct CMUnitTest *mariadb, size_t mariadb_count)
+{
+    const struct CMUnitTest *own = on_mariadb ? mariadb : sqlite;
+    size_t                   own_count = on_mariadb ? mariadb_count : sqlite_count;
+    struct CMUnitTest       *all = calloc(both_count + own_count + 1, sizeof(*all));
+
+    if (all == NULL)
+        die("no memory");
+    memcpy(all, both, both_count * sizeof(*all));
+    if (own_count > 0)
+        memcpy(all + both_count, own, own_count * sizeof(*all));
+    int failed = _cmocka_run_group_tests(on_mariadb ? "mariadb" : "sqlite", all,
+                                         both_count + own_count, NULL, NULL);
+    free(all);
+    return failed;
+}
+
+const char *test_folder(void)
+{
+    return folder;
+}
+
+const char *server_url(const char *user, const char *password, unsigned port, const char *name,
+                       const char *options)
+{
+    char own_port[16];
+
+    (void)snprintf(own_port, sizeof(own_port), "%u", port);
+    (void)snprintf(url, sizeof(url), "mariadb://%s:%s@127.0.0.1:%s/%s%s%s",
+                   user != NULL ? user : environment("CORM_TEST_MARIADB_USER"),
+                   password != NULL ? password : environment("CORM_TEST_MARIADB_PASSWORD"),
+                   port != 0 ? own_port : environment("CORM_TEST_MARIADB_PORT"),
+                   name != NULL ? name : database, options != NULL ? "?" : "",
+                   options != NULL ? options : "");
+    return url;
 }
 
 const char *test_url(const char *options)
@@ -101,8 +142,8 @@ struct corm_db *open_watched(const char *options, corm_event_function *hook, voi
 {
     struct corm_db   *db = NULL;
     struct corm_error error = {0};
-    int rc = corm_open(&db, test_url(options), .error = &error, .on_statement = hook,
-                       .on_statement_arg = arg);
+    int               rc = corm_open(&db, test_url(options), .error = &error, .on_statement = hook,
+                                     .on_statement_arg = arg);
 
     assert_ok(rc, &error);
     return db;
@@ -181,4 +222,72 @@ long long number_beside(const char *format, ...)
     long long number = run_text(format, args);
     va_end(args);
     return number;
+}
+
+/* ---- Numbers, time, threads ------------------------------------------------- */
+
+struct corm_counters stats_of(const struct corm_db *db)
+{
+    struct corm_counters counters;
+
+    corm_stats(db, &counters);
+    return counters;
+}
+
+int64_t now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void wait_until(bool (*holds)(void *arg), void *arg)
+{
+    int64_t end = now_ms() + 20000;
+
+    while (!holds(arg)) {
+        if (now_ms() >= end)
+            fail_msg("what was waited for did not happen");
+        struct timespec pause = {.tv_nsec = 2000000};
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+void open_gate(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->mutex);
+    gate->is_open = true;
+    pthread_cond_broadcast(&gate->opened);
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+bool pass_gate(struct gate *gate, uint32_t ms)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&gate->mutex);
+    while (!gate->is_open &&
+           pthread_cond_timedwait(&gate->opened, &gate->mutex, &until) != ETIMEDOUT)
+        continue;
+    bool is_open = gate->is_open;
+    pthread_mutex_unlock(&gate->mutex);
+    return is_open;
+}
+
+void run_threads(size_t count, void *(*work)(void *arg), void *args, size_t size)
+{
+    pthread_t threads[64];
+
+    assert_true(count <= COUNT(threads));
+    for (size_t i = 0; i < count; i++)
+        if (pthread_create(&threads[i], NULL, work, (char *)args + i * size) != 0)
+            die("no thread could be started");
+    for (size_t i = 0; i < count; i++)
+        (void)pthread_join(threads[i], NULL);
 }
