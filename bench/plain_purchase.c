@@ -711,20 +711,22 @@ static struct totals add_up(const struct buyer *buyers, int count, uint64_t star
 static void print_totals(const struct options *opt, const struct totals *t)
 {
     double      rate = t->seconds > 0 ? (t->bought + t->refused) / t->seconds : 0;
-    const char *format =
-        opt->json
-            ? "{\"how\":\"%s\",\"connections\":%d,\"purchases\":%d,\"products\":%d,\"bought\":%d,"
-              "\"refused\":%d,\"failed\":%d,\"seconds\":%.6f,\"purchases_per_second\":%.1f,"
-              "\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"invariant\":%s}\n"
-            : "how                   %s\nconnections           %d\npurchases             %d\n"
-              "products              %d\nbought                %d\nrefused               %d\n"
-              "failed                %d\nseconds               %.3f\n"
-              "purchases per second  %.1f\np50 ms                %.3f\n"
-              "p99 ms                %.3f\ninvariant holds       %s\n";
+    const char *invariant = t->invariant ? "true" : "false";
 
-    printf(format, opt->how->name, opt->connections, opt->purchases, opt->products, t->bought,
-           t->refused, t->failed, t->seconds, rate, t->p50_ms, t->p99_ms,
-           t->invariant ? "true" : "false");
+    if (opt->json)
+        printf("{\"how\":\"%s\",\"connections\":%d,\"purchases\":%d,\"products\":%d,\"bought\":%d,"
+               "\"refused\":%d,\"failed\":%d,\"seconds\":%.6f,\"purchases_per_second\":%.1f,"
+               "\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"invariant\":%s}\n",
+               opt->how->name, opt->connections, opt->purchases, opt->products, t->bought,
+               t->refused, t->failed, t->seconds, rate, t->p50_ms, t->p99_ms, invariant);
+    else
+        printf("how                   %s\nconnections           %d\npurchases             %d\n"
+               "products              %d\nbought                %d\nrefused               %d\n"
+               "failed                %d\nseconds               %.3f\n"
+               "purchases per second  %.1f\np50 ms                %.3f\n"
+               "p99 ms                %.3f\ninvariant holds       %s\n",
+               opt->how->name, opt->connections, opt->purchases, opt->products, t->bought,
+               t->refused, t->failed, t->seconds, rate, t->p50_ms, t->p99_ms, invariant);
 }
 
 static int race(const struct options *opt)

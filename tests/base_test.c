@@ -1,4 +1,4 @@
-/* base_test.c -- the layer base, and time and UTF-8 of the layer schema: arena, buffer, map, errors.
+/* base_test.c -- arena, buffer, map, clock and errors of the layer base; time and UTF-8 of schema.
  *
  * malloc(), calloc() and free() of everything that is linked in go through this file (the linker's
  * --wrap): it counts what is allocated, and lets memory run out when a test asks for that. */

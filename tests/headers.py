@@ -3,8 +3,8 @@
 
   headers.py INCLUDE_DIR [LIBRARY [--sanitize=WHAT]]   the tests, as TAP; those of the library only
                                                        where it is given
-  headers.py --exports LIBRARY                         print how the exports of a library differ from
-                                                       exports.txt; exit code 1 if they do
+  headers.py --exports LIBRARY                         print how the exports of a library differ
+                                                       from exports.txt; exit code 1 if they do
   headers.py --write-exports LIBRARY                   make exports.txt from a library
 
 A library that was built with sanitizers is only linked by compilers that are told so: gcc's.
@@ -96,7 +96,7 @@ order line 2
 """
 
 
-# ---- TAP -------------------------------------------------------------------------------------------
+# ---- TAP -----------------------------------------------------------------------------------------
 
 
 class Tap:
@@ -127,7 +127,7 @@ def run(command, text=None, **more):
     return done.returncode, done.stdout, done.stderr
 
 
-# ---- The headers -----------------------------------------------------------------------------------
+# ---- The headers ---------------------------------------------------------------------------------
 
 
 def public_headers(include_dir):
@@ -160,7 +160,7 @@ def test_everything(tap, include_dir):
     tap.point("corm.h brings all the others", ", ".join(sorted(missing)))
 
 
-# ---- The library -----------------------------------------------------------------------------------
+# ---- The library ---------------------------------------------------------------------------------
 
 
 def exports_of(library):
@@ -271,7 +271,7 @@ def test_cpp(tap, include_dir, library, sanitize):
                 )
 
 
-# ----------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def main(arguments):

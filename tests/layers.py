@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """layers.py SOURCE_ROOT - includes go one way.
 
-src/ is cut into layers, a folder each; a file includes from its own layer and from those above it in
-LAYERS, never from below. A public header counts as a file of the layer that keeps its promise
+src/ is cut into layers, a folder each; a file includes from its own layer and from those above it
+in LAYERS, never from below. A public header counts as a file of the layer that keeps its promise
 (PUBLIC). There is one exception: trx.h and db.h belong to api, but driver, pool and trx may include
 them for their plain types (an isolation level, an event, counters), so that these exist once.
 
-The command, the examples and the benches stand on the public headers alone. No file includes itself,
-on whatever way. The client libraries of the servers are known to the drivers alone.
+The command, the examples and the benches stand on the public headers alone. No file includes
+itself, on whatever way. The client libraries of the servers are known to the drivers alone.
 
 Prints TAP. Every rule is also tried on a tree that is made up and breaks it.
 """
@@ -36,7 +36,9 @@ CLIENTS = ["cli"]  # folders of src/ that are programs
 OUTSIDE = ["examples", "bench"]  # folders beside src/ that hold programs
 CLIENT_LIBRARIES = {"mysql.h", "mysqld_error.h", "errmsg.h", "ma_common.h", "sqlite3.h"}
 
-INCLUDE = re.compile(r'^[ \t]*#[ \t]*(?:include|import|include_next)[ \t]*(<[^>\n]+>|"[^"\n]+"|\S+)', re.M)
+INCLUDE = re.compile(
+    r'^[ \t]*#[ \t]*(?:include|import|include_next)[ \t]*(<[^>\n]+>|"[^"\n]+"|\S+)', re.MULTILINE
+)
 COMMENT = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.DOTALL)
 
 
@@ -54,7 +56,7 @@ def includes_of(text):
     return [match.group(1) for match in INCLUDE.finditer(without_comments(text))]
 
 
-# ---- The rules: each yields what breaks it, in a tree that is {path: text} --------------------------
+# ---- The rules: each yields what breaks it, in a tree that is {path: text} -----------------------
 
 
 def layer_of(path):
@@ -184,7 +186,7 @@ RULES = [
     no_cycles,
 ]
 
-# ---- Trees that are made up: what is added to a good one, and the rule that it breaks --------------
+# ---- Trees that are made up: what is added to a good one, and the rule that it breaks ------------
 
 GOOD = {
     "include/corm/version.h": "#include <stddef.h>",
@@ -215,7 +217,7 @@ BAD = [
     ("a layer below", one_way, {"src/base/x.c": '#include "sql/text.h"'}),
     ("a layer below, with blanks", one_way, {"src/base/x.c": '  #  include\t"sql/text.h"'}),
     ("a layer below, on a line of two", one_way, {"src/base/x.c": '#include \\\n "sql/text.h"'}),
-    ("a layer below, between comments", one_way, {"src/base/x.c": '/* */ #include "sql/text.h" //'}),
+    ("a layer below, in comments", one_way, {"src/base/x.c": '/**/ #include "sql/text.h" //'}),
     ("the layer next below", one_way, {"src/sql/x.c": '#include "driver/driver.h"'}),
     ("a public header of a layer below", one_way, {"src/base/x.c": "#include <corm/condition.h>"}),
     ("corm.h in a layer", one_way, {"src/trx/x.c": "#include <corm/corm.h>"}),
@@ -261,7 +263,7 @@ def self_tests():
         yield f"{name} is seen", "" if seen else f"{broken.__name__} does not see it: {files}"
 
 
-# ----------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def read_tree(root):

@@ -259,6 +259,106 @@ static void options_of_its_own_are_refused_for_a_nested_transaction(void **state
     corm_end(trx);
 }
 
+static int meddles(struct corm_trx *trx, void *arg)
+{
+    int *rcs = arg;
+
+    rcs[0] = corm_savepoint_rollback(trx);
+    return 0;
+}
+
+static void nested_function_cannot_undo_a_savepoint_that_is_not_its_own(void **state)
+{
+    struct corm_trx  *trx = NULL;
+    struct corm_error e = {0};
+    int               rcs[1] = {0};
+
+    (void)state;
+    assert_ok(corm_begin(db, &trx), &e);
+    assert_rows(insert(trx, 1, "one"), 1, &e);
+    assert_ok(corm_savepoint(trx), &e);
+    assert_rows(insert(trx, 3, "three"), 1, &e);
+    assert_int_equal(corm_transact(trx, meddles, rcs), CORM_MISUSE);
+    assert_int_equal(rcs[0], CORM_MISUSE);
+    assert_rows(corm_count(trx, item), 2, &e);
+    assert_ok(corm_commit(trx), &e);
+    corm_end(trx);
+    assert_int_equal(rows(), 2);
+}
+
+static int insert_and_read(struct corm_trx *trx, void *arg)
+{
+    struct item row = {0};
+    int32_t     id = *(int32_t *)arg;
+
+    if (insert(trx, id, id == 1 ? "one" : "two") < 0)
+        return -1;
+    int rc = corm_first(trx, item, &row, .where = corm_eq(item.id, id));
+    return rc < 0 ? rc : row.id;
+}
+
+static int inserts_and_reads(struct corm_trx *trx, void *arg)
+{
+    return corm_transact(trx, insert_and_read, arg);
+}
+
+/* On one connection: what was bound for the first result must not be used for the second. */
+static void same_batch_twice_reads_what_is_there(void **state)
+{
+    struct corm_error e = {0};
+
+    (void)state;
+    for (int32_t id = 1; id <= 2; id++)
+        assert_rows(corm_transact(db, inserts_and_reads, &id, .error = &e), id, &e);
+}
+
+#define OTHER(X) X(id, int, .pk = 1)
+CORM_MODEL(other, OTHER);
+CORM_DEFINE(other, OTHER);
+
+/* A trigger on the one table removes the row of the other that is held: its update must count none. */
+static void row_is_held_no_longer_when_another_table_is_written(void **state)
+{
+    struct corm_trx  *trx = NULL;
+    struct item       row;
+    struct corm_error e = {0};
+
+    (void)state;
+    new_table(db, other);
+    beside("INSERT INTO item (id, name, stock) VALUES (1, 'one', 0)");
+    beside(is_mariadb() ? "CREATE TRIGGER gone AFTER INSERT ON other FOR EACH ROW "
+                          "DELETE FROM item WHERE id = NEW.id"
+                        : "CREATE TRIGGER gone AFTER INSERT ON other BEGIN "
+                          "DELETE FROM item WHERE id = NEW.id; END");
+    assert_ok(corm_begin(db, &trx), &e);
+    assert_rows(corm_first(trx, item, &row, .where = corm_eq(item.id, 1), .lock = CORM_FOR_UPDATE),
+                1, &e);
+    assert_rows(corm_insert_row(trx, other, &(struct other){.id = 1}), 1, &e);
+    assert_rows(corm_update(trx, item, corm_eq(item.id, 1), corm_set(item.stock, 5)), 0, &e);
+    corm_end(trx);
+    assert_ok(corm_drop_table(db, other, .error = &e), &e);
+}
+
+static void outer_savepoint_mends_what_failed_in_front_of_an_inner_one(void **state)
+{
+    struct corm_trx  *trx = NULL;
+    struct corm_error e = {0};
+
+    (void)state;
+    assert_ok(corm_begin(db, &trx), &e);
+    assert_rows(insert(trx, 1, "one"), 1, &e);
+    assert_ok(corm_savepoint(trx), &e);
+    assert_rows(insert(trx, 2, "one"), 1, &e);
+    assert_ok(corm_savepoint(trx), &e);
+    assert_rows(insert(trx, 3, "three"), 1, &e);
+    assert_int_equal(corm_count(trx, item), CORM_DUPLICATE);
+    assert_int_equal(corm_savepoint_rollback(trx), CORM_DUPLICATE);
+    assert_ok(corm_savepoint_rollback(trx), &e);
+    assert_ok(corm_commit(trx), &e);
+    corm_end(trx);
+    assert_int_equal(rows(), 1);
+}
+
 /* ---- The long form ----------------------------------------------------------------------- */
 
 static void rollback_to_a_savepoint_undoes_what_came_after_it(void **state)
@@ -497,6 +597,10 @@ int main(int argc, char **argv)
         T(commit_in_a_nested_function_is_refused),
         T(savepoints_that_a_nested_function_leaves_behind_go_with_it),
         T(options_of_its_own_are_refused_for_a_nested_transaction),
+        T(nested_function_cannot_undo_a_savepoint_that_is_not_its_own),
+        T(same_batch_twice_reads_what_is_there),
+        T(row_is_held_no_longer_when_another_table_is_written),
+        T(outer_savepoint_mends_what_failed_in_front_of_an_inner_one),
         T(rollback_to_a_savepoint_undoes_what_came_after_it),
         T(rollback_to_a_savepoint_lifts_a_doom_that_came_after_it),
         T(release_keeps_what_came_after_it_and_tells_its_errors),

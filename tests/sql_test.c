@@ -5,8 +5,8 @@
  * "int 7, text 'x', real 1.5, null". SAYS_EACH() takes three texts. What SQLite gets is also
  * prepared by SQLite, with tables that were made by corm's own DDL. No server is needed.
  *
- * malloc() and calloc() of all that is linked in go through this file (the linker's --wrap), so that
- * memory can run out. */
+ * malloc() and calloc() of all that is linked in go through this file (the linker's --wrap), so
+ * that memory can run out. */
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "schema/ddl.h"
@@ -935,6 +935,17 @@ static void an_update_assigns_in_order(void **state)
          "text 'x', null, text '1970-01-01 00:00:00.000000', real 0.5, int 0");
 }
 
+/* What becomes of a bool by a sum or a number nobody knows before. */
+static void a_bool_is_set_to_a_bool_and_no_number(void **state)
+{
+    (void)state;
+    SAYS(corm_update(&of, item, corm_everything(), corm_set(item.ok, item.ok), .error = &error),
+         "UPDATE `item` SET `ok` = `ok`", "");
+    REFUSED_SET(corm_add(item.ok, 1), CORM_MISUSE, "column ok is a bool");
+    REFUSED_SET(corm_set(item.ok, item.stock), CORM_MISUSE, "column ok is a bool");
+    REFUSED_SET(corm_set(item.ok, maybe.y), CORM_MISUSE, "is none of table item");
+}
+
 /* What is added need not fit into the column: the sum must, and only the server knows that. */
 static void any_number_may_be_added(void **state)
 {
@@ -1196,10 +1207,13 @@ static void the_first_word_is_found(void **state)
         {"UPDATE`t`", "UPDATE"},
         {"ABCDEFGHIJKLMNO", "ABCDEFGHIJKLMNO"},
         {"ABCDEFGHIJKLMNOP", ""},
-        {"/*!40000 COMMIT */", "COMMIT"},
-        {"/*M! COMMIT */", "COMMIT"},
-        {"/*!COMMIT*/ SELECT", "COMMIT"},
-        {"/*M!COMMIT*/ SELECT", "COMMIT"},
+        {"/*!40000 COMMIT */", "/*!"},
+        {"/*M! COMMIT */", "/*!"},
+        {"/*!COMMIT*/ SELECT", "/*!"},
+        {"/*M!COMMIT*/ SELECT", "/*!"},
+        {"/* */ /*!COMMIT*/", "/*!"},
+        {" ; -- x\n ;;SELECT", "SELECT"},
+        {";;", ""},
     };
     char word[16];
 
@@ -1496,7 +1510,7 @@ static void the_first_member_keeps_its_own_and(void **state)
     corm_arena_free(own);
 }
 
-/* Adds conditions whose members are gone when it returns, and whose texts and lists are written over. */
+/* Adds conditions whose members are gone when it returns, their texts and lists written over. */
 __attribute__((noinline)) static void add_what_is_gone(struct corm_where *w)
 {
     static char        name[16] = "name", part[16] = "part", one[16] = "one", two[16] = "two";
@@ -2231,6 +2245,7 @@ int main(void)
         cmocka_unit_test(an_insert_takes_values_only),
         cmocka_unit_test(a_write_of_nothing_is_refused),
         cmocka_unit_test(an_update_assigns_in_order),
+        cmocka_unit_test(a_bool_is_set_to_a_bool_and_no_number),
         cmocka_unit_test(any_number_may_be_added),
         cmocka_unit_test(an_update_reads_columns),
         cmocka_unit_test(what_is_set_cannot_be_read_behind_it_on_mysql),

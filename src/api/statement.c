@@ -10,7 +10,6 @@
 #include "schema/row.h"
 #include "sql/key.h"
 
-#include <assert.h>
 #include <limits.h>
 #include <string.h>
 
@@ -32,7 +31,8 @@ struct call {
 
 static int open_single(struct call *call, struct corm_db *db)
 {
-    assert(db != NULL);
+    if (db == NULL)
+        return corm__fail(call->error, CORM_MISUSE, "the db is NULL: did corm_open() fail?");
     call->trx = corm__trx_take(db->store);
     if (call->trx == NULL)
         return corm__fail_memory(call->error, "a statement");
@@ -82,6 +82,8 @@ static int64_t end_call(struct call *call, int64_t rc)
 
     if (rc < 0 && trx != NULL && call->error->code != 0 && trx->state != CORM__TRX_OVER && !doomed)
         corm__trx_doom(trx, call->file, call->line);
+    if (rc < 0 && trx == NULL)
+        corm__error_place(call->error, call->file, call->line);
     if (rc < 0 && call->caller != NULL)
         *call->caller = trx == NULL ? *call->error : *corm__trx_error_of(trx, (int)rc);
     if (trx != NULL && call->own_trx) {
@@ -296,13 +298,17 @@ static int check_write(struct call *call, const struct corm_write *write, bool i
 }
 
 /* Buffers, sends or hands out a statement whose count is 1 where it is `known`. */
-static int64_t deliver(struct call *call, const struct corm__statement *statement, bool known,
-                       bool later)
+static int64_t deliver(struct call *call, const struct corm_table *table,
+                       const struct corm__statement *statement, bool known, bool later)
 {
     if (call->sql_of != NULL)
         return hand_out(call->sql_of, statement);
-    if (!known && !later)
+    if (!known && !later) {
+        if (!call->trx->single)
+            corm__trx_note_write(call->trx, table);
         return corm__trx_send(call->trx, statement, NULL);
+    }
+    corm__trx_note_write(call->trx, table);
     int rc = corm__trx_buffer(call->trx, statement);
     return rc < 0 ? rc : !later;
 }
@@ -323,7 +329,7 @@ int corm_insert_(struct corm_on on, const struct corm_table *table,
         rc = corm__make_insert(call.dialect, call.arena, known, table, write, &statement,
                                call.error);
     if (rc == 0)
-        rc = deliver(&call, &statement, known, write->later);
+        rc = deliver(&call, table, &statement, known, write->later);
     return (int)end_call(&call, rows_as_int(rc));
 }
 
@@ -372,7 +378,7 @@ int corm_update_(struct corm_on on, const struct corm_table *table,
     }
     if (rc == 0) {
         forget_held(&call, held);
-        rc = deliver(&call, &statement, held, write->later);
+        rc = deliver(&call, table, &statement, held, write->later);
     }
     return (int)end_call(&call, rows_as_int(rc));
 }
@@ -396,7 +402,7 @@ int corm_delete_(struct corm_on on, const struct corm_table *table,
     }
     if (rc == 0) {
         forget_held(&call, false);
-        rc = deliver(&call, &statement, held, write->later);
+        rc = deliver(&call, table, &statement, held, write->later);
     }
     return (int)end_call(&call, rows_as_int(rc));
 }
@@ -539,21 +545,28 @@ static bool is_one_of(const char *word, const char *const *words)
     return false;
 }
 
+/* Whether it may leave something in the session: a user lock, a user variable. Too often is harmless:
+ * the connection is closed then. */
+static bool touches_session(const char *text)
+{
+    return strcasestr(text, "GET_LOCK") != NULL || strchr(text, '@') != NULL;
+}
+
 /* What the text may begin with. `*plain`: it leaves nothing behind in the session. */
 static int check_text(struct call *call, const char *text, bool *plain)
 {
     static const char *const data[] = {"SELECT", "WITH",    "INSERT", "UPDATE",
                                        "DELETE", "REPLACE", NULL};
     static const char *const ends[] = {"BEGIN",   "START", "COMMIT", "ROLLBACK", "SAVEPOINT",
-                                       "RELEASE", "END",   "XA",     NULL};
+                                       "RELEASE", "END",   "XA",     "/*!",      NULL};
     char                     word[16];
 
     corm__first_word(text, word);
-    *plain = is_one_of(word, data);
+    *plain = is_one_of(word, data) && !touches_session(text);
     if (is_one_of(word, ends))
-        return misuse(call, "corm_sql() with a text that begins or ends a transaction: use "
+        return misuse(call, "corm_sql() with a text that begins or ends a transaction, or may: use "
                             "corm_begin(), corm_commit() and corm_rollback()");
-    if (call->trx != NULL && call->trx->function && !*plain)
+    if (call->trx != NULL && call->trx->function && !is_one_of(word, data))
         return misuse(call,
                       "corm_sql() in a function of corm_transact() takes SELECT, WITH, INSERT, "
                       "UPDATE, DELETE and REPLACE only");
@@ -572,8 +585,11 @@ int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct corm_sql_a
     bool                   plain = true;
     char                   word[16];
 
+    if (args->text == NULL)
+        return (int)end_call(&call, refuse(&call, "corm_sql() without a text"));
     corm__first_word(args->text, word);
-    call.writes = strcmp(word, "SELECT") != 0;
+    bool writes = strcmp(word, "SELECT") != 0;
+    call.writes = writes && on.trx == NULL; /* in a transaction the server knows better */
     int64_t rc = open_call(&call, on);
     if (rc == 0)
         rc = check_text(&call, args->text, &plain);
@@ -586,7 +602,7 @@ int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct corm_sql_a
     } else if (rc == 0) {
         if (rows != NULL)
             *rows = (struct corm_rows){0};
-        forget_held(&call, !call.writes);
+        forget_held(&call, !writes);
         bool begun = call.trx->begun;
         rc = corm__trx_send(call.trx, &statement, &sink.base);
         if (rc < 0 && !plain && begun)

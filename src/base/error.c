@@ -133,3 +133,16 @@ void corm__error_prefix(struct corm_error *error, const char *where)
     memcpy(error->message + used, message, sizeof(message) - used);
     corm__cut_utf8(error->message, sizeof(error->message));
 }
+
+void corm__error_place(struct corm_error *error, const char *file, int32_t line)
+{
+    char where[160];
+
+    if (error->file != NULL || file == NULL)
+        return;
+    const char *name = strrchr(file, '/');
+    error->file = file;
+    error->line = line;
+    (void)snprintf(where, sizeof(where), "%.120s:%d", name != NULL ? name + 1 : file, line);
+    corm__error_prefix(error, where);
+}

@@ -39,6 +39,9 @@ static inline int corm__negative(int code)
 /* Puts "<where>: " in front of a message; `where` is a short text, such as "insert into `order`". */
 void corm__error_prefix(struct corm_error *error, const char *where);
 
+/* Names the place of a call, in the fields and in front of the message; not where one is named. */
+void corm__error_place(struct corm_error *error, const char *file, int32_t line);
+
 /* Cuts text that is too long at the end of a UTF-8 character. `size` is with its NUL. */
 void corm__cut_utf8(char *text, size_t size);
 

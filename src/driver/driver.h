@@ -40,10 +40,12 @@ struct corm__link {
     const struct corm__driver *driver;
     enum corm_dialect          dialect;
     struct corm__mode          mode;
-    bool                       in_trx;     /* after the last answer that was no error */
-    bool                       lost;       /* cannot be used any more */
-    bool                       holds_data; /* of a database in memory: is never closed */
-    bool     rollback_on_timeout;          /* a lock that is not had ends the transaction */
+    bool                       in_trx; /* after the last answer that was no error */
+    bool                       lost;   /* cannot be used any more */
+    bool                       sent; /* since it was cleared: a statement, beyond being prepared */
+    bool                       autocommits; /* although it is in a mode for transactions */
+    bool                       holds_data;  /* of a database in memory: is never closed */
+    bool     rollback_on_timeout;           /* a lock that is not had ends the transaction */
     uint64_t round_trips;
 };
 

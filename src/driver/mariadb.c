@@ -34,6 +34,7 @@ struct mariadb_link {
     char              server_isolation[32];   /* as "REPEATABLE-READ" */
     bool              has_snapshot_isolation; /* innodb_snapshot_isolation, from 10.6.18 */
     size_t            packet_max;             /* the largest that the server takes */
+    bool              is_open; /* and was set up: what is refused now is a statement */
     bool              timed_out;
 };
 
@@ -158,7 +159,7 @@ static int run_stmt_next_result(struct mariadb_link *link, MYSQL_STMT *statement
 static int fail(struct mariadb_link *link, unsigned int server_code, const char *sqlstate,
                 const char *message, struct corm_error *error)
 {
-    int  code = corm__mariadb_code(server_code);
+    int  code = corm__mariadb_code(server_code, link->is_open);
     char text[CORM_MESSAGE_MAX / 2];
 
     link->base.lost = link->base.lost || corm__mariadb_lost(server_code);
@@ -191,6 +192,7 @@ static void note_state(struct mariadb_link *link)
 
     (void)mariadb_get_infov(link->mysql, MARIADB_CONNECTION_SERVER_STATUS, &status);
     link->base.in_trx = (status & SERVER_STATUS_IN_TRANS) != 0;
+    link->base.autocommits = link->base.mode.trx && (status & SERVER_STATUS_AUTOCOMMIT) != 0;
 }
 
 /* ---- Texts without binds --------------------------------------------------- */
@@ -199,6 +201,7 @@ static int query(struct mariadb_link *link, const char *text, int64_t deadline,
                  struct corm_error *error)
 {
     link->base.round_trips++;
+    link->base.sent = true;
     if (run_query(link, text, strlen(text), deadline) != 0)
         return fail_query(link, error);
     note_state(link);
@@ -389,6 +392,7 @@ static int link_connect(const struct corm__endpoint *endpoint, bool for_writing,
         name_server(endpoint, error);
         return rc;
     }
+    link->is_open = true;
     *out = &link->base;
     return 0;
 }
@@ -449,7 +453,8 @@ static bool link_may_have_committed(const struct corm__link *base, const struct 
 {
     enum { CUT_OFF = 1180 }; /* Galera: the node was cut off while it replicated */
 
-    return base->lost || error->code == CORM_INTERRUPTED || error->server_code == CUT_OFF;
+    return base->sent &&
+           (base->lost || error->code == CORM_INTERRUPTED || error->server_code == CUT_OFF);
 }
 
 /* ---- Prepared statements ---------------------------------------------------- */
@@ -828,6 +833,7 @@ static int link_execute(struct corm__link *base, struct corm__prepared *p,
     if (statement->compound)
         p->bound = NULL; /* the library forgets what was bound when there are several results */
     base->round_trips++;
+    base->sent = true;
     if (run_execute(link, p->statement, deadline) != 0)
         return fail_statement(link, p->statement, error);
     do {

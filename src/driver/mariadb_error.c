@@ -87,19 +87,28 @@ static const struct code codes[] = {
     {2008, CORM_NO_MEMORY},
 };
 
-int corm__mariadb_code(unsigned int server_code)
-{
-    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-        if (codes[i].server_code == server_code)
-            return codes[i].code;
-    return CORM_SERVER_ERROR;
-}
-
 bool corm__mariadb_lost(unsigned int server_code)
 {
-    int code = corm__mariadb_code(server_code);
+    static const unsigned int lost[] = {1053, 1153, 1156, 1158, 1159, 1160, 1161, 1927, 4031};
 
-    return code <= CORM_CONNECTION_GONE && code > CORM__STALE_STATEMENT;
+    for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++)
+        if (lost[i] == server_code)
+            return true;
+    return server_code == 2006 || server_code == 2013 || server_code == 2014 ||
+           server_code == 2027 || server_code == 2055;
+}
+
+int corm__mariadb_code(unsigned int server_code, bool is_open)
+{
+    int code = CORM_SERVER_ERROR;
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        if (codes[i].server_code == server_code)
+            code = codes[i].code;
+    if (!is_open || corm__mariadb_lost(server_code) || code > CORM_CONNECTION_GONE ||
+        code == CORM__STALE_STATEMENT)
+        return code;
+    return code == CORM_ACCESS_DENIED ? CORM_DENIED : CORM_SERVER_ERROR;
 }
 
 /* Messages that show names of tables, columns and keys, but no value of a row. */

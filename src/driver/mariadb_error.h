@@ -4,8 +4,9 @@
 
 #include "base/error.h"
 
-/* corm's code for an errno of the server or the client library. */
-int corm__mariadb_code(unsigned int server_code);
+/* corm's code for an errno of the server or the client library. On a link that is open, what refuses
+ * a connection elsewhere refuses a statement only. */
+int corm__mariadb_code(unsigned int server_code, bool is_open);
 
 /* Whether the link is gone after it. */
 bool corm__mariadb_lost(unsigned int server_code);

@@ -230,6 +230,8 @@ static int run_one(struct corm__connection *c, const struct corm__statement *sta
             rc = c->link->driver->execute(c->link, prepared, statement, run->sink, run->deadline,
                                           &run->result, error);
             c->link->driver->finalize(c->link, prepared);
+            if (rc == CORM__STALE_STATEMENT)
+                rc = error->code = CORM_CONFLICT;
         }
     } else {
         rc = execute_cached(c, statement, run, error);
@@ -337,6 +339,7 @@ int corm__connection_run(struct corm__connection *c, struct corm__run *run,
 {
     atomic_fetch_add_explicit(&c->watch->statements, run->count, memory_order_relaxed);
     run->failed = 0;
+    c->link->sent = false;
     if (run->count > 1 && corm__has_compound(c->link->dialect))
         return run_compound(c, run, error);
     return run_each(c, run, error);

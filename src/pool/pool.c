@@ -232,9 +232,21 @@ int corm__pool_acquire(struct corm__pool *pool, const struct corm__mode *mode, i
                       pool->max);
 }
 
+/* Of a connection that must not be closed: whatever has happened, it is outside a transaction. */
+static void make_clean(struct corm__connection *c)
+{
+    struct corm_error ignored = {0};
+
+    if (c->link->in_trx)
+        (void)c->link->driver->control(c->link, "ROLLBACK", corm__deadline_in(1000), &ignored);
+    c->link->lost = c->dirty = false;
+}
+
 void corm__pool_release(struct corm__pool *pool, struct corm__connection *c)
 {
-    bool keep = c->link->holds_data || (!c->link->lost && !c->dirty);
+    if (c->link->holds_data)
+        make_clean(c);
+    bool keep = !c->link->lost && !c->dirty;
 
     if (!keep)
         corm__connection_close(c);

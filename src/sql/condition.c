@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-enum { DEPTH_MAX = 64 };
+/* A list is bound value by value; what no server takes in one statement is refused. */
+enum { DEPTH_MAX = 64, LIST_MAX = 32000 };
 
 static void put_at(struct corm__writer *w, const struct corm_expr *expr, int depth);
 
@@ -193,7 +194,7 @@ struct corm_where {
 
 struct corm_where *corm_where_new(struct corm_arena *arena)
 {
-    struct corm_where *where = corm_arena_alloc(arena, sizeof(*where));
+    struct corm_where *where = arena != NULL ? corm_arena_alloc(arena, sizeof(*where)) : NULL;
 
     if (where != NULL)
         *where = (struct corm_where){.arena = arena};
@@ -212,7 +213,10 @@ static bool copy_value(struct corm_arena *arena, struct corm_value *value)
 
 static bool copy_list(struct corm_arena *arena, struct corm_expr *expr)
 {
-    size_t             n = list_count(expr);
+    size_t n = list_count(expr);
+
+    if (n > LIST_MAX) /* stays as it is: it is refused when it is put */
+        return true;
     struct corm_value *copy = corm_arena_alloc(arena, (n + 1) * sizeof(*copy));
 
     if (copy == NULL)

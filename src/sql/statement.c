@@ -452,29 +452,21 @@ struct corm__statement corm__control(const char *text)
     return (struct corm__statement){.verb = CORM__CONTROL, .text = text, .size = strlen(text)};
 }
 
-/* Behind the opening of a comment that MariaDB and MySQL run ("/" "*!50000 COMMIT" ...), else NULL. */
-static const char *open_executable(const char *p)
+/* A comment that MariaDB and MySQL may run, or not, by its version. */
+static bool is_executable(const char *p)
 {
-    if (strncmp(p, "/*!", 3) == 0)
-        p += 3;
-    else if (strncmp(p, "/*M!", 4) == 0)
-        p += 4;
-    else
-        return NULL;
-    return p + strspn(p, "0123456789");
+    return strncmp(p, "/*!", 3) == 0 || strncmp(p, "/*M!", 4) == 0;
 }
 
 /* Passes over white space, parentheses, empty statements and comments. */
 static const char *skip_space(const char *p)
 {
     for (;;) {
-        const char *start = p, *inside;
+        const char *start = p;
         p += strspn(p, " \t\r\n\f\v(;");
         if (p[0] == '#' || (p[0] == '-' && p[1] == '-')) {
             p += strcspn(p, "\n");
-        } else if ((inside = open_executable(p)) != NULL) {
-            p = inside;
-        } else if (p[0] == '/' && p[1] == '*') {
+        } else if (p[0] == '/' && p[1] == '*' && !is_executable(p)) {
             const char *end = strstr(p + 2, "*/");
             p = end != NULL ? end + 2 : p + strlen(p);
         }
@@ -488,6 +480,8 @@ void corm__first_word(const char *text, char word[static 16])
     const char *p = skip_space(text);
     size_t      n = 0;
 
+    if (is_executable(p))
+        word[n++] = '/', word[n++] = '*', word[n++] = '!';
     for (; n < 15 && ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z')); p++)
         word[n++] = (char)(*p >= 'a' ? *p - 'a' + 'A' : *p);
     if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z'))

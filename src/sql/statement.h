@@ -73,7 +73,8 @@ struct corm__statement corm__control(const char *text);
 size_t corm__rows_per_insert(enum corm_dialect dialect, const struct corm_table *table);
 
 /* The keyword that a text begins with, in capitals, comments passed over: "SELECT". "" where there
- * is none or it is longer than 15 letters. */
+ * is none or it is longer than 15 letters. A comment that the server may run counts as a word: its
+ * opening of three characters. */
 void corm__first_word(const char *text, char word[static 16]);
 
 #endif

@@ -37,6 +37,7 @@
 #include "sql/key.h"
 #include "trx/retry.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,8 +172,10 @@ void corm__trx_ready(struct corm_trx *trx)
     trx->pending_count = trx->pending_bytes = 0;
     trx->error = (struct corm_error){0};
     trx->answer = (struct corm_error){0};
-    trx->begun = false;
-    trx->depth = trx->doomed_depth = trx->nested = 0;
+    trx->begun = trx->wrote = false;
+    trx->written = trx->written_last = trx->written_other = 0;
+    trx->written_table = NULL;
+    trx->floor = trx->depth = trx->doomed_depth = trx->nested = 0;
     trx->attempt++;
     trx->state = CORM__TRX_READY;
 }
@@ -211,15 +214,7 @@ static bool is_in_front(const struct corm_trx *trx, uint32_t savepoint)
 
 int corm__trx_doom(struct corm_trx *trx, const char *file, int32_t line)
 {
-    char where[160];
-
-    if (trx->error.file == NULL && file != NULL) {
-        const char *name = strrchr(file, '/');
-        trx->error.file = file;
-        trx->error.line = line;
-        (void)snprintf(where, sizeof(where), "%.120s:%d", name != NULL ? name + 1 : file, line);
-        corm__error_prefix(&trx->error, where);
-    }
+    corm__error_place(&trx->error, file, line);
     trx->error.attempts = trx->attempt;
     trx->state = CORM__TRX_DOOMED;
     trx->doomed_depth = 0;
@@ -287,7 +282,9 @@ static bool is_answer(struct corm_trx *trx, const struct corm__statement *statem
 
     if (statement == NULL || !statement->bounded_wait)
         return false;
-    if (code != CORM_LOCKED && code != CORM_LOCK_TIMEOUT && !(at_begin && code == CORM_TIMEOUT) &&
+    bool waited_for_file = at_begin && trx->node->endpoint.driver->locks_file;
+    if (code != CORM_LOCKED && code != CORM_LOCK_TIMEOUT &&
+        !(waited_for_file && code == CORM_TIMEOUT) &&
         trx->error.server_code != STATEMENT_TIME_LIMIT)
         return false;
     struct corm_error locked = {0};
@@ -326,7 +323,7 @@ static void judge_commit(struct corm_trx *trx)
     struct corm__link *link = trx->connection->link;
     struct corm_error  unknown = {0};
 
-    if (!link->driver->may_have_committed(link, &trx->error))
+    if (!trx->wrote || !link->driver->may_have_committed(link, &trx->error))
         return;
     corm__fail_server(&unknown, CORM_UNKNOWN, trx->error.server_code, trx->error.sqlstate,
                       "no answer to COMMIT came (%s)", corm_code_name(trx->error.code));
@@ -358,6 +355,9 @@ static int run(struct corm_trx *trx, const struct corm__statement *statements, s
         return fail_deadline(trx);
     if (commits)
         run.deadline += (int64_t)CORM__COMMIT_GRACE_MS * 1000000;
+    for (size_t i = 0; i < n; i++)
+        trx->wrote = trx->wrote || (statements[i].verb != CORM__READ &&
+                                    (statements[i].verb != CORM__CONTROL || trx->single));
     int rc = corm__connection_run(trx->connection, &run, &trx->error);
     if (statements == trx->pending)
         note_savepoints(trx, rc < 0 ? run.failed : n);
@@ -374,7 +374,7 @@ static int run(struct corm_trx *trx, const struct corm__statement *statements, s
         return 0;
     bool was = trx->begun;
     trx->begun = trx->connection->link->in_trx;
-    return was && !trx->begun ? lose(trx) : 0;
+    return (was && !trx->begun) || trx->connection->link->autocommits ? lose(trx) : 0;
 }
 
 static int flush(struct corm_trx *trx)
@@ -458,23 +458,42 @@ int corm__trx_buffer(struct corm_trx *trx, const struct corm__statement *stateme
 
 struct held {
     struct corm__map_entry entry;
+    uint64_t               since; /* trx->written when it was read */
 };
 
 void corm__trx_hold(struct corm_trx *trx, const struct corm_table *table, const void *row)
 {
     struct corm__key key = corm__key_of_row(trx->arena, table, row);
-    struct held     *held;
+    struct held     *held = NULL;
 
-    if (key.bytes == NULL || corm__trx_holds(trx, key.bytes, key.size))
+    if (key.bytes == NULL)
         return;
-    held = corm_arena_alloc(trx->arena, sizeof(*held));
-    if (held != NULL) /* a row that is not known to be held is only a trip more */
-        (void)corm__map_add(&trx->held, &held->entry, key.bytes, key.size);
+    held = (struct held *)(void *)corm__map_find(&trx->held, key.bytes, key.size);
+    if (held == NULL) {
+        held = corm_arena_alloc(trx->arena, sizeof(*held));
+        if (held == NULL || !corm__map_add(&trx->held, &held->entry, key.bytes, key.size))
+            return; /* a row that is not known to be held is only a trip more */
+    }
+    held->since = trx->written;
 }
 
+/* Held, and no table but its own was written since. A key begins with its table's name. */
 bool corm__trx_holds(const struct corm_trx *trx, const void *key, size_t size)
 {
-    return corm__map_find(&trx->held, key, size) != NULL;
+    const struct held *held = (struct held *)(void *)corm__map_find(&trx->held, key, size);
+
+    if (held == NULL)
+        return false;
+    bool own = trx->written_table != NULL && strcmp(key, trx->written_table) == 0;
+    return held->since >= (own ? trx->written_other : trx->written_last);
+}
+
+void corm__trx_note_write(struct corm_trx *trx, const struct corm_table *table)
+{
+    if (trx->written_table == NULL || strcmp(trx->written_table, table->name) != 0)
+        trx->written_other = trx->written_last;
+    trx->written_table = table->name;
+    trx->written_last = ++trx->written;
 }
 
 void corm__trx_forget_held(struct corm_trx *trx)
@@ -488,7 +507,9 @@ void corm__trx_rollback(struct corm_trx *trx)
 {
     struct corm_error ignored = {0};
 
-    if (trx->connection != NULL && !trx->single && !trx->connection->link->lost) {
+    const struct corm__link *link = trx->connection != NULL ? trx->connection->link : NULL;
+
+    if (link != NULL && !trx->single && (!link->lost || link->holds_data)) {
         /* Also after errors by which the server has rolled back: not all versions do. The deadline
          * may have passed, and the connection is worth a second more. */
         (void)corm__connection_control(trx->connection, "ROLLBACK", trx->attempt,
@@ -559,6 +580,7 @@ static const char *const release_texts[CORM_SAVEPOINT_MAX] = {
 
 static const char *set_text(uint32_t depth)
 {
+    assert(depth < CORM_SAVEPOINT_MAX);
     return release_texts[depth] + strlen("RELEASE ");
 }
 
@@ -582,6 +604,16 @@ int corm__trx_savepoint(struct corm_trx *trx, const char *file, int32_t line)
     return 0;
 }
 
+/* SQLite stacks savepoints up until they are released; a server replaces one of the same name. */
+static int forget_savepoint(struct corm_trx *trx)
+{
+    assert(trx->depth < CORM_SAVEPOINT_MAX);
+    if (trx->node->endpoint.driver->has_trips || !trx->savepoints[trx->depth].sent)
+        return 0;
+    struct corm__statement release = corm__control(release_texts[trx->depth]);
+    return corm__trx_buffer(trx, &release);
+}
+
 static int no_savepoint(struct corm_trx *trx)
 {
     corm__fail(&trx->error, CORM_MISUSE, "there is no savepoint");
@@ -596,7 +628,7 @@ int corm__trx_savepoint_release(struct corm_trx *trx)
 
     if (rc < 0)
         return rc;
-    if (trx->depth == 0)
+    if (trx->depth <= trx->floor)
         return no_savepoint(trx);
     const struct corm__savepoint *last = &trx->savepoints[trx->depth - 1];
     if (!last->sent && last->at + 1 == trx->pending_count) {
@@ -610,11 +642,7 @@ int corm__trx_savepoint_release(struct corm_trx *trx)
             return trx->state == CORM__TRX_DOOMED ? rc : corm__trx_doom(trx, NULL, 0);
     }
     trx->depth--;
-    if (!trx->node->endpoint.driver->has_trips && trx->savepoints[trx->depth].sent) {
-        struct corm__statement release = corm__control(release_texts[trx->depth]);
-        return corm__trx_buffer(trx, &release);
-    }
-    return 0;
+    return forget_savepoint(trx);
 }
 
 /* Whether a rollback to the last savepoint mends what has happened. */
@@ -643,15 +671,11 @@ static int send_rollback_to(struct corm_trx *trx)
     return rc;
 }
 
-int corm__trx_savepoint_rollback(struct corm_trx *trx, struct corm_error *lifted)
+/* Takes back what was sent or buffered behind the last savepoint. */
+static int undo(struct corm_trx *trx)
 {
-    if (trx->state == CORM__TRX_OVER)
-        return corm__trx_check(trx);
-    if (trx->state == CORM__TRX_DOOMED && (trx->depth == 0 || !is_mendable(trx)))
-        return trx->error.code;
-    if (trx->depth == 0)
-        return no_savepoint(trx);
     const struct corm__savepoint *last = &trx->savepoints[trx->depth - 1];
+
     if (last->sent) {
         int rc = send_rollback_to(trx);
         if (rc < 0)
@@ -661,46 +685,73 @@ int corm__trx_savepoint_rollback(struct corm_trx *trx, struct corm_error *lifted
         trx->pending_count = last->at;
     }
     corm__trx_forget_held(trx);
-    trx->depth--;
+    return 0;
+}
+
+int corm__trx_savepoint_rollback(struct corm_trx *trx, struct corm_error *lifted)
+{
+    if (trx->state == CORM__TRX_OVER)
+        return corm__trx_check(trx);
+    if (trx->depth <= trx->floor)
+        return trx->state == CORM__TRX_DOOMED ? trx->error.code : no_savepoint(trx);
+    if (trx->state == CORM__TRX_DOOMED && !is_mendable(trx)) {
+        trx->depth--; /* the failure came in front of it: the next one may mend it */
+        return trx->error.code;
+    }
+    int rc = undo(trx);
+    if (rc < 0)
+        return rc;
     if (trx->state == CORM__TRX_DOOMED) {
         *lifted = trx->error;
         trx->error = (struct corm_error){0};
         trx->state = trx->connection != NULL ? CORM__TRX_OPEN : CORM__TRX_READY;
     }
-    return 0;
+    trx->depth--;
+    return forget_savepoint(trx);
+}
+
+/* The end of a nested function that has returned `told`: keeps its writes, or takes them back. */
+static int end_nested(struct corm_trx *trx, int told, struct corm_error *error)
+{
+    struct corm_error lifted = {0};
+    int               rc = told >= 0 ? corm__trx_savepoint_release(trx) : told;
+
+    if (rc >= 0)
+        return told;
+    if (trx->state != CORM__TRX_DOOMED) {
+        if (told == trx->answer.code)
+            *error = trx->answer;
+        else
+            corm__fail(error, told, "the function returned %d", told);
+    }
+    rc = corm__trx_savepoint_rollback(trx, &lifted);
+    if (rc < 0) {
+        *error = *corm__trx_error_of(trx, rc);
+        return rc;
+    }
+    if (lifted.code != 0)
+        *error = lifted;
+    return error->code;
 }
 
 int corm__trx_nested(struct corm_trx *trx, corm_trx_function *function, void *arg,
                      struct corm_error *error)
 {
-    uint32_t depth = trx->depth;
+    uint32_t depth = trx->depth, floor = trx->floor;
     int      rc = corm__trx_savepoint(trx, NULL, 0);
 
     if (rc < 0)
         return rc;
     trx->nested++;
+    trx->floor = depth + 1;
     int told = function(trx, arg);
     trx->nested--;
-    if (trx->depth > depth + 1)
-        trx->depth = depth + 1; /* those that it has left behind go with its own */
-    if (told >= 0) {
-        rc = corm__trx_savepoint_release(trx);
-        if (rc == 0)
-            return told;
-    }
-    if (trx->state != CORM__TRX_DOOMED) {
-        if (told == CORM_LOCKED && trx->answer.code != 0)
-            *error = trx->answer;
-        else
-            corm__fail(error, told, "the function returned %d", told);
-    }
-    struct corm_error lifted = {0};
-    rc = corm__trx_savepoint_rollback(trx, &lifted);
-    if (rc < 0)
-        return rc;
-    if (lifted.code != 0)
-        *error = lifted;
-    return error->code;
+    trx->floor = depth;
+    trx->depth = depth + 1; /* those that it has left behind go with its own */
+    rc = end_nested(trx, told, error);
+    trx->depth = depth;
+    trx->floor = floor;
+    return rc;
 }
 
 /* ---- Functions that run again ---------------------------------------------------------- */

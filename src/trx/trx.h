@@ -28,6 +28,7 @@ struct corm_trx {
     bool                     function; /* of corm_transact() */
     bool                     reader;   /* takes a connection for reading */
     bool                     begun;    /* the server has said that it is in a transaction */
+    bool                     wrote;    /* something that may write was sent */
     struct corm__node       *node;
     struct corm__trx_store  *store;
     struct corm_arena       *arena;      /* of the attempt */
@@ -43,11 +44,16 @@ struct corm_trx {
     struct corm__statement   pending[CORM__PENDING_MAX];
     size_t                   pending_count, pending_bytes;
     struct corm__savepoint   savepoints[CORM_SAVEPOINT_MAX];
+    uint32_t                 floor; /* savepoints that the function at hand may not touch */
     uint32_t                 depth; /* savepoints that are set */
     uint32_t         doomed_depth;  /* in DOOMED: how many were set in front of the failure */
     uint32_t         nested;        /* functions of nested transactions that are running */
     struct corm__map held;          /* keys of rows that were read FOR UPDATE and are still there */
-    struct corm_trx *next;          /* in the store */
+    uint64_t
+                     written; /* counts buffered writes; of the table written last, and of any other one, which it was: */
+    const char      *written_table;
+    uint64_t         written_last, written_other;
+    struct corm_trx *next; /* in the store */
 };
 
 /* ---- Objects, kept for reuse ------------------------------------------------- */
@@ -113,5 +119,8 @@ int corm__trx_buffer(struct corm_trx *trx, const struct corm__statement *stateme
 void corm__trx_hold(struct corm_trx *trx, const struct corm_table *table, const void *row);
 bool corm__trx_holds(const struct corm_trx *trx, const void *key, size_t size);
 void corm__trx_forget_held(struct corm_trx *trx);
+
+/* A buffered write to a table: a trigger or a cascade of it may remove rows of other tables. */
+void corm__trx_note_write(struct corm_trx *trx, const struct corm_table *table);
 
 #endif
