@@ -1,6 +1,6 @@
 /* race.c -- five hundred buyers want the same tickets, and every one of them is told the truth.
  *
- *     cc race.c $(pkg-config --cflags --libs corm) -pthread -o race
+ *     cc examples/race.c -Iinclude -Lbuild -Wl,-rpath,"$PWD/build" -lcorm -pthread -o race
  *     ./race                                             on SQLite, in the file race.db
  *     ./race mariadb://user:password@127.0.0.1/shop      on a server
  *     DATABASE_URL=mariadb://... ./race                  ... with the password out of sight

@@ -1880,6 +1880,7 @@ static void sqlite_locks_the_file(void **state)
     assert_int_equal(corm_first(trx, item, &found, .where = corm_eq(item.id, 3),
                                 .lock = CORM_FOR_SHARE, .nowait = true),
                      CORM_LOCKED);
+    assert_rows(corm_all(trx, item, &all, .lock = CORM_FOR_UPDATE, .skip_locked = true), 0, &error);
     corm_end(trx);
     assert_rows(corm_count(other, item), 3, &error); /* reading goes on beside it */
     corm_end(holder);

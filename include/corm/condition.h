@@ -93,7 +93,8 @@ struct corm_where;
  *         corm_where_and(w, corm_le(product.stock, max));
  *     rc = corm_all(db, product, &rows, .where = corm_where(w), .arena = arena);
  *
- * corm_where_and(w, e) makes (w and e), corm_where_or(w, e) makes (w or e). A statement with a
+ * corm_where_and(w, e) makes (w and e), corm_where_or(w, e) makes (w or e); a search that may
+ * have no conditions begins with corm_everything(). A statement with a
  * condition to which nothing was added, or for which memory ran out on the way (corm_where_new()
  * returned NULL, too), is refused with CORM_MISUSE or CORM_NO_MEMORY: it never means every row. */
 CORM_API struct corm_where *corm_where_new(struct corm_arena *arena);

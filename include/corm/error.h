@@ -98,7 +98,7 @@ enum corm_band {
     X(TOO_MANY_CONNECTIONS, -3005, "the server takes no more connections",                         \
       "lower pool= in the URL, or raise max_connections on the server")                            \
     X(TLS_FAILED, -3006, "no trusted encrypted link could be made",                                \
-      "give the server a certificate that the tls_ca= of the URL verifies")                        \
+      "give the server a certificate that the tls_ca= of the URL verifies, or say tls=off")        \
     X(NOT_A_DATABASE, -3007, "the file is no database that can be opened",                         \
       "correct the path after sqlite:, and see whether its folder exists and may be written")      \
     X(UNKNOWN, -4001, "the link broke while COMMIT was under way: it may have happened or not",    \
@@ -117,7 +117,8 @@ enum corm_code {
 /* The details of one failure, in the caller's own memory. A call that takes one sets it when it
  * fails and leaves it alone when it works; the first error of a transaction is kept. The layout is
  * frozen: reserved fields are zero. `message` is one sentence with cause and cure, in UTF-8, cut at
- * a character where it is too long; it never holds a password or a bound value. */
+ * a character where it is too long; it begins with "file:line: " where `file` is not NULL, and never
+ * holds a password or a bound value: print the message alone. */
 struct corm_error {
     int32_t     code;        /* the value that the call returned */
     int32_t     server_code; /* the server's errno or SQLite's extended code; 0: corm's own */

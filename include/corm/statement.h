@@ -32,7 +32,8 @@ extern "C" {
 
 /* A read may lock what it finds, inside a transaction that may write; elsewhere it is CORM_MISUSE.
  * What the server cannot do is CORM_UNSUPPORTED and nothing is sent. On SQLite a transaction that
- * may write holds every row from its first statement on. */
+ * may write holds every row from its first statement on: nowait, wait_ms and skip_locked decide how
+ * that one meets another transaction; skip_locked then finds no rows. */
 enum corm_lock {
     CORM_NO_LOCK,
     CORM_FOR_UPDATE, /* nobody else reads it with a lock, or writes it, until commit */

@@ -664,6 +664,8 @@ static int fetch_again(struct mariadb_link *link, struct corm__prepared *p, unsi
     p->columns[i].buffer = text;
     p->columns[i].buffer_length = cell->capacity;
     p->grown = true;
+    p->bound =
+        NULL; /* what the library is bound to is gone, also if this row is the last one read */
     if (mysql_stmt_fetch_column(p->statement, &p->columns[i], i, 0) != 0)
         return fail_statement(link, p->statement, error);
     return 0;
@@ -747,6 +749,7 @@ static int start_rows(struct mariadb_link *link, struct corm__prepared *p, struc
     if (rc < 0 || (types != NULL && types == p->bound))
         return rc;
     p->bound = NULL;
+    p->grown = false;
     if (!make_room(p, p->column_count))
         return corm__fail_memory(error, "rows");
     if (types == NULL) {

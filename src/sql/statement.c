@@ -153,7 +153,8 @@ int corm__make_read(enum corm_dialect dialect, struct corm_arena *arena, enum co
     int rc = corm__writer_end(&w, CORM__READ, statement);
     if (rc == 0) {
         statement->table = rows ? table : NULL;
-        statement->bounded_wait = query->nowait || query->wait_ms > 0;
+        statement->skips = query->skip_locked && dialect == CORM_DIALECT_SQLITE;
+        statement->bounded_wait = query->nowait || query->wait_ms > 0 || statement->skips;
         statement->wait_ms = query->wait_ms;
         statement->alone = statement->bounded_wait;
         statement->file = query->file;

@@ -28,8 +28,9 @@ struct corm__statement {
     bool                     alone;    /* must not share a trip with statements in front of it */
     bool                     compound; /* several in one: must not run twice in a transaction */
     bool                     bounded_wait; /* of a lock, for wait_ms: not to have it is an answer */
-    uint32_t                 wait_ms;
-    int64_t                 *id;    /* of an insert: where the generated key goes; or NULL */
+    bool     skips; /* rows that are locked are passed over: on a file, all of them */
+    uint32_t wait_ms;
+    int64_t *id;                    /* of an insert: where the generated key goes; or NULL */
     const struct corm_table *table; /* of a read: the columns that come back, in order; or NULL */
     const char              *file;  /* where it was called */
     int32_t                  line;

@@ -266,6 +266,13 @@ static int open_trx(struct corm_trx *trx, const struct corm__statement *statemen
     if (trx->connection != NULL) {
         corm__pool_release(pool, trx->connection);
         trx->connection = NULL;
+    } else if (rc == CORM_TIMEOUT && trx->node->endpoint.driver->locks_file && !trx->reader) {
+        trx->error = (struct corm_error){0};
+        return corm__fail(
+            &trx->error, CORM_TIMEOUT,
+            "another transaction held the one connection that writes to the file until "
+            "the deadline (or this one's own thread does: inside a transaction pass the "
+            "trx, not the db)");
     }
     return rc;
 }
@@ -295,7 +302,8 @@ static bool is_answer(struct corm_trx *trx, const struct corm__statement *statem
         return false;
     trx->answer = locked;
     trx->error = (struct corm_error){0};
-    report(trx, &trx->answer, false);
+    if (!statement->skips)
+        report(trx, &trx->answer, false);
     return true;
 }
 
@@ -419,7 +427,7 @@ int64_t corm__trx_send(struct corm_trx *trx, const struct corm__statement *state
     if (rc >= 0 || trx->state == CORM__TRX_DOOMED)
         return rc;
     if (trx->error.code == 0 || is_answer(trx, statement))
-        return CORM_LOCKED;
+        return statement->skips ? 0 : CORM_LOCKED;
     return corm__trx_doom(trx, statement->file, statement->line);
 }
 
@@ -722,7 +730,10 @@ static int end_nested(struct corm_trx *trx, int told, struct corm_error *error)
         if (told == trx->answer.code)
             *error = trx->answer;
         else
-            corm__fail(error, told, "the function returned %d", told);
+            corm__fail(error, told,
+                       "the function returned %d: let it return a call's code, or that "
+                       "of corm_abort()",
+                       told);
     }
     rc = corm__trx_savepoint_rollback(trx, &lifted);
     if (rc < 0) {
@@ -769,7 +780,10 @@ static int attempt(struct corm_trx *trx, corm_trx_function *function, void *arg)
     if (rc == CORM_LOCKED && trx->answer.code != 0)
         trx->error = trx->answer;
     else if (trx->state != CORM__TRX_OVER)
-        corm__fail(&trx->error, rc, "the function returned %d", rc);
+        corm__fail(&trx->error, rc,
+                   "the function returned %d: let it return a call's code, or that of "
+                   "corm_abort()",
+                   rc);
     corm__trx_rollback(trx);
     return rc;
 }
