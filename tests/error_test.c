@@ -1,5 +1,5 @@
-/* error_test.c -- what goes wrong is said: with a code, a cause, a cure and a place, and nothing half
- * done.
+/* error_test.c -- what goes wrong is said: with a code, a cause, a cure and a place, and nothing
+ * half done.
  *
  * CANARY is a value that no message may show, PASSWORD a password. */
 #include "support.h"
@@ -7,6 +7,8 @@
 #include <arpa/inet.h>
 #include <math.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -15,7 +17,7 @@
 #define CANARY   "Canary-Zq7x"
 #define PASSWORD "Wombat9Key"
 
-/* ---- Models --------------------------------------------------------------------- */
+/* ---- Models ----------------------------------------------------------------- */
 
 #define MEMBER(X)                                                                                  \
     X(id, int, .pk = 1)                                                                            \
@@ -88,10 +90,10 @@ CORM_DEFINE(loose, LOOSE);
 CORM_MODEL(diary, DIARY);
 CORM_DEFINE(diary, DIARY);
 
-/* ---- Helpers ----------------------------------------------------------------------- */
+/* ---- Helpers ---------------------------------------------------------------- */
 
-/* The call was refused with this code; its error says `cause` and the cure. The error is empty again
- * then, for the next one. */
+/* The call was refused with this code; its error says `cause` and the cure. The error is empty
+ * again then, for the next one. */
 static void check_refused(int rc, int code, const char *cause, struct corm_error *error)
 {
     assert_code(rc, code, error);
@@ -134,7 +136,7 @@ static void check_untouched(struct corm_db *db)
         1, &error);
 }
 
-/* ---- Opening --------------------------------------------------------------------------- */
+/* ---- Opening ---------------------------------------------------------------- */
 
 static void check_open(const char *url, int code, const char *cause)
 {
@@ -161,14 +163,28 @@ static void urls_that_make_no_sense_are_refused(void **state)
     assert_int_equal(corm_open(&(struct corm_db *){NULL}, "nonsense"), CORM_BAD_URL);
 }
 
-/* A port of this machine at which nobody listens. */
-static unsigned closed_port(void)
+/* A socket that is bound to, or connected with, a port of this machine; -1 where that fails. */
+static int at_loopback(unsigned port, int (*join)(int, const struct sockaddr *, socklen_t))
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t          size = sizeof(address);
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr = {htonl(INADDR_LOOPBACK)}};
     int                s = socket(AF_INET, SOCK_STREAM, 0);
 
-    assert_int_equal(bind(s, (struct sockaddr *)&address, sizeof(address)), 0);
+    if (join(s, (const struct sockaddr *)&address, sizeof(address)) == 0)
+        return s;
+    (void)close(s);
+    return -1;
+}
+
+/* A port at which nobody listens. */
+static unsigned closed_port(void)
+{
+    struct sockaddr_in address = {0};
+    socklen_t          size = sizeof(address);
+    int                s = at_loopback(0, bind);
+
+    assert_true(s >= 0);
     assert_int_equal(getsockname(s, (struct sockaddr *)&address, &size), 0);
     (void)close(s);
     return ntohs(address.sin_port);
@@ -189,7 +205,7 @@ static void a_closed_port_is_told_at_once(void **state)
     assert_true(now_ms() - began < 2000);
 }
 
-/* ---- What the model or corm itself refuses ------------------------------------------------ */
+/* ---- What the model or corm itself refuses ---------------------------------- */
 
 /* Refused on a db; nothing was sent. */
 static void check_misuse(struct corm_db *db, int rc, uint64_t sent, struct corm_error *error)
@@ -384,7 +400,7 @@ static void values_that_do_not_fit_are_refused(void **state)
     corm_close(db);
 }
 
-/* ---- What the server refuses ------------------------------------------------------------------ */
+/* ---- What the server refuses ------------------------------------------------ */
 
 static void a_table_that_is_missing_is_named(void **state)
 {
@@ -709,7 +725,8 @@ static void messages_of_the_server_hide_values(void **state)
     corm_close(db);
 }
 
-/* A row that its model cannot take is an error of the read, not half a row; the link stays usable. */
+/* A row that its model cannot take is an error of the read, not half a row; the link stays
+ * usable. */
 static void rows_that_the_model_cannot_take_are_refused(void **state)
 {
     static const char *const bad[] = {
@@ -746,8 +763,8 @@ static void rows_that_the_model_cannot_take_are_refused(void **state)
     corm_close(db);
 }
 
-/* A number that its model cannot take behind a text that is longer than any before: the next read of
- * the same statement finds its buffers in order. */
+/* A number that its model cannot take behind a text that is longer than any before: the next read
+ * of the same statement finds its buffers in order. */
 static void a_refused_row_with_a_long_text_leaves_the_statement_usable(void **state)
 {
     struct corm_db    *db = open_db(is_mariadb() ? "pool=1" : "pool=2");
@@ -783,7 +800,7 @@ static void a_refused_row_with_a_long_text_leaves_the_statement_usable(void **st
     corm_close(db);
 }
 
-/* ---- SQLite's files ----------------------------------------------------------------------------- */
+/* ---- SQLite's files --------------------------------------------------------- */
 
 static void write_file(const char *path, const char *text, int times)
 {
@@ -847,7 +864,7 @@ static void sqlite_notices_a_damaged_file(void **state)
     corm_arena_free(arena);
 }
 
-/* ---- MariaDB's users ------------------------------------------------------------------------------ */
+/* ---- MariaDB's users -------------------------------------------------------- */
 
 static void mariadb_refuses_who_may_not_enter(void **state)
 {
@@ -917,7 +934,7 @@ static void mariadb_statements_that_are_too_large_are_not_sent(void **state)
     corm_close(db);
 }
 
-/* ---- MariaDB's connections -------------------------------------------------------------------------- */
+/* ---- MariaDB's connections -------------------------------------------------- */
 
 static long long connection_of(struct corm_trx *trx)
 {
@@ -974,7 +991,8 @@ static void mariadb_functions_run_again_when_their_connection_is_killed(void **s
     corm_close(db);
 }
 
-/* Nobody knows what became of a COMMIT that was not answered; it is not run again, nor called done. */
+/* Nobody knows what became of a COMMIT that was not answered; it is not run again, nor called
+ * done. */
 static void mariadb_a_commit_without_an_answer_is_no_success(void **state)
 {
     struct corm_db   *db = open_members("pool=2");
@@ -1080,7 +1098,8 @@ static void mariadb_connections_that_are_closed_while_idle_are_replaced(void **s
     corm_close(db);
 }
 
-/* One that is used sooner may fail, but not pretend; and a function that has read first runs again. */
+/* One that is used sooner may fail, but not pretend; and a function that has read first runs
+ * again. */
 static void mariadb_connections_that_are_closed_in_use_do_not_pretend(void **state)
 {
     struct corm_db   *db = open_members("pool=1");
@@ -1104,6 +1123,194 @@ static void mariadb_connections_that_are_closed_in_use_do_not_pretend(void **sta
         check_refused(rc, CORM_DISCONNECTED, "error_test.c:", &error);
     check_untouched(db);
     corm_close(db);
+}
+
+/* ---- Answers that are lost -------------------------------------------------- */
+
+/* Stands between corm and the server, for one connection at a time. When it is told to cut, the
+ * next request goes through, but its answer does not: the connection is closed instead. */
+enum cut { CUT_NOTHING, CUT_NEXT_ANSWER, CUT_THIS_ANSWER };
+
+struct wire {
+    int         listener;
+    unsigned    port, server_port;
+    pthread_t   thread;
+    _Atomic int cut;
+};
+
+/* Passes on what is there to be read; false where the connection has ended, or was cut. */
+static bool pass_on(struct wire *wire, int from, int to, bool is_answer)
+{
+    char    bytes[65536];
+    ssize_t n = recv(from, bytes, sizeof(bytes), 0);
+
+    if (n <= 0)
+        return false;
+    int cut = CUT_NEXT_ANSWER;
+    if (!is_answer) {
+        (void)atomic_compare_exchange_strong(&wire->cut, &cut, CUT_THIS_ANSWER);
+    } else {
+        cut = CUT_THIS_ANSWER;
+        if (atomic_compare_exchange_strong(&wire->cut, &cut, CUT_NOTHING))
+            return false;
+    }
+    return send(to, bytes, (size_t)n, MSG_NOSIGNAL) == n;
+}
+
+static void *carry(void *arg)
+{
+    struct wire *wire = arg;
+    int          client;
+
+    while ((client = accept(wire->listener, NULL, NULL)) >= 0) {
+        int           server = at_loopback(wire->server_port, connect);
+        struct pollfd ends[] = {{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
+        bool          goes_on = server >= 0;
+        while (goes_on && poll(ends, 2, -1) > 0) {
+            if (ends[0].revents != 0)
+                goes_on = pass_on(wire, client, server, false);
+            if (goes_on && ends[1].revents != 0)
+                goes_on = pass_on(wire, server, client, true);
+        }
+        (void)close(client);
+        (void)close(server);
+    }
+    return NULL;
+}
+
+/* A database behind a wire. */
+static struct corm_db *open_wired(struct wire *wire)
+{
+    struct sockaddr_in address = {0};
+    socklen_t          size = sizeof(address);
+    struct corm_db    *db = NULL;
+    struct corm_error  error = {0};
+
+    *wire = (struct wire){.listener = at_loopback(0, bind),
+                          .server_port = (unsigned)number_beside("SELECT @@port")};
+    assert_true(wire->listener >= 0);
+    assert_int_equal(listen(wire->listener, 8), 0);
+    assert_int_equal(getsockname(wire->listener, (struct sockaddr *)&address, &size), 0);
+    wire->port = ntohs(address.sin_port);
+    assert_int_equal(pthread_create(&wire->thread, NULL, carry, wire), 0);
+    assert_ok(corm_open(&db, server_url(NULL, NULL, wire->port, NULL, "pool=1"), .error = &error),
+              &error);
+    return db;
+}
+
+static void close_wired(struct corm_db *db, struct wire *wire)
+{
+    corm_close(db);
+    (void)shutdown(wire->listener, SHUT_RDWR);
+    (void)pthread_join(wire->thread, NULL);
+    (void)close(wire->listener);
+}
+
+struct cutter {
+    struct wire *wire;
+    int          calls;
+    bool         before_read, before_commit; /* where it cuts, in the first attempt */
+};
+
+static int be_cut(struct corm_trx *trx, void *arg)
+{
+    struct cutter *c = arg;
+
+    c->calls++;
+    int rc = corm_update(trx, member, corm_eq(member.id, 1), corm_add(member.points, 10));
+    if (c->before_read && c->calls == 1)
+        atomic_store(&c->wire->cut, CUT_NEXT_ANSWER);
+    if (rc == 1)
+        rc = (int)corm_count(trx, member);
+    if (rc == 1)
+        rc = corm_update(trx, member, corm_eq(member.id, 1), corm_add(member.points, 1),
+                         .later = true);
+    if (c->before_commit && c->calls == 1)
+        atomic_store(&c->wire->cut, CUT_NEXT_ANSWER);
+    return rc;
+}
+
+/* It was committed, but nobody said so: that it is unknown is the truth, and twice would be
+ * wrong. */
+static void mariadb_a_commit_whose_answer_is_lost_is_not_run_again(void **state)
+{
+    struct corm_db   *direct = open_members(NULL), *db;
+    struct corm_error error = {0};
+    struct wire       wire;
+    struct cutter     warm = {0}, cut = {.wire = &wire, .before_commit = true};
+
+    (void)state;
+    db = open_wired(&wire);
+    assert_rows(corm_transact(db, be_cut, &warm, .error = &error), 0, &error);
+    assert_int_equal(number_beside("SELECT points FROM member"), 12);
+    int rc = corm_transact(db, be_cut, &cut, .error = &error);
+    assert_int_equal(error.attempts, 1);
+    check_refused(rc, CORM_UNKNOWN, "COMMIT", &error);
+    assert_int_equal(cut.calls, 1);
+    assert_int_equal(number_beside("SELECT points FROM member"), 23);
+    assert_rows(corm_count(db, member, .error = &error), 1, &error); /* by another connection */
+    close_wired(db, &wire);
+    corm_close(direct);
+}
+
+static void mariadb_a_write_whose_answer_is_lost_is_unknown(void **state)
+{
+    struct corm_db   *direct = open_members(NULL), *db;
+    struct corm_error error = {0};
+    struct wire       wire;
+    int               rc = 1;
+
+    (void)state;
+    db = open_wired(&wire);
+    for (int i = 0; i < 2; i++) { /* the first time it is prepared */
+        if (i == 1)
+            atomic_store(&wire.cut, CUT_NEXT_ANSWER);
+        rc = corm_update(db, member, corm_eq(member.id, 1), corm_add(member.points, 10),
+                         .error = &error);
+        assert_int_equal(number_beside("SELECT points FROM member"), 11 + 10 * i);
+    }
+    check_refused(rc, CORM_UNKNOWN, "error_test.c:", &error);
+    close_wired(db, &wire);
+    corm_close(direct);
+}
+
+/* What is lost while it is only being prepared has not happened, and that is known. */
+static void mariadb_a_commit_that_was_not_sent_is_run_again(void **state)
+{
+    struct corm_db   *direct = open_members(NULL), *db;
+    struct corm_error error = {0};
+    struct wire       wire;
+    struct cutter     cut = {.wire = &wire, .before_commit = true};
+
+    (void)state;
+    db = open_wired(&wire);
+    assert_rows(corm_transact(db, be_cut, &cut, .error = &error), 0, &error);
+    assert_int_equal(cut.calls, 2);
+    assert_int_equal(number_beside("SELECT points FROM member"), 12);
+    atomic_store(&wire.cut, CUT_NEXT_ANSWER);
+    int rc = corm_delete(db, member, corm_gt(member.points, 5), .error = &error);
+    check_refused(rc, CORM_DISCONNECTED, "error_test.c:", &error);
+    assert_int_equal(number_beside("SELECT COUNT(*) FROM member"), 1);
+    close_wired(db, &wire);
+    corm_close(direct);
+}
+
+/* Before COMMIT was sent nothing can have happened: the function runs again. */
+static void mariadb_an_answer_that_is_lost_before_commit_is_run_again(void **state)
+{
+    struct corm_db   *direct = open_members(NULL), *db;
+    struct corm_error error = {0};
+    struct wire       wire;
+    struct cutter     warm = {0}, cut = {.wire = &wire, .before_read = true};
+
+    (void)state;
+    db = open_wired(&wire);
+    assert_rows(corm_transact(db, be_cut, &warm, .error = &error), 0, &error);
+    assert_rows(corm_transact(db, be_cut, &cut, .error = &error), 0, &error);
+    assert_int_equal(cut.calls, 2);
+    assert_int_equal(number_beside("SELECT points FROM member"), 23);
+    close_wired(db, &wire);
+    corm_close(direct);
 }
 
 struct sleeper {
@@ -1197,6 +1404,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(mariadb_a_transaction_whose_connection_is_killed_says_so),
         cmocka_unit_test(mariadb_connections_that_are_closed_while_idle_are_replaced),
         cmocka_unit_test(mariadb_connections_that_are_closed_in_use_do_not_pretend),
+        cmocka_unit_test(mariadb_a_commit_whose_answer_is_lost_is_not_run_again),
+        cmocka_unit_test(mariadb_a_write_whose_answer_is_lost_is_unknown),
+        cmocka_unit_test(mariadb_a_commit_that_was_not_sent_is_run_again),
+        cmocka_unit_test(mariadb_an_answer_that_is_lost_before_commit_is_run_again),
         cmocka_unit_test(mariadb_a_statement_that_is_killed_says_so),
         cmocka_unit_test(mariadb_a_deadline_is_kept_while_the_server_works),
     };

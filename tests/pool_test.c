@@ -351,9 +351,10 @@ static const struct corm__mode serializable = {.trx = true, .isolation = CORM_SE
 static const struct corm__mode read_only = {
     .trx = true, .isolation = CORM_REPEATABLE_READ, .read_only = true};
 
-static int64_t never(void)
+/* A deadline that only a pool which is broken lets pass. */
+static int64_t patience(void)
 {
-    return corm__deadline_in(UINT32_MAX);
+    return corm__deadline_in(HANG_SECONDS * 1000);
 }
 
 static struct corm__pool *new_pool(uint32_t max)
@@ -368,7 +369,7 @@ static struct corm__connection *acquire_in(struct corm__pool *pool, const struct
 {
     struct corm__connection *c = NULL;
     struct corm_error        error = {0};
-    int                      rc = corm__pool_acquire(pool, mode, never(), &c, &error);
+    int                      rc = corm__pool_acquire(pool, mode, patience(), &c, &error);
 
     if (rc != 0)
         fail_msg("no connection: %s", error.message);
@@ -411,7 +412,7 @@ static void *client_main(void *arg)
 {
     struct corm__connection *c = NULL;
     struct client           *client = me = arg;
-    int rc = corm__pool_acquire(client->pool, &single, never(), &c, &client->error);
+    int rc = corm__pool_acquire(client->pool, &single, patience(), &c, &client->error);
 
     lock_world();
     client->rc = rc;
@@ -734,7 +735,8 @@ static void a_failure_to_open_frees_the_place(void **state)
     world.connects_to_fail = 3;
     for (int i = 0; i < 3; i++) {
         error = (struct corm_error){0};
-        assert_int_equal(corm__pool_acquire(pool, &single, never(), &c, &error), CORM_UNREACHABLE);
+        assert_int_equal(corm__pool_acquire(pool, &single, patience(), &c, &error),
+                         CORM_UNREACHABLE);
         assert_non_null(strstr(error.message, "nobody there"));
     }
     assert_whole(pool, 2);
@@ -876,7 +878,7 @@ static void an_idle_connection_is_looked_at_only_after_a_while(void **state)
 
     (void)state;
     corm__pool_release(pool, c);
-    c->idle_since = never(); /* from now on, until the test is over */
+    c->idle_since = patience(); /* from then on */
     assert_ptr_equal(acquire(pool), c);
     assert_int_equal(look_at(&world.looking), 0);
     corm__pool_release(pool, c);
@@ -954,12 +956,12 @@ static void filling_opens_what_is_not_open_yet(void **state)
 
     (void)state;
     world.connects_to_fail = 1;
-    assert_int_equal(corm__pool_fill(pool, never(), &error), CORM_UNREACHABLE);
+    assert_int_equal(corm__pool_fill(pool, patience(), &error), CORM_UNREACHABLE);
     assert_int_equal(look_at(&world.live), 1);
     error = (struct corm_error){0};
-    assert_int_equal(corm__pool_fill(pool, never(), &error), 4);
+    assert_int_equal(corm__pool_fill(pool, patience(), &error), 4);
     assert_int_equal(look_at(&world.live), 4);
-    assert_int_equal(corm__pool_fill(pool, never(), &error), 4);
+    assert_int_equal(corm__pool_fill(pool, patience(), &error), 4);
     assert_int_equal(look_at(&world.opened), 4);
     corm__pool_release(pool, c);
     assert_whole(pool, 4);
@@ -977,7 +979,7 @@ static void what_could_be_opened_stays_when_filling_fails(void **state)
     corm__pool_release(pool, c[0]);
     corm__pool_release(pool, c[1]);
     world.connects_to_fail = 1;
-    assert_int_equal(corm__pool_fill(pool, never(), &error), CORM_UNREACHABLE);
+    assert_int_equal(corm__pool_fill(pool, patience(), &error), CORM_UNREACHABLE);
     assert_int_equal(look_at(&world.live), 2);
     assert_whole(pool, 4);
     corm__pool_free(pool);
@@ -1030,7 +1032,7 @@ static struct corm__connection *connect_alone(enum corm_dialect dialect)
     struct corm_error        error = {0};
 
     world.dialect = dialect;
-    assert_int_equal(corm__connection_open(&endpoint, true, &watch, never(), &c, &error), 0);
+    assert_int_equal(corm__connection_open(&endpoint, true, &watch, patience(), &c, &error), 0);
     return c;
 }
 
@@ -1045,7 +1047,7 @@ static struct corm__statement statement_of(const char *text, enum corm__verb ver
 static int run_statement(struct corm__connection *c, const struct corm__statement *s,
                          struct corm_error *error)
 {
-    struct corm__run run = {.statements = s, .count = 1, .deadline = never()};
+    struct corm__run run = {.statements = s, .count = 1, .deadline = patience()};
 
     *error = (struct corm_error){0};
     return corm__connection_run(c, &run, error);
@@ -1363,7 +1365,7 @@ static int run_batch(struct corm__connection *c, const struct batch *batch, stru
                               .count = batch->count,
                               .sink = sink,
                               .arena = corm_arena_new(),
-                              .deadline = never()};
+                              .deadline = patience()};
     *error = (struct corm_error){0};
     assert_non_null(run->arena);
     int rc = corm__connection_run(c, run, error);
@@ -1530,9 +1532,9 @@ static void storm_once(struct storm_thread *t)
     struct corm__connection *c = NULL;
     struct corm_error        error = {0};
     bool                     hasty = next_random(&t->random) % 8 == 0;
-    int64_t deadline = hasty ? corm__now() + (int64_t)(next_random(&t->random) % 200000)
-                             : corm__deadline_in(HANG_SECONDS * 2000);
-    int     rc = corm__pool_acquire(t->pool, hasty ? &serializable : &single, deadline, &c, &error);
+    int64_t                  deadline =
+        hasty ? corm__now() + (int64_t)(next_random(&t->random) % 200000) : patience();
+    int rc = corm__pool_acquire(t->pool, hasty ? &serializable : &single, deadline, &c, &error);
 
     if (rc == 0) {
         use(t, c);
@@ -1550,7 +1552,7 @@ static void storm_once(struct storm_thread *t)
 static void storm_fill(struct storm_thread *t)
 {
     struct corm_error error = {0};
-    int               rc = corm__pool_fill(t->pool, never(), &error);
+    int               rc = corm__pool_fill(t->pool, patience(), &error);
 
     t->unexpected += rc != STORM_MAX && rc != CORM_UNREACHABLE;
 }
@@ -1567,7 +1569,7 @@ static void *storm_main(void *arg)
     return NULL;
 }
 
-/* And nobody starves: who has a minute to wait is served. */
+/* And nobody starves: who is patient is served. */
 static void a_storm_of_failures_leaves_the_pool_whole(void **state)
 {
     struct corm__pool   *pool = new_pool(STORM_MAX);

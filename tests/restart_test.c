@@ -1,7 +1,8 @@
 /* restart_test.c -- a server that dies and comes back: nothing is told to be done that is not.
  *
- * It kills the server that scripts/with-mariadb has started, so it wants one of its own. Each function
- * writes a row that no other one writes; what it was told is held against what is there in the end. */
+ * It kills the server that scripts/with-mariadb has started, so it wants one of its own. Each
+ * function writes a row that no other one writes; what it was told is held against what is there
+ * in the end. */
 #include "support.h"
 
 #include <signal.h>
@@ -65,7 +66,7 @@ static struct corm_db *open_tally(const char *options)
     return db;
 }
 
-/* ---- In a single thread: where it dies is known ------------------------------------------- */
+/* ---- In a single thread: where it dies is known ----------------------------- */
 
 struct crash {
     int  calls;
@@ -165,7 +166,7 @@ static void a_transaction_ends_with_its_server(void **state)
     corm_close(db);
 }
 
-/* ---- In many threads: it dies anywhere ------------------------------------------------------ */
+/* ---- In many threads: it dies anywhere -------------------------------------- */
 
 enum { WRITERS = 6, ENOUGH = 40, ENTRIES_MAX = 20000 };
 

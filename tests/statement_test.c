@@ -118,7 +118,7 @@ CORM_DEFINE(wide, WIDE);
 CORM_MODEL(entry, ENTRY);
 CORM_DEFINE(entry, ENTRY);
 
-/* ---- Helpers ------------------------------------------------------------------ */
+/* ---- Helpers ---------------------------------------------------------------- */
 
 /* xorshift: the same numbers in each run. */
 static uint64_t random_bits(uint64_t *state)
@@ -154,7 +154,7 @@ static double stored(double real)
     return real == 0 ? 0.0 : real;
 }
 
-/* ---- Round trips ---------------------------------------------------------------- */
+/* ---- Round trips ------------------------------------------------------------ */
 
 #define FACES "\xF0\x9F\x98\x80\xF0\x9D\x84\x9E\xF4\x8F\xBF\xBF\xF0\x90\x80\x80" /* 4 characters */
 #define LONGEST                                                                                    \
@@ -453,7 +453,7 @@ static void random_numbers_come_back_bit_for_bit(void **state)
     corm_close(db);
 }
 
-/* ---- Names and keys ---------------------------------------------------------------- */
+/* ---- Names and keys --------------------------------------------------------- */
 
 static void names_that_need_quotes_work_everywhere(void **state)
 {
@@ -502,7 +502,8 @@ static void names_that_need_quotes_work_everywhere(void **state)
     corm_close(db);
 }
 
-/* Upper and lower case, accents and spaces at the end make another text: in keys, in comparisons. */
+/* Upper and lower case, accents and spaces at the end make another text: in keys, in
+ * comparisons. */
 static void text_is_compared_byte_by_byte(void **state)
 {
     static const char *const names[] = {"a", "A", "a ", " a", "\xC3\xA1", "a\xCC\x81", "", " "};
@@ -563,7 +564,7 @@ static void a_key_of_two_columns_names_one_row(void **state)
     corm_close(db);
 }
 
-/* ---- Many rows ------------------------------------------------------------------------ */
+/* ---- Many rows -------------------------------------------------------------- */
 
 static struct measure *measures(int n)
 {
@@ -724,7 +725,7 @@ static void an_array_of_long_texts_is_inserted_whole(void **state)
     corm_close(db);
 }
 
-/* ---- Defaults, generated keys, counts --------------------------------------------------- */
+/* ---- Defaults, generated keys, counts --------------------------------------- */
 
 static void columns_that_are_not_listed_get_their_default(void **state)
 {
@@ -895,7 +896,7 @@ static void assignments_read_the_row_as_it_was(void **state)
     corm_close(db);
 }
 
-/* ---- Conditions against C --------------------------------------------------------------- */
+/* ---- Conditions against C --------------------------------------------------- */
 
 enum truth { NO, YES, UNKNOWN };
 
@@ -1059,7 +1060,7 @@ static enum truth truth_of(const struct corm_expr *e, const struct entry *row)
     return is_true(e->op, compare(left, right)) ? YES : NO;
 }
 
-/* ---- Random rows and conditions --------------------------------------------------------- */
+/* ---- Random rows and conditions --------------------------------------------- */
 
 enum { ENTRIES = 53 };
 
@@ -1195,7 +1196,8 @@ static struct corm_expr some_condition(uint64_t *bits, struct corm_arena *arena,
     return (struct corm_expr){.op = ops[op], .kids = keep(arena, kids, sizeof(kids))};
 }
 
-/* The rows that a condition finds are those for which it is true in C: listed, counted, existing. */
+/* The rows that a condition finds are those for which it is true in C: listed, counted,
+ * existing. */
 static void check_condition(struct corm_db *db, const struct entry *rows, struct corm_expr where,
                             const enum truth *wanted, struct corm_arena *arena, int which)
 {
@@ -1348,7 +1350,7 @@ static void what_is_added_to_a_condition_is_copied(void **state)
     corm_close(db);
 }
 
-/* ---- Order, limit, offset ------------------------------------------------------------------ */
+/* ---- Order, limit, offset --------------------------------------------------- */
 
 static struct corm_order sorting[CORM_ORDER_MAX]; /* what by_sorting() goes by */
 
@@ -1403,7 +1405,7 @@ static void rows_come_in_the_order_asked_for(void **state)
     corm_close(db);
 }
 
-/* ---- Where rows live -------------------------------------------------------------------------- */
+/* ---- Where rows live -------------------------------------------------------- */
 
 static void rows_need_an_arena_where_nothing_else_keeps_them(void **state)
 {
@@ -1505,9 +1507,20 @@ static void a_copy_of_a_row_stands_alone(void **state)
     free(copy); /* one block: the leak checker would see a second */
 }
 
-/* ---- Options of other versions ----------------------------------------------------------------- */
+/* ---- Options of other versions ---------------------------------------------- */
 
-/* A program that was built when the options ended behind .order: what comes later has its default. */
+/* The first `size` bytes of options, in a block of that size: the sanitizer knows where it ends. */
+static void *as_it_was(const void *options, size_t size)
+{
+    void *copy = malloc(size);
+
+    assert_non_null(copy);
+    memcpy(copy, options, size);
+    return copy;
+}
+
+/* A program that was built when the options ended behind .order: what comes later has its
+ * default. */
 static void options_of_an_older_program_are_taken(void **state)
 {
     struct corm_db   *db = open_db(NULL);
@@ -1517,27 +1530,20 @@ static void options_of_an_older_program_are_taken(void **state)
     (void)state;
     new_table(db, measure);
     assert_rows(corm_insert_rows(db, measure, 3, rows), 3, &error);
-    struct corm_query query = {.size = offsetof(struct corm_query, limit),
-                               .file = "old.c",
-                               .line = 1,
-                               .order = {corm_desc(measure.id)}};
-    memset((char *)&query + query.size, 0xA5, sizeof(query) - query.size);
-    struct corm_query *old = malloc(query.size); /* the sanitizer knows where it ends */
-    assert_non_null(old);
-    memcpy(old, &query, query.size);
-    assert_int_equal(corm_first_(CORM_ON(db), measure.corm_table, &found, old), 1);
+    const struct corm_query query = {.size = offsetof(struct corm_query, limit),
+                                     .file = "old.c",
+                                     .line = 1,
+                                     .order = {corm_desc(measure.id)}};
+    struct corm_query      *old_query = as_it_was(&query, query.size);
+    assert_int_equal(corm_first_(CORM_ON(db), measure.corm_table, &found, old_query), 1);
     assert_int_equal(found.id, 2);
-    free(old);
-
-    size_t             size = offsetof(struct corm_write, id);
-    struct corm_write *write = malloc(size);
-    assert_non_null(write);
-    memset(write, 0, size);
-    write->size = size;
-    write->where = corm_eq(measure.id, 1);
-    write->set[0] = corm_set(measure.whole, 77);
-    assert_int_equal(corm_update_(CORM_ON(db), measure.corm_table, write), 1);
-    free(write);
+    free(old_query);
+    const struct corm_write write = {.size = offsetof(struct corm_write, id),
+                                     .where = corm_eq(measure.id, 1),
+                                     .set = {corm_set(measure.whole, 77)}};
+    struct corm_write      *old_write = as_it_was(&write, write.size);
+    assert_int_equal(corm_update_(CORM_ON(db), measure.corm_table, old_write), 1);
+    free(old_write);
     assert_rows(corm_count(db, measure, .where = corm_eq(measure.whole, 77)), 1, &error);
     free(rows);
     corm_close(db);
@@ -1563,7 +1569,7 @@ static void options_of_a_newer_program_are_taken(void **state)
     corm_close(db);
 }
 
-/* ---- corm_sql() ------------------------------------------------------------------------------------ */
+/* ---- corm_sql() ------------------------------------------------------------- */
 
 static void texts_bring_rows_with_names_and_values(void **state)
 {
@@ -1745,7 +1751,7 @@ static void more_statements_than_are_kept_prepared_work(void **state)
     corm_close(db);
 }
 
-/* ---- Threads ------------------------------------------------------------------------------------------ */
+/* ---- Threads ---------------------------------------------------------------- */
 
 struct writer {
     struct corm_db *db;

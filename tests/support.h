@@ -1,4 +1,5 @@
-/* tests/support.h -- what test programs share: a database of their own on the server that is asked for.
+/* tests/support.h -- what test programs share: a database of their own on the server that is asked
+ * for.
  *
  * A test program takes the name of its target as its only argument: "sqlite" or "mariadb". For
  * SQLite it gets a file in a temporary folder, for MariaDB a database of its own on the private
@@ -51,8 +52,8 @@ struct corm_db *open_db(const char *options);
 /* The same with a statement hook. */
 struct corm_db *open_watched(const char *options, corm_event_function *hook, void *arg);
 
-/* Runs SQL on the target beside corm: by the server's own client library, on a connection of its own.
- * Fails the test on an error. No rows. */
+/* Runs SQL on the target beside corm: by the server's own client library, on a connection of its
+ * own. Fails the test on an error. No rows. */
 void beside(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same for one number: the first column of the first row. */
@@ -73,11 +74,12 @@ struct corm_counters stats_of(const struct corm_db *db);
 /* Milliseconds of a clock that only goes forward. */
 int64_t now_ms(void);
 
-/* Fails the test where `holds(arg)` does not become true within 20 seconds. Only for what nobody can
- * tell us of. */
+/* Fails the test where `holds(arg)` does not become true within 20 seconds. Only for what nobody
+ * can tell us of. */
 void wait_until(bool (*holds)(void *arg), void *arg);
 
-/* A gate that one thread opens and others wait at; false after `ms` milliseconds at a closed one. */
+/* A gate that one thread opens and others wait at; false after `ms` milliseconds at a closed
+ * one. */
 struct gate {
     pthread_mutex_t mutex;
     pthread_cond_t  opened;
@@ -90,8 +92,8 @@ struct gate {
 void open_gate(struct gate *gate);
 bool pass_gate(struct gate *gate, uint32_t ms);
 
-/* Runs `work` in `count` threads at once, each with its element of the array `args`, to the end of all.
- * No assert_...() of cmocka may be used in them. */
+/* Runs `work` in `count` threads at once, each with its element of the array `args`, to the end of
+ * all. No assert_...() of cmocka may be used in them. */
 void run_threads(size_t count, void *(*work)(void *arg), void *args, size_t size);
 
 /* rc >= 0, else fails the test and shows the message. */

@@ -1,13 +1,14 @@
 /* transaction_test.c -- transactions: all or nothing, alone, and in as few trips as promised.
  *
- * The same list of behaviours on SQLite and on MariaDB, where the server can have them; what only one
- * of the two has stands at the end. Threads never sleep to be right: they meet at gates and barriers. */
+ * The same list of behaviours on SQLite and on MariaDB, where the server can have them; what only
+ * one of the two has stands at the end. Threads never sleep to be right: they meet at gates and
+ * barriers. */
 #include "support.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- Models --------------------------------------------------------------------- */
+/* ---- Models ----------------------------------------------------------------- */
 
 #define PRODUCT(X)                                                                                 \
     X(id, int, .pk = 1, .autoinc = 1)                                                              \
@@ -76,7 +77,7 @@ CORM_DEFINE(flag, FLAG);
 
 enum { SOLD_OUT = CORM_USER, NOT_FOUND, REFUSED };
 
-/* ---- Helpers ----------------------------------------------------------------------- */
+/* ---- Helpers ---------------------------------------------------------------- */
 
 /* A database with the table `item` and the rows 1 to `rows` in it, 10 of each. */
 static struct corm_db *open_items(const char *options, int rows)
@@ -157,7 +158,7 @@ static void make_every_call(struct corm_trx *trx, int rcs[CALLS], struct corm_er
     assert_int_equal(n, CALLS);
 }
 
-/* ---- The long form -------------------------------------------------------------------- */
+/* ---- The long form ---------------------------------------------------------- */
 
 static void a_commit_keeps_what_was_written(void **state)
 {
@@ -299,7 +300,7 @@ static void a_transaction_that_is_over_says_so(void **state)
     corm_close(db);
 }
 
-/* ---- What fails, dooms ------------------------------------------------------------------- */
+/* ---- What fails, dooms ------------------------------------------------------ */
 
 static void a_failed_write_dooms_all_that_follows(void **state)
 {
@@ -480,7 +481,7 @@ static void a_commit_that_fails_leaves_nothing(void **state)
     corm_close(db);
 }
 
-/* ---- Functions ------------------------------------------------------------------------------ */
+/* ---- Functions -------------------------------------------------------------- */
 
 /* What a function of a test does, step by step. */
 struct plan {
@@ -649,7 +650,7 @@ static void a_generated_key_is_told_when_the_function_is_committed(void **state)
     corm_close(db);
 }
 
-/* ---- Locks ------------------------------------------------------------------------------------ */
+/* ---- Locks ------------------------------------------------------------------ */
 
 /* Locked, says the server: the function goes on, and commits. */
 static int go_on_when_locked(struct corm_trx *trx, void *arg)
@@ -851,7 +852,7 @@ static void options_of_locks_that_make_no_sense_are_refused(void **state)
     corm_close(db);
 }
 
-/* ---- Read-only transactions, isolation --------------------------------------------------------- */
+/* ---- Read-only transactions, isolation -------------------------------------- */
 
 static void a_read_only_transaction_refuses_writes_and_locks(void **state)
 {
@@ -958,7 +959,7 @@ static void an_isolation_that_does_not_exist_is_refused(void **state)
     corm_close(db);
 }
 
-/* ---- Nothing is sent too early, or too often ---------------------------------------------------- */
+/* ---- Nothing is sent too early, or too often -------------------------------- */
 
 struct trace {
     int  events;
@@ -1035,10 +1036,9 @@ static int purchase(struct corm_trx *trx, void *arg)
 static int guarded_purchase(struct corm_trx *trx, void *arg)
 {
     const struct purchase *want = arg;
-    int                    rc = corm_update(
-                           trx, product,
-                           corm_and(corm_eq(product.id, want->product_id), corm_ge(product.stock, want->qty)),
-                           corm_add(product.stock, -want->qty));
+    const struct corm_expr enough =
+        corm_and(corm_eq(product.id, want->product_id), corm_ge(product.stock, want->qty));
+    int rc = corm_update(trx, product, enough, corm_add(product.stock, -want->qty));
 
     if (rc < 0)
         return rc;
@@ -1140,7 +1140,32 @@ static void a_purchase_in_the_long_form_takes_two_round_trips(void **state)
     corm_close(db);
 }
 
-/* ---- Write-behind ---------------------------------------------------------------------------------- */
+/* What is buffered goes out with the next read, not in front of it. */
+static void a_read_takes_what_is_buffered_along(void **state)
+{
+    struct corm_db   *db = open_items(is_mariadb() ? "pool=1" : "pool=2", 1);
+    struct corm_error error;
+    struct corm_trx  *trx = begin(db, &error);
+    struct item       found;
+    uint64_t          trips = 0;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) { /* the first time it is prepared */
+        assert_rows(corm_insert_row(trx, item, &((struct item){2, 20})), 1, &error);
+        assert_rows(corm_insert_row(trx, item, &((struct item){3, 30})), 1, &error);
+        trips = stats_of(db).round_trips;
+        assert_rows(corm_first(trx, item, &found, .where = corm_eq(item.id, 3)), 1, &error);
+        trips = stats_of(db).round_trips - trips;
+        assert_int_equal(found.amount, 30);
+        assert_rows(corm_rollback(trx), 0, &error);
+        assert_rows(corm_start(trx), 0, &error);
+    }
+    assert_int_equal(trips, is_mariadb() ? 1 : 0);
+    corm_end(trx);
+    corm_close(db);
+}
+
+/* ---- Write-behind ----------------------------------------------------------- */
 
 /* Whether the call in front of it has sent a statement, with what was buffered. */
 static bool has_sent(const struct corm_db *db, uint64_t *statements)
@@ -1279,7 +1304,7 @@ static void any_number_of_bytes_can_be_buffered(void **state)
     corm_close(db);
 }
 
-/* ---- Rows that are held ------------------------------------------------------------------------------ */
+/* ---- Rows that are held ----------------------------------------------------- */
 
 static void a_write_to_a_held_row_waits_and_others_do_not(void **state)
 {
@@ -1403,6 +1428,32 @@ static void a_row_of_another_table_is_not_held(void **state)
     corm_close(db);
 }
 
+/* A write to another table may have a trigger that removes the row. */
+static void a_row_that_a_trigger_removes_is_not_held(void **state)
+{
+    struct corm_db   *db = open_items(NULL, 1);
+    struct corm_error error = {0};
+    struct product    found;
+
+    (void)state;
+    new_table(db, product);
+    assert_rows(corm_insert(db, product, corm_set(product.id, 1), corm_set(product.name, "tea"),
+                            corm_set(product.stock, 1), .error = &error),
+                1, &error);
+    beside("CREATE TRIGGER removes AFTER UPDATE ON product FOR EACH ROW "
+           "%s DELETE FROM item WHERE id = 1; %s",
+           is_mariadb() ? "" : "BEGIN", is_mariadb() ? "" : "END");
+    struct corm_trx *trx = hold_item(db, 1, CORM_FOR_UPDATE, &error);
+    assert_rows(corm_first(trx, product, &found, .lock = CORM_FOR_UPDATE), 1, &error);
+    assert_rows(corm_update(trx, product, corm_eq(product.id, 1), corm_set(product.stock, 2)), 1,
+                &error);
+    assert_rows(corm_update(trx, item, corm_eq(item.id, 1), corm_set(item.amount, 5)), 0, &error);
+    assert_rows(corm_commit(trx), 0, &error);
+    corm_end(trx);
+    assert_int_equal(items(), 0);
+    corm_close(db);
+}
+
 static void two_models_of_a_table_hold_the_same_rows(void **state)
 {
     struct corm_db   *db = open_items(NULL, 3);
@@ -1489,7 +1540,7 @@ static void nothing_is_held_in_the_next_transaction(void **state)
     corm_close(db);
 }
 
-/* ---- Running again -------------------------------------------------------------------------------------- */
+/* ---- Running again ---------------------------------------------------------- */
 
 struct racer {
     struct corm_db     *db;
@@ -1673,7 +1724,7 @@ static void each_attempt_begins_afresh(void **state)
     corm_close(db);
 }
 
-/* ---- Deadlines ---------------------------------------------------------------------------------------------- */
+/* ---- Deadlines -------------------------------------------------------------- */
 
 static int take_one(struct corm_trx *trx, void *arg)
 {
@@ -1772,7 +1823,7 @@ static void nothing_is_sent_after_the_deadline(void **state)
     corm_close(db);
 }
 
-/* ---- Texts that would end a transaction ------------------------------------------------------------------------ */
+/* ---- Texts that would end a transaction ------------------------------------- */
 
 static int run_text(struct corm_trx *trx, void *arg)
 {
@@ -1865,7 +1916,7 @@ static void a_function_takes_only_texts_that_read_or_write_rows(void **state)
     corm_close(db);
 }
 
-/* ---- SQLite alone ------------------------------------------------------------------------------------------------- */
+/* ---- SQLite alone ----------------------------------------------------------- */
 
 /* The file is locked as a whole, by readers that mean to write and by those that share, too. */
 static void sqlite_locks_the_file(void **state)
@@ -1909,7 +1960,7 @@ static void sqlite_rolls_back_ddl(void **state)
     corm_close(db);
 }
 
-/* ---- MariaDB alone -------------------------------------------------------------------------------------------------- */
+/* ---- MariaDB alone ---------------------------------------------------------- */
 
 static void mariadb_passes_over_locked_rows(void **state)
 {
@@ -2042,7 +2093,8 @@ static void mariadb_levels_of_isolation_differ(void **state)
     corm_close(db);
 }
 
-/* A statement that ends the transaction behind corm's back is found out, by itself or by the next. */
+/* A statement that ends the transaction behind corm's back is found out, by itself or by the
+ * next. */
 static void check_lost(struct corm_db *db, const char *text)
 {
     struct corm_error error;
@@ -2158,6 +2210,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_empty_transaction_sends_nothing),
         cmocka_unit_test(a_purchase_takes_two_round_trips),
         cmocka_unit_test(a_purchase_in_the_long_form_takes_two_round_trips),
+        cmocka_unit_test(a_read_takes_what_is_buffered_along),
         cmocka_unit_test(a_read_sees_what_is_buffered_in_front_of_it),
         cmocka_unit_test(writes_take_effect_in_the_order_of_the_program),
         cmocka_unit_test(any_number_of_writes_can_be_buffered),
@@ -2167,6 +2220,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_held_row_that_is_deleted_is_not_there_any_more),
         cmocka_unit_test(a_held_row_whose_key_changes_is_another_one),
         cmocka_unit_test(a_row_of_another_table_is_not_held),
+        cmocka_unit_test(a_row_that_a_trigger_removes_is_not_held),
         cmocka_unit_test(two_models_of_a_table_hold_the_same_rows),
         cmocka_unit_test(a_key_of_two_columns_is_held_by_both),
         cmocka_unit_test(nothing_is_held_in_the_next_transaction),
