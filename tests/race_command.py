@@ -35,6 +35,7 @@ command = ""  # these are set by main()
 target = ""
 seeds = 0
 place = ""    # a folder for the databases of this program
+started = []  # races that last, to be ended whatever happens
 
 tests = []
 
@@ -448,14 +449,23 @@ def much_is_written():
     return False
 
 
-def start(*options):
+def set_signals(ignored):
+    """For the child: what ends a program is as it is in a terminal, whatever it is here."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN if number == ignored else signal.SIG_DFL)
+
+
+def start(*options, ignored=None):
     """A race that lasts until it is told to end."""
     # The thread sanitizer would call it a leak that threads run when a second signal ends it.
     tsan = os.environ.get("TSAN_OPTIONS", "") + " report_thread_leaks=0"
-    return subprocess.Popen([command, "race", *options, "--mode", "lock", "--buyers", "20",
-                             "--purchases", "1000000", "--stock", "1000000000"],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            env=environment(TSAN_OPTIONS=tsan))
+    process = subprocess.Popen([command, "race", *options, "--mode", "lock", "--buyers", "20",
+                                "--purchases", "1000000", "--stock", "1000000000"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env=environment(TSAN_OPTIONS=tsan),
+                               preexec_fn=lambda: set_signals(ignored))
+    started.append(process)
+    return process
 
 
 def end_of(process):
@@ -487,6 +497,16 @@ def a_second_signal_ends_it_at_once_and_leaves_nothing_behind():
         process.send_signal(signal.SIGINT)
         result = end_of(process)
         assert result.code == 130 and result.out == "", result
+
+
+@test_on("sqlite")
+def a_signal_that_is_ignored_stays_ignored():
+    process = start("--json", ignored=signal.SIGHUP)  # as nohup does it
+    wait_for(much_is_written)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGINT)
+    result = end_of(process)
+    assert result.code == 130 and "once more" in result.err, result
 
 
 @test_on("mariadb")
@@ -528,6 +548,8 @@ def main():
     try:
         failed = run_all([function for function, targets in tests if target in targets])
     finally:
+        for process in started:
+            process.kill()
         shutil.rmtree(place)
     sys.exit(1 if failed else 0)
 
