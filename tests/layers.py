@@ -23,6 +23,7 @@ PUBLIC = {
     "arena.h": "base",
     "model.h": "schema",
     "value.h": "schema",
+    "retry.h": "driver",
     "on.h": "sql",
     "condition.h": "sql",
     "statement.h": "sql",

@@ -11,6 +11,7 @@
  *     trx.h        transactions
  *     db.h         opening a database, tables, the statement hook, numbers
  *     error.h      result codes
+ *     retry.h      what corm does about each
  *     on.h         what the first argument of a call may be
  *     arena.h      where text and arrays live */
 #ifndef CORM_CORM_H
@@ -22,6 +23,7 @@
 #include <corm/error.h>
 #include <corm/model.h>
 #include <corm/on.h>
+#include <corm/retry.h>
 #include <corm/statement.h>
 #include <corm/trx.h>
 #include <corm/value.h>

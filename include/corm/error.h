@@ -78,6 +78,8 @@ enum corm_band {
       "send fewer rows at once, or raise the server's limit (max_allowed_packet)")                 \
     X(INTERRUPTED, -1022, "the statement was stopped (a KILL, or a time limit)",                   \
       "try again, with more time")                                                                 \
+    X(NESTED, -1030, "a call on the db inside a function of corm_transact() on that db",           \
+      "pass the function's trx instead of the db, or make the call outside")                       \
     X(SERVER_ERROR, -1099, "the server refused the statement", "see its own message")              \
     X(DEADLOCK, -2001, "the server ended the transaction to resolve a deadlock",                   \
       "run the whole transaction again; corm_transact() does so by itself")                        \
@@ -101,6 +103,8 @@ enum corm_band {
       "give the server a certificate that the tls_ca= of the URL verifies, or say tls=off")        \
     X(NOT_A_DATABASE, -3007, "the file is no database that can be opened",                         \
       "correct the path after sqlite:, and see whether its folder exists and may be written")      \
+    X(NOT_READY, -3008, "the server takes no work at the moment",                                  \
+      "see whether it is a ready member of its cluster (wsrep_ready), or connect to another node") \
     X(UNKNOWN, -4001, "the link broke while COMMIT was under way: it may have happened or not",    \
       "read the rows back by a unique key of your own before you do the work again")
 /* clang-format on */

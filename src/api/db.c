@@ -74,8 +74,10 @@ void corm_close(struct corm_db *db)
 int corm_connect_all(struct corm_db *db, struct corm_error *error)
 {
     struct corm_error own = {0};
-    int               rc = corm__node_fill(&db->node, &own);
+    int               rc = corm__trx_check_nested(db->store, &own);
 
+    if (rc == 0)
+        rc = corm__node_fill(&db->node, &own);
     if (rc < 0 && error != NULL)
         *error = own;
     return rc;
@@ -119,12 +121,15 @@ static int ddl(struct corm_db *db, const struct corm_table *table,
 {
     struct corm_table_options        room;
     const struct corm_table_options *o = corm__widen(options, options->size, sizeof(room), &room);
-    struct corm_error                own = {0}, *error = o->error != NULL ? o->error : &own;
-    struct corm_trx                 *trx = corm__trx_take(db->store);
+    struct corm_error                error = {0};
+    struct corm_trx                 *trx = corm__trx_take(db->store, &error);
     struct corm__buffer              text;
 
-    if (trx == NULL)
-        return corm__fail_memory(error, "a statement");
+    if (trx == NULL) {
+        if (o->error != NULL)
+            *o->error = error;
+        return error.code;
+    }
     trx->single = true;
     trx->report = o->error;
     trx->deadline = corm__deadline_in(trx->timeout_ms);

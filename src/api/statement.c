@@ -33,9 +33,9 @@ static int open_single(struct call *call, struct corm_db *db)
 {
     if (db == NULL)
         return corm__fail(call->error, CORM_MISUSE, "the db is NULL: did corm_open() fail?");
-    call->trx = corm__trx_take(db->store);
+    call->trx = corm__trx_take(db->store, call->error);
     if (call->trx == NULL)
-        return corm__fail_memory(call->error, "a statement");
+        return call->error->code;
     call->own_trx = true;
     call->trx->single = true;
     call->trx->reader = !call->writes;

@@ -18,9 +18,9 @@ static int make_trx(struct corm_db *db, const struct corm_trx_options *o, bool f
 {
     if (o->isolation > CORM_SERIALIZABLE)
         return corm__fail(error, CORM_MISUSE, "isolation %d does not exist", (int)o->isolation);
-    *trx = corm__trx_take(db->store);
+    *trx = corm__trx_take(db->store, error);
     if (*trx == NULL)
-        return corm__fail_memory(error, "a transaction");
+        return error->code;
     (*trx)->function = function;
     (*trx)->reader = o->read_only;
     (*trx)->mode = (struct corm__mode){
@@ -41,6 +41,8 @@ static int new_trx(struct corm_db *db, const struct corm_trx_options *options, b
     struct corm_error              error = {0};
     int                            rc = make_trx(db, o, function, trx, &error);
 
+    if (rc < 0)
+        corm__error_place(&error, o->file, o->line);
     if (rc < 0 && o->error != NULL)
         *o->error = error;
     return rc;

@@ -8,6 +8,7 @@
 #ifndef CORM_DRIVER_DRIVER_H
 #define CORM_DRIVER_DRIVER_H
 
+#include "driver/error_table.h"
 #include "sql/statement.h"
 
 #include <corm/trx.h>
@@ -95,8 +96,8 @@ struct corm__driver {
                    const struct corm__statement *statement, struct corm__sink *sink,
                    int64_t deadline, struct corm__result *result, struct corm_error *error);
 
-    /* Whether a COMMIT, or a single write, that failed with `error` may have happened all the same. */
-    bool (*may_have_committed)(const struct corm__link *link, const struct corm_error *error);
+    /* The row of the table of failures for a code of this driver's server, or NULL. */
+    const struct corm__server_error *(*find_error)(int server_code);
 
     /* A text without binds and rows, unprepared. */
     int (*control)(struct corm__link *link, const char *text, int64_t deadline,

@@ -449,12 +449,9 @@ static int link_enter(struct corm__link *base, const struct corm__mode *mode, in
     return rc < 0 ? rc : 1;
 }
 
-static bool link_may_have_committed(const struct corm__link *base, const struct corm_error *error)
+static const struct corm__server_error *find_error(int server_code)
 {
-    enum { CUT_OFF = 1180 }; /* Galera: the node was cut off while it replicated */
-
-    return base->sent &&
-           (base->lost || error->code == CORM_INTERRUPTED || error->server_code == CUT_OFF);
+    return corm__find_error(corm__mariadb_errors, server_code);
 }
 
 /* ---- Prepared statements ---------------------------------------------------- */
@@ -871,6 +868,6 @@ const struct corm__driver corm__mariadb = {
     .prepare = link_prepare,
     .finalize = link_finalize,
     .execute = link_execute,
-    .may_have_committed = link_may_have_committed,
+    .find_error = find_error,
     .control = link_control,
 };

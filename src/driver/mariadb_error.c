@@ -1,7 +1,5 @@
-/* driver/mariadb_error.c -- codes of MariaDB, MySQL and Connector/C.
- *
- * Sources: https://mariadb.com/kb/en/mariadb-error-code-reference/ and the client's errmsg.h. What is
- * not listed is CORM_SERVER_ERROR: the statement failed, the message says why. */
+/* driver/mariadb_error.c -- codes and messages of MariaDB, MySQL and Connector/C. What the codes mean
+ * stands in error_table.c. */
 #include "driver/mariadb_error.h"
 
 #include "driver/driver.h"
@@ -9,105 +7,25 @@
 #include <stdio.h>
 #include <string.h>
 
-struct code {
-    unsigned int server_code;
-    int          code;
-};
-
-static const struct code codes[] = {
-    /* statements */
-    {1062, CORM_DUPLICATE},
-    {1586, CORM_DUPLICATE},
-    {1048, CORM_NULL_REFUSED},
-    {1364, CORM_NULL_REFUSED},
-    {1216, CORM_FOREIGN_KEY},
-    {1217, CORM_FOREIGN_KEY},
-    {1451, CORM_FOREIGN_KEY},
-    {1452, CORM_FOREIGN_KEY},
-    {4025, CORM_CHECK_FAILED},
-    {3819, CORM_CHECK_FAILED}, /* MySQL */
-    {1146, CORM_NO_TABLE},
-    {1051, CORM_NO_TABLE},
-    {1054, CORM_NO_COLUMN},
-    {1064, CORM_SYNTAX},
-    {1149, CORM_SYNTAX},
-    {1065, CORM_SYNTAX},
-    {1050, CORM_TABLE_EXISTS},
-    {1406, CORM_TOO_LONG},
-    {1264, CORM_OUT_OF_RANGE},
-    {1690, CORM_OUT_OF_RANGE},
-    {1292, CORM_BAD_VALUE},
-    {1300, CORM_BAD_VALUE},
-    {1366, CORM_BAD_VALUE},
-    {1142, CORM_DENIED},
-    {1143, CORM_DENIED},
-    {1227, CORM_DENIED},
-    {1290, CORM_READ_ONLY},
-    {1792, CORM_READ_ONLY},
-    {1836, CORM_READ_ONLY},
-    {1153, CORM_TOO_LARGE},
-    {1969, CORM_INTERRUPTED},
-    {1317, CORM_INTERRUPTED},
-    {3024, CORM_INTERRUPTED}, /* MySQL */
-    {3572, CORM_LOCKED},      /* MySQL, NOWAIT */
-    {1615, CORM__STALE_STATEMENT},
-    {1243, CORM__STALE_STATEMENT},
-    /* the transaction is gone */
-    {1213, CORM_DEADLOCK},
-    {1020, CORM_CONFLICT},
-    {1205, CORM_LOCK_TIMEOUT},
-    /* the connection is gone, or never came to be */
-    {1927, CORM_DISCONNECTED},
-    {1053, CORM_DISCONNECTED},
-    {1158, CORM_DISCONNECTED},
-    {1159, CORM_DISCONNECTED},
-    {1160, CORM_DISCONNECTED},
-    {1161, CORM_DISCONNECTED},
-    {4031, CORM_DISCONNECTED}, /* MySQL, idle for too long */
-    {2006, CORM_DISCONNECTED},
-    {2013, CORM_DISCONNECTED},
-    {2055, CORM_DISCONNECTED},
-    {2014, CORM_DISCONNECTED}, /* out of sync: a defect of ours, the link is not to be trusted */
-    {2027, CORM_DISCONNECTED}, /* a packet that makes no sense */
-    {1156, CORM_DISCONNECTED},
-    {2002, CORM_UNREACHABLE},
-    {2003, CORM_UNREACHABLE},
-    {2005, CORM_UNREACHABLE},
-    {1130, CORM_ACCESS_DENIED},
-    {1044, CORM_ACCESS_DENIED},
-    {1045, CORM_ACCESS_DENIED},
-    {1251, CORM_ACCESS_DENIED},
-    {1698, CORM_ACCESS_DENIED},
-    {2059, CORM_ACCESS_DENIED},
-    {1049, CORM_NO_DATABASE},
-    {1040, CORM_TOO_MANY_CONNECTIONS},
-    {1203, CORM_TOO_MANY_CONNECTIONS},
-    {1226, CORM_TOO_MANY_CONNECTIONS},
-    {2026, CORM_TLS_FAILED},
-    {2008, CORM_NO_MEMORY},
-};
-
 bool corm__mariadb_lost(unsigned int server_code)
 {
-    static const unsigned int lost[] = {1053, 1153, 1156, 1158, 1159, 1160, 1161, 1927, 4031};
+    enum { PACKET_TOO_LARGE = 1153, ANSWER_TOO_LARGE = 2020, TLS_FAILED = 2026 };
+    const struct corm__server_error *row = corm__find_error(corm__mariadb_errors, (int)server_code);
 
-    for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++)
-        if (lost[i] == server_code)
-            return true;
-    return server_code == 2006 || server_code == 2013 || server_code == 2014 ||
-           server_code == 2027 || server_code == 2055;
+    return server_code == PACKET_TOO_LARGE || server_code == ANSWER_TOO_LARGE ||
+           server_code == TLS_FAILED ||
+           (row != NULL && (row->code == CORM_DISCONNECTED || row->code == CORM_NOT_READY));
 }
 
 int corm__mariadb_code(unsigned int server_code, bool is_open)
 {
-    int code = CORM_SERVER_ERROR;
+    const struct corm__server_error *row = corm__find_error(corm__mariadb_errors, (int)server_code);
+    int                              code = row != NULL ? row->code : CORM_SERVER_ERROR;
 
-    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-        if (codes[i].server_code == server_code)
-            code = codes[i].code;
-    if (!is_open || corm__mariadb_lost(server_code) || code > CORM_CONNECTION_GONE ||
-        code == CORM__STALE_STATEMENT)
+    if (!is_open || code > CORM_CONNECTION_GONE || code == CORM__STALE_STATEMENT)
         return code;
+    if (corm__mariadb_lost(server_code))
+        return code == CORM_NOT_READY ? code : CORM_DISCONNECTED;
     return code == CORM_ACCESS_DENIED ? CORM_DENIED : CORM_SERVER_ERROR;
 }
 

@@ -174,8 +174,10 @@ static int link_control(struct corm__link *base, const char *text, int64_t deadl
         rc = check_read_only(link, statement, error);
     if (rc == 0 && sqlite3_column_count(statement) > 0)
         rc = corm__fail(error, CORM_MISUSE, "a statement without rows gave rows");
-    if (rc == 0)
+    if (rc == 0) {
+        base->sent = true;
         rc = check_done(link, statement, sqlite3_step(statement), error);
+    }
     (void)sqlite3_finalize(statement);
     note_state(link);
     return rc;
@@ -378,13 +380,6 @@ static int link_enter(struct corm__link *base, const struct corm__mode *mode, in
     return rc < 0 ? rc : 1;
 }
 
-/* After an I/O error in COMMIT the frames may be in the log, and a recovery may find them. */
-static bool link_may_have_committed(const struct corm__link *base, const struct corm_error *error)
-{
-    (void)base;
-    return (error->server_code & 0xFF) == SQLITE_IOERR;
-}
-
 /* ---- Prepared statements ---------------------------------------------------- */
 
 static void link_finalize(struct corm__link *base, struct corm__prepared *prepared)
@@ -536,11 +531,13 @@ static void undo(struct sqlite_link *link, sqlite3_stmt *statement)
         return;
     sqlite3_interrupt(link->db);
     (void)sqlite3_step(statement);
+    link->base.sent = false; /* it has never been */
 }
 
 static int read_rows(struct sqlite_link *link, struct corm__prepared *p, struct corm__sink *sink,
                      int64_t *rows, struct corm_error *error)
 {
+    link->base.sent = true;
     int rc = 0, step = sqlite3_step(p->statement);
     int count = sqlite3_column_count(p->statement); /* now: a step may find the schema changed */
 
@@ -617,6 +614,6 @@ const struct corm__driver corm__sqlite = {
     .prepare = link_prepare,
     .finalize = link_finalize,
     .execute = link_execute,
-    .may_have_committed = link_may_have_committed,
+    .find_error = corm__sqlite_find_error,
     .control = link_control,
 };

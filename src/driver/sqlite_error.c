@@ -1,7 +1,7 @@
 /* driver/sqlite_error.c -- codes and messages of SQLite.
  *
- * Source: https://www.sqlite.org/rescode.html. What is not listed is CORM_SERVER_ERROR.
- * SQLITE_ERROR itself says nothing: there the beginning of the message decides. */
+ * Most stand in error_table.c. SQLITE_ERROR itself says nothing: there the beginning of the message
+ * decides. */
 #include "driver/sqlite_error.h"
 
 #include "schema/ddl.h"
@@ -9,35 +9,6 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
-
-struct code {
-    int server_code;
-    int code;
-};
-
-/* An extended code stands before the primary code that it belongs to. */
-static const struct code codes[] = {
-    {SQLITE_CONSTRAINT_UNIQUE, CORM_DUPLICATE},
-    {SQLITE_CONSTRAINT_PRIMARYKEY, CORM_DUPLICATE},
-    {SQLITE_CONSTRAINT_ROWID, CORM_DUPLICATE},
-    {SQLITE_CONSTRAINT_NOTNULL, CORM_NULL_REFUSED},
-    {SQLITE_CONSTRAINT_FOREIGNKEY, CORM_FOREIGN_KEY},
-    {SQLITE_MISMATCH, CORM_BAD_VALUE},
-    {SQLITE_READONLY, CORM_READ_ONLY},
-    {SQLITE_TOOBIG, CORM_TOO_LARGE},
-    {SQLITE_NOMEM, CORM_NO_MEMORY},
-    {SQLITE_INTERRUPT, CORM_INTERRUPTED},
-    {SQLITE_AUTH, CORM_DENIED},
-    {SQLITE_PERM, CORM_DENIED},
-    /* the transaction is to be run again */
-    {SQLITE_BUSY_SNAPSHOT, CORM_CONFLICT},
-    {SQLITE_BUSY, CORM_LOCK_TIMEOUT},
-    {SQLITE_LOCKED, CORM_LOCK_TIMEOUT},
-    {SQLITE_PROTOCOL, CORM_LOCK_TIMEOUT}, /* too many others were quicker */
-    /* the file is not to be trusted */
-    {SQLITE_NOTADB, CORM_NOT_A_DATABASE},
-    {SQLITE_CORRUPT, CORM_NOT_A_DATABASE},
-};
 
 static const char in_check[] = "CHECK constraint failed: ";
 
@@ -88,6 +59,13 @@ static int code_of_text(const char *message, const char *sql)
     return sql == NULL ? CORM_SYNTAX : CORM_SERVER_ERROR;
 }
 
+const struct corm__server_error *corm__sqlite_find_error(int extended)
+{
+    const struct corm__server_error *row = corm__find_error(corm__sqlite_errors, extended);
+
+    return row != NULL ? row : corm__find_error(corm__sqlite_errors, extended & 0xFF);
+}
+
 int corm__sqlite_code(int extended, const char *message, const char *sql)
 {
     if (extended == SQLITE_CONSTRAINT_CHECK)
@@ -96,10 +74,8 @@ int corm__sqlite_code(int extended, const char *message, const char *sql)
         return code_of_datatype(message);
     if ((extended & 0xFF) == SQLITE_ERROR)
         return code_of_text(message, sql);
-    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-        if (codes[i].server_code == extended || codes[i].server_code == (extended & 0xFF))
-            return codes[i].code;
-    return CORM_SERVER_ERROR;
+    const struct corm__server_error *row = corm__sqlite_find_error(extended);
+    return row != NULL ? row->code : CORM_SERVER_ERROR;
 }
 
 /* The message of a statement that ran. What a function or a virtual table says may quote its

@@ -114,6 +114,7 @@ static int execute_cached(struct corm__connection *c, const struct corm__stateme
             return error->code;
         }
         *error = (struct corm_error){0};
+        c->link->sent = false; /* it has not run */
     }
 }
 
@@ -244,10 +245,15 @@ static int run_each(struct corm__connection *c, struct corm__run *run, struct co
 {
     for (size_t i = 0; i < run->count; i++) {
         const struct corm__statement *s = &run->statements[i];
+        bool                          last = i + 1 == run->count;
         run->failed = i;
+        c->link->sent = false;
         int rc = run_one(c, s, run, error);
-        if (rc < 0)
+        if (rc < 0) {
+            c->link->sent =
+                c->link->sent && last; /* or the last one, which may be COMMIT, was not */
             return rc;
+        }
         if (s->id != NULL)
             *s->id = run->result.generated;
     }

@@ -112,8 +112,10 @@ static struct corm_trx *new_trx(struct corm__trx_store *store)
     return trx;
 }
 
-struct corm_trx *corm__trx_take(struct corm__trx_store *store)
+struct corm_trx *corm__trx_take(struct corm__trx_store *store, struct corm_error *error)
 {
+    if (corm__trx_check_nested(store, error) < 0)
+        return NULL;
     pthread_mutex_lock(&store->mutex);
     struct corm_trx *trx = store->kept;
     if (trx != NULL) {
@@ -128,6 +130,7 @@ struct corm_trx *corm__trx_take(struct corm__trx_store *store)
         pthread_mutex_lock(&store->mutex);
         store->live--;
         pthread_mutex_unlock(&store->mutex);
+        corm__fail_memory(error, "a transaction");
         return NULL;
     }
     trx->state = CORM__TRX_OVER;
@@ -173,6 +176,7 @@ void corm__trx_ready(struct corm_trx *trx)
     trx->error = (struct corm_error){0};
     trx->answer = (struct corm_error){0};
     trx->begun = trx->wrote = false;
+    trx->place = CORM_AT_CONNECT;
     trx->written = trx->written_last = trx->written_other = 0;
     trx->written_table = NULL;
     trx->floor = trx->depth = trx->doomed_depth = trx->nested = 0;
@@ -251,12 +255,15 @@ static int open_trx(struct corm_trx *trx, const struct corm__statement *statemen
 
     if (deadline > trx->deadline)
         deadline = trx->deadline;
+    trx->place = CORM_AT_CONNECT;
     if (corm__ms_left(trx->deadline) == 0)
         return fail_deadline(trx);
     int rc = corm__pool_acquire(pool, &trx->mode, deadline, &trx->connection, &trx->error);
-    if (rc == 0)
+    if (rc == 0) {
+        trx->place = CORM_AT_FIRST;
         rc = corm__connection_enter(trx->connection, &trx->mode, trx->attempt, deadline,
                                     &trx->error);
+    }
     if (rc == 0) {
         if (!trx->single)
             count(&trx->node->watch.transactions);
@@ -325,13 +332,26 @@ int corm__trx_lose(struct corm_trx *trx)
     return corm__trx_doom(trx, NULL, 0);
 }
 
+/* Whether a trip with COMMIT, or a single write, that failed may have happened all the same: what was
+ * sent and then failed on our side has. */
+static bool may_have_committed(const struct corm_trx *trx)
+{
+    const struct corm__driver *driver = trx->connection->link->driver;
+
+    return trx->error.server_code == 0 ||
+           corm__verdict(driver->find_error(trx->error.server_code), trx->error.code,
+                         CORM_AT_COMMIT) == CORM_RESOLVE;
+}
+
 /* What a failure means when COMMIT (or a single write) was under way. */
 static void judge_commit(struct corm_trx *trx)
 {
     struct corm__link *link = trx->connection->link;
     struct corm_error  unknown = {0};
 
-    if (!trx->wrote || !link->driver->may_have_committed(link, &trx->error))
+    if (!link->sent || !trx->wrote)
+        trx->place = CORM_AT_FLUSH;
+    if (trx->place != CORM_AT_COMMIT || !may_have_committed(trx))
         return;
     corm__fail_server(&unknown, CORM_UNKNOWN, trx->error.server_code, trx->error.sqlstate,
                       "no answer to COMMIT came (%s)", corm_code_name(trx->error.code));
@@ -344,6 +364,16 @@ static void note_savepoints(struct corm_trx *trx, size_t done)
 {
     for (uint32_t i = 0; i < trx->depth; i++)
         trx->savepoints[i].sent = trx->savepoints[i].sent || trx->savepoints[i].at < done;
+}
+
+static enum corm_place place_of(const struct corm_trx        *trx,
+                                const struct corm__statement *statements, bool commits)
+{
+    if (commits)
+        return CORM_AT_COMMIT;
+    if (statements == trx->pending)
+        return CORM_AT_FLUSH;
+    return trx->begun || trx->wrote ? CORM_AT_MIDDLE : CORM_AT_FIRST;
 }
 
 /* Runs statements on the open connection. `commits`: the last one is COMMIT, or a single write. */
@@ -361,6 +391,7 @@ static int run(struct corm_trx *trx, const struct corm__statement *statements, s
 
     if (corm__ms_left(trx->deadline) == 0)
         return fail_deadline(trx);
+    trx->place = place_of(trx, statements, commits);
     if (commits)
         run.deadline += (int64_t)CORM__COMMIT_GRACE_MS * 1000000;
     for (size_t i = 0; i < n; i++)
@@ -767,12 +798,38 @@ int corm__trx_nested(struct corm_trx *trx, corm_trx_function *function, void *ar
 
 /* ---- Functions that run again ---------------------------------------------------------- */
 
+/* The functions that a thread is in, of whatever db, the innermost first. */
+struct running {
+    const struct corm__trx_store *store;
+    const struct running         *outer;
+};
+
+static _Thread_local const struct running *running;
+
+int corm__trx_check_nested(const struct corm__trx_store *store, struct corm_error *error)
+{
+    for (const struct running *r = running; r != NULL; r = r->outer)
+        if (r->store == store)
+            return corm__fail(error, CORM_NESTED, "it would not be part of the transaction");
+    return 0;
+}
+
+static int run_function(struct corm_trx *trx, corm_trx_function *function, void *arg)
+{
+    struct running here = {.store = trx->store, .outer = running};
+
+    running = &here;
+    int rc = function(trx, arg);
+    running = here.outer;
+    return rc;
+}
+
 /* One attempt. The function's own code without an error of the transaction is made one. */
 static int attempt(struct corm_trx *trx, corm_trx_function *function, void *arg)
 {
     corm__trx_ready(trx);
     count(&trx->node->watch.attempts);
-    int rc = function(trx, arg);
+    int rc = run_function(trx, function, arg);
     if (rc >= 0 || trx->state == CORM__TRX_DOOMED) {
         int ended = corm__trx_commit(trx);
         return ended < 0 ? ended : rc;
@@ -794,7 +851,8 @@ int corm__trx_transact(struct corm_trx *trx, corm_trx_function *function, void *
         int rc = attempt(trx, function, arg);
         if (rc >= 0)
             return rc;
-        if (!corm__may_run_again(trx->error.code) || corm__ms_left(trx->deadline) == 0) {
+        if (!corm__runs_again(trx->node->endpoint.driver, &trx->error, trx->place) ||
+            corm__ms_left(trx->deadline) == 0) {
             report(trx, &trx->error, true);
             return rc;
         }

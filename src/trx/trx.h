@@ -38,6 +38,7 @@ struct corm_trx {
     int64_t                  deadline;
     uint32_t                 attempt;
     uint64_t                 random;
+    enum corm_place          place;  /* of the last trip; of the error, where there is one */
     struct corm_error        error;  /* the first of the attempt */
     struct corm_error        answer; /* the last code that dooms nothing: LOCKED, CLOSED */
     struct corm_error       *report; /* the caller's, or NULL */
@@ -64,9 +65,13 @@ struct corm__trx_store *corm__trx_store_new(struct corm__node *node);
 uint32_t corm__trx_store_live(struct corm__trx_store *store);
 void     corm__trx_store_free(struct corm__trx_store *store);
 
-/* A transaction in state OVER, or NULL when there is no memory. */
-struct corm_trx *corm__trx_take(struct corm__trx_store *store);
-void             corm__trx_give(struct corm_trx *trx);
+/* A transaction in state OVER; or NULL and an error: NESTED where this thread runs a function of a
+ * transaction of the same db, NO_MEMORY. */
+struct corm_trx *corm__trx_take(struct corm__trx_store *store, struct corm_error *error);
+
+/* 0, or NESTED as above. */
+int  corm__trx_check_nested(const struct corm__trx_store *store, struct corm_error *error);
+void corm__trx_give(struct corm_trx *trx);
 
 /* ---- Life -------------------------------------------------------------------- */
 
