@@ -1,14 +1,12 @@
-/* trx/retry.c -- whether a function runs again, and how long to wait before.
+/* trx/retry.c -- what is to be done about a failure, and how long to wait before another try.
  *
- * What is done about a failure stands in driver/error_table.c. There is one node: what would run again
- * elsewhere has nowhere to go. */
+ * The table itself is driver/error_table.c. */
 #include "trx/retry.h"
 
-bool corm__runs_again(const struct corm__driver *driver, const struct corm_error *error,
-                      enum corm_place place)
+enum corm_verdict corm__verdict_on(const struct corm__driver *driver,
+                                   const struct corm_error *error, enum corm_place place)
 {
-    return corm__verdict(driver->find_error(error->server_code), error->code, place) ==
-           CORM_RUN_AGAIN;
+    return corm__verdict(driver->find_error(error->server_code), error->code, place);
 }
 
 int64_t corm__retry_pause(uint32_t attempt, uint64_t *random)

@@ -339,8 +339,7 @@ static bool may_have_committed(const struct corm_trx *trx)
     const struct corm__driver *driver = trx->connection->link->driver;
 
     return trx->error.server_code == 0 ||
-           corm__verdict(driver->find_error(trx->error.server_code), trx->error.code,
-                         CORM_AT_COMMIT) == CORM_RESOLVE;
+           corm__verdict_on(driver, &trx->error, CORM_AT_COMMIT) == CORM_RESOLVE;
 }
 
 /* What a failure means when COMMIT (or a single write) was under way. */
@@ -542,12 +541,20 @@ void corm__trx_forget_held(struct corm_trx *trx)
 
 /* ---- Ends ---------------------------------------------------------------------------- */
 
+/* Whether nobody may use the connection after what has happened on it. */
+static bool is_fatal(const struct corm_trx *trx)
+{
+    return trx->error.code != 0 &&
+           corm__verdict_on(trx->node->endpoint.driver, &trx->error, trx->place) == CORM_FATAL;
+}
+
 void corm__trx_rollback(struct corm_trx *trx)
 {
-    struct corm_error ignored = {0};
+    struct corm_error  ignored = {0};
+    struct corm__link *link = trx->connection != NULL ? trx->connection->link : NULL;
 
-    const struct corm__link *link = trx->connection != NULL ? trx->connection->link : NULL;
-
+    if (link != NULL && is_fatal(trx))
+        link->lost = true;
     if (link != NULL && !trx->single && (!link->lost || link->holds_data)) {
         /* Also after errors by which the server has rolled back: not all versions do. The deadline
          * may have passed, and the connection is worth a second more. */
@@ -847,15 +854,18 @@ static int attempt(struct corm_trx *trx, corm_trx_function *function, void *arg)
 
 int corm__trx_transact(struct corm_trx *trx, corm_trx_function *function, void *arg)
 {
+    const struct corm__driver *driver = trx->node->endpoint.driver;
+
     for (;;) {
         int rc = attempt(trx, function, arg);
         if (rc >= 0)
             return rc;
-        if (!corm__runs_again(trx->node->endpoint.driver, &trx->error, trx->place) ||
-            corm__ms_left(trx->deadline) == 0) {
+        bool again = corm__verdict_on(driver, &trx->error, trx->place) == CORM_RUN_AGAIN;
+        if (again)
+            corm__pause(corm__retry_pause(trx->attempt + 1, &trx->random), trx->deadline);
+        if (!again || corm__ms_left(trx->deadline) == 0) {
             report(trx, &trx->error, true);
             return rc;
         }
-        corm__pause(corm__retry_pause(trx->attempt + 1, &trx->random), trx->deadline);
     }
 }
