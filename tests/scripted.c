@@ -22,27 +22,27 @@ struct corm__prepared {
 
 /* ---- The clock, in the place of base/clock.c ---------------------------------- */
 
-int64_t __wrap_corm__now(void);
-int64_t __wrap_corm__deadline_in(uint32_t ms);
-int     __wrap_corm__ms_left(int64_t deadline);
-void    __wrap_corm__pause(int64_t ns, int64_t deadline);
+int64_t scripted_now(void) __asm__("__wrap_corm__now");
+int64_t scripted_deadline_in(uint32_t ms) __asm__("__wrap_corm__deadline_in");
+int     scripted_ms_left(int64_t deadline) __asm__("__wrap_corm__ms_left");
+void    scripted_pause(int64_t ns, int64_t deadline) __asm__("__wrap_corm__pause");
 
-int64_t __wrap_corm__now(void)
+int64_t scripted_now(void)
 {
     return scripted.now;
 }
 
-int64_t __wrap_corm__deadline_in(uint32_t ms)
+int64_t scripted_deadline_in(uint32_t ms)
 {
     return scripted.now + (int64_t)ms * 1000000;
 }
 
-int __wrap_corm__ms_left(int64_t deadline)
+int scripted_ms_left(int64_t deadline)
 {
     return deadline <= scripted.now ? 0 : (int)((deadline - scripted.now + 999999) / 1000000);
 }
 
-void __wrap_corm__pause(int64_t ns, int64_t deadline)
+void scripted_pause(int64_t ns, int64_t deadline)
 {
     int64_t until = scripted.now + ns;
 
@@ -122,8 +122,6 @@ static int suffer(struct corm__link *link, const char *entry, const struct scrip
         link->sent = link->sent && !f->unsent;
         link->autocommits = f->autocommits;
     }
-    if (f->code == CORM__STALE_STATEMENT)
-        return error->code = f->code;
     return f->code == 0
                ? 0
                : corm__fail_server(error, f->code, f->server_code, "", "as the script says");
@@ -165,7 +163,8 @@ static void name_compound(char entry[static 256], const char *text)
         }
         text = strstr(text, "; ") + 2;
     }
-    strcat(entry, "]");
+    size_t used = strlen(entry);
+    (void)snprintf(entry + used, 256 - used, "]");
 }
 
 static void name_statement(char entry[static 256], const char *text)

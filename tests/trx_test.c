@@ -852,6 +852,47 @@ static void every_code_has_its_verdicts(void **state)
     assert_true(corm_error_rule("sqlite", 0, &rule));
 }
 
+/* What corm has made of a failure since is above the server's code. */
+static void the_verdict_goes_by_corms_code_where_that_is_another(void **state)
+{
+    (void)state;
+    const struct corm__server_error *read_only = corm__find_error(corm__mariadb_errors, 1290);
+    assert_int_equal(corm__verdict(read_only, CORM_READ_ONLY, CORM_AT_MIDDLE), CORM_RUN_ELSEWHERE);
+    assert_int_equal(corm__verdict(read_only, CORM_TRX_LOST, CORM_AT_MIDDLE), CORM_FATAL);
+    assert_int_equal(corm__verdict(NULL, REFUSED, CORM_AT_MIDDLE), CORM_FUNCTIONS_OWN);
+    for (int verdict = CORM_RUN_AGAIN; verdict <= CORM_FATAL; verdict++)
+        assert_string_not_equal(corm_verdict_text(verdict), "?");
+    assert_string_equal(corm_verdict_text(0), "?");
+    assert_string_equal(corm_place_text(CORM_PLACES), "?");
+}
+
+/* A statement that the server has forgotten has not run; what then fails here is known. */
+static void a_stale_statement_is_prepared_again_once(void **state)
+{
+    (void)state;
+    assert_int_equal(corm_delete(db, account, corm_eq(account.id, 1)), 1);
+    fails_at(.at = "DELETE", .nth = 1, .code = CORM__STALE_STATEMENT, .server_code = 1243);
+    assert_int_equal(corm_delete(db, account, corm_eq(account.id, 1)), 1);
+    fails_at(.at = "DELETE", .nth = 1, .code = CORM__STALE_STATEMENT, .server_code = 1243);
+    fails_at(.at = "prepare", .nth = 1, .code = CORM_NO_MEMORY);
+    assert_int_equal(corm_delete(db, account, corm_eq(account.id, 1)), CORM_NO_MEMORY);
+    scripted_clear();
+    fails_at(.at = "DELETE", .nth = 0, .code = CORM__STALE_STATEMENT, .server_code = 1243);
+    assert_int_equal(corm_delete(db, account, corm_eq(account.id, 1)), CORM_SERVER_ERROR);
+    assert_log("DELETE! DELETE! ");
+}
+
+/* Of a compound statement a part may have run. */
+static void a_stale_compound_runs_the_function_again(void **state)
+{
+    (void)state;
+    struct work w = {.what = AT_COMMIT};
+    fails_at(.at = "[INSERT,COMMIT]", .nth = 1, .code = CORM__STALE_STATEMENT, .server_code = 1615);
+    assert_int_equal(corm_transact(db, work, &w), 7);
+    assert_int_equal(w.runs, 2);
+    assert_int_equal(scripted.commits, 1);
+}
+
 /* Whatever failed, what may have committed is never run again: no verdict of a place behind COMMIT is
  * "run again" for a code by which the answer may have been lost. */
 static void what_may_have_committed_is_never_run_again(void **state)
@@ -1112,6 +1153,9 @@ int main(void)
         cmocka_unit_test(every_cell_of_corms_own_codes_is_kept),
         cmocka_unit_test(every_cell_of_the_servers_codes_is_kept),
         cmocka_unit_test(every_code_has_its_verdicts),
+        cmocka_unit_test(the_verdict_goes_by_corms_code_where_that_is_another),
+        MARIA(a_stale_statement_is_prepared_again_once),
+        MARIA(a_stale_compound_runs_the_function_again),
         cmocka_unit_test(what_may_have_committed_is_never_run_again),
         MARIA(a_function_runs_again_until_the_deadline),
         MARIA(an_answer_of_a_closed_call_is_no_error_of_the_transaction),

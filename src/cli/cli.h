@@ -17,8 +17,12 @@ enum cli_exit {
 const char *cli_shown(const char *word);
 
 int race_main(int argc, const char **argv);
+int doctor_main(int argc, const char **argv);
 
 /* Prints the help of `corm race` on stdout. */
 void race_help(void);
+
+/* The same of `corm doctor`. */
+void doctor_help(void);
 
 #endif
