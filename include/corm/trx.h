@@ -75,7 +75,8 @@ CORM_API int corm_begin_(struct corm_db *db, const struct corm_trx_options *opti
  * a pause that grows and is jittered, until the deadline. After a COMMIT that nobody answered it does not: CORM_UNKNOWN. So the function
  * may touch nothing but `trx` and `arg`, and must find `arg` as it was when it runs again.
  *
- * Blocks. From any thread.
+ * A call on `db` inside the function is CORM_NESTED: it would not be part of the transaction. Blocks.
+ * From any thread.
  *
  * corm_transact(trx, function, arg, .error = &e) is a nested transaction: a savepoint. What the function
  * has written is undone, and the transaction goes on, when the function refuses, or when a statement
