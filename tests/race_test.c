@@ -163,6 +163,13 @@ static int buy_at_repeatable_read(struct corm_db *db, struct want *want, struct 
                          .error = error);
 }
 
+static int buy_locked_at_repeatable_read(struct corm_db *db, struct want *want,
+                                         struct corm_error *error)
+{
+    return corm_transact(db, purchase_lock, want, .isolation = CORM_REPEATABLE_READ,
+                         .error = error);
+}
+
 static int buy_at_read_committed(struct corm_db *db, struct want *want, struct corm_error *error)
 {
     return corm_transact(db, purchase_unlocked, want, .isolation = CORM_READ_COMMITTED,
@@ -590,6 +597,44 @@ static void at_repeatable_read_it_loses_no_update_either(void **state)
     close_shop();
 }
 
+/* With 200 on one row a server ends transactions all the time: by deadlocks, by stale snapshots where
+ * innodb_snapshot_isolation is on (at REPEATABLE READ), by locks that are not had. Nobody is told. */
+static void two_hundred_threads_on_one_row(buy_function *buy, int purchases)
+{
+    open_shop(1, 1000000);
+    for (size_t i = 0; i < 200; i++)
+        set_buyer(i, buy, 1, 1, purchases);
+    struct told told = let_buy(200);
+    prove(&told);
+    assert_int_equal(told.failed, 0);
+    assert_int_equal(told.bought, 200 * purchases);
+    close_shop();
+}
+
+static void no_caller_hears_of_a_deadlock_on_a_hot_row(void **state)
+{
+    (void)state;
+    two_hundred_threads_on_one_row(buy_lock, 3);
+}
+
+static void nor_does_one_who_has_not_locked_it(void **state)
+{
+    (void)state;
+    two_hundred_threads_on_one_row(buy_unlocked, 1);
+}
+
+static void with_snapshot_isolation_nobody_hears_of_a_conflict(void **state)
+{
+    (void)state;
+    two_hundred_threads_on_one_row(buy_locked_at_repeatable_read, 3);
+}
+
+static void nor_does_one_who_has_read_a_snapshot(void **state)
+{
+    (void)state;
+    two_hundred_threads_on_one_row(buy_at_repeatable_read, 1);
+}
+
 enum { SEATS = 20 };
 
 /* There is no row that could be locked: what is counted are rows that do not exist yet. */
@@ -921,6 +966,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(nested_functions_that_fail_leave_nothing_and_the_rest_stays),
         cmocka_unit_test(a_function_that_reads_without_a_lock_loses_no_update),
         cmocka_unit_test(at_repeatable_read_it_loses_no_update_either),
+        cmocka_unit_test(no_caller_hears_of_a_deadlock_on_a_hot_row),
+        cmocka_unit_test(nor_does_one_who_has_not_locked_it),
+        cmocka_unit_test(with_snapshot_isolation_nobody_hears_of_a_conflict),
+        cmocka_unit_test(nor_does_one_who_has_read_a_snapshot),
         cmocka_unit_test(a_limit_that_a_function_counts_is_kept),
         cmocka_unit_test(both_of_a_deadlock_commit),
         cmocka_unit_test(many_who_lock_two_rows_in_opposite_order_all_commit),
