@@ -85,6 +85,31 @@ CORM_DEFINE(counter, COUNTER);
 CORM_MODEL(keyless, KEYLESS);
 CORM_DEFINE(keyless, KEYLESS);
 
+/* Rows that notice when they are stale; odd names, and the columns in an order of their own. */
+#define SEAT(X)                                                                                    \
+    X(holder, nullable(varchar(9)))                                                                \
+    X(version, int, .version = 1, .sql_name = "ver `no` \"1\"")                                    \
+    X(block, varchar(3), .pk = 1)                                                                  \
+    X(price, double)                                                                               \
+    X(number, int, .pk = 1)
+CORM_MODEL(seat, SEAT);
+CORM_DEFINE(seat, SEAT);
+
+/* Nothing to write but the version. */
+#define TURN(X)                                                                                    \
+    X(id, bigint, .pk = 1, .autoinc = 1)                                                           \
+    X(version, bigint, .version = 1, .deflt = "1")
+CORM_MODEL(turn, TURN);
+CORM_DEFINE(turn, TURN);
+
+/* Two versions: no model. */
+#define TORN(X)                                                                                    \
+    X(id, int, .pk = 1)                                                                            \
+    X(one, int, .version = 1)                                                                      \
+    X(two, int, .version = 1)
+CORM_MODEL(torn, TORN);
+CORM_DEFINE(torn, TORN);
+
 /* 33 columns: one more than a set list takes. */
 /* clang-format off */
 #define WIDE(X)                                                                                    \
@@ -281,9 +306,9 @@ static void make_table(const struct corm_table *table)
 
 static int begin_all(void **state)
 {
-    const struct corm_table *const tables[] = {item.corm_table,    maybe.corm_table,
-                                               odd.corm_table,     counter.corm_table,
-                                               keyless.corm_table, wide.corm_table};
+    const struct corm_table *const tables[] = {
+        item.corm_table,    maybe.corm_table, odd.corm_table,  counter.corm_table,
+        keyless.corm_table, wide.corm_table,  seat.corm_table, turn.corm_table};
 
     (void)state;
     arena = corm_arena_new();
@@ -994,6 +1019,133 @@ static void what_is_set_cannot_be_read_behind_it_on_mysql(void **state)
     SAYS(corm_update(&of, item, corm_everything(), corm_set(item.big, item.stock),
                      corm_set(item.stock, 1), .error = &error),
          "UPDATE `item` SET `big` = `stock`, `stock` = ?", "int 1");
+}
+
+/* ---- Rows with a version ---------------------------------------------------------- */
+
+static void a_row_is_updated_by_its_key(void **state)
+{
+    struct item one = {.id = 7, .name = "x", .stock = 5, .big = 8, .ok = true};
+    struct odd  two = {.left_key = 1, .right_key = "r", .select = 3};
+
+    (void)state;
+    SAYS(corm_update_row(&of, item, &one, .error = &error),
+         "UPDATE `item` SET `name` = ?, `stock` = ?, `price` = ?, `big` = ?, `ok` = ?, `at` = ?, "
+         "`note` = ? WHERE `id` = ?",
+         "text 'x', int 5, null, int 8, int 1, text '1970-01-01 00:00:00.000000', null, int 7");
+    SAYS(corm_update_row(&of, item, &one, .later = true, .error = &error),
+         "UPDATE `item` SET `name` = ?, `stock` = ?, `price` = ?, `big` = ?, `ok` = ?, `at` = ?, "
+         "`note` = ? WHERE `id` = ?",
+         "text 'x', int 5, null, int 8, int 1, text '1970-01-01 00:00:00.000000', null, int 7");
+    SAYS_EACH(corm_update_row(&of, odd, &two, .error = &error),
+              "UPDATE `odd ``\"table` SET `\xC3\xA4 ? ' ;--` = ? WHERE `left key` = ? AND "
+              "```quoted`` \"twice\"` = ?",
+              "UPDATE `odd ``\"table` SET `\xC3\xA4 ? ' ;--` = ? WHERE `left key` = ? AND "
+              "```quoted`` \"twice\"` = ?",
+              "UPDATE \"odd `\"\"table\" SET \"\xC3\xA4 ? ' ;--\" = ? WHERE \"left key\" = ? AND "
+              "\"`quoted` \"\"twice\"\"\" = ?",
+              "int 3, int 1, text 'r'");
+}
+
+static void a_row_with_a_version_is_updated_by_key_and_version(void **state)
+{
+    struct seat s = {.holder = "ann", .version = 41, .block = "b", .price = 1.5, .number = 2};
+    struct turn t = {.id = 3, .version = INT64_MAX - 1};
+
+    (void)state;
+    SAYS_EACH(
+        corm_update_row(&of, seat, &s, .error = &error),
+        "UPDATE `seat` SET `holder` = ?, `ver ``no`` \"1\"` = `ver ``no`` \"1\"` + 1, "
+        "`price` = ? WHERE `block` = ? AND `number` = ? AND `ver ``no`` \"1\"` = ?",
+        "UPDATE `seat` SET `holder` = ?, `ver ``no`` \"1\"` = `ver ``no`` \"1\"` + 1, "
+        "`price` = ? WHERE `block` = ? AND `number` = ? AND `ver ``no`` \"1\"` = ?",
+        "UPDATE \"seat\" SET \"holder\" = ?, \"ver `no` \"\"1\"\"\" = \"ver `no` "
+        "\"\"1\"\"\" + 1, \"price\" = ? WHERE \"block\" = ? AND \"number\" = ? AND \"ver `no` "
+        "\"\"1\"\"\" = ?",
+        "text 'ann', real 1.5, text 'b', int 2, int 41");
+    assert_int_equal(s.version, 41); /* nothing was sent */
+    SAYS(corm_update_row(&of, turn, &t, .error = &error),
+         "UPDATE `turn` SET `version` = `version` + 1 WHERE `id` = ? AND `version` = ?",
+         "int 3, int 9223372036854775806");
+}
+
+static void an_update_counts_the_version_up(void **state)
+{
+    (void)state;
+    SAYS(corm_update(&of, turn, corm_eq(turn.id, 3), corm_set(turn.id, 4), .error = &error),
+         "UPDATE `turn` SET `id` = ?, `version` = `version` + 1 WHERE `id` = ?", "int 4, int 3");
+    SAYS(corm_update(&of, turn, corm_eq(turn.version, 3), corm_add(turn.id, turn.version),
+                     .error = &error),
+         "UPDATE `turn` SET `id` = `id` + `version`, `version` = `version` + 1 WHERE `version` = ?",
+         "int 3");
+    SAYS(corm_update(&of, item, corm_everything(), corm_set(item.stock, 5), .error = &error),
+         "UPDATE `item` SET `stock` = ?", "int 5");
+}
+
+static void an_insert_sends_a_version_that_it_is_given(void **state)
+{
+    struct turn one = {.version = 9};
+
+    (void)state;
+    SAYS(corm_insert_row(&of, turn, &one, .error = &error),
+         "INSERT INTO `turn` (`version`) VALUES (?)", "int 9");
+    SAYS(corm_insert(&of, turn, corm_set(turn.version, 8), .error = &error),
+         "INSERT INTO `turn` (`version`) VALUES (?)", "int 8");
+    SAYS(corm_insert(&of, turn, corm_set(turn.id, 8), .error = &error),
+         "INSERT INTO `turn` (`id`) VALUES (?)", "int 8");
+    SAYS(corm_delete(&of, turn, corm_eq(turn.id, 8), .error = &error),
+         "DELETE FROM `turn` WHERE `id` = ?", "int 8");
+}
+
+static void what_makes_no_sense_with_rows_and_versions_is_refused(void **state)
+{
+    struct item    one = {.id = 7, .name = "x"};
+    struct counter key = {.id = 7};
+    struct keyless none = {.b = "x"};
+    struct odd     nameless = {.left_key = 1}, long_key = {.right_key = "0123456789"};
+    struct seat    s = {.block = "b"};
+    struct torn    both = {.id = 1};
+    int64_t        id;
+
+    (void)state;
+    REFUSED(corm_update(&of, turn, corm_eq(turn.id, 3), corm_set(turn.version, 4), .error = &error),
+            CORM_MISUSE, "column version is the version of table turn: leave it out");
+    REFUSED(corm_update(&of, turn, corm_eq(turn.id, 3), corm_set(turn.id, 4),
+                        corm_add(turn.version, 1), .error = &error),
+            CORM_MISUSE, "is the version of table turn");
+    REFUSED(corm_update_row(&of, seat, &s, .later = true, .error = &error), CORM_MISUSE,
+            ".later at a row with a version");
+    REFUSED(corm_update_row(&of, item, (struct item *)NULL, .error = &error), CORM_MISUSE,
+            "the row is NULL");
+    REFUSED(corm_update_row(&of, item, &one, .id = &id, .error = &error), CORM_MISUSE, ".id");
+    REFUSED(corm_update_row(&of, item, &one, .id_later = &id, .error = &error), CORM_MISUSE, ".id");
+    REFUSED(corm_update_row(&of, counter, &key, .error = &error), CORM_MISUSE,
+            "table counter has no column beside its primary key");
+    REFUSED(corm_update_row(&of, keyless, &none, .error = &error), CORM_MISUSE,
+            "table keyless has no primary key");
+    REFUSED(corm_update_row(&of, odd, &nameless, .error = &error), CORM_NULL_REFUSED, "NULL");
+    REFUSED(corm_update_row(&of, odd, &long_key, .error = &error), CORM_TOO_LONG, "varchar(9)");
+    REFUSED(corm_update_row(&of, torn, &both, .error = &error), CORM_MISUSE,
+            "torn.one and torn.two both have .version");
+    REFUSED(corm_update(&of, torn, corm_everything(), corm_set(torn.id, 1), .error = &error),
+            CORM_MISUSE, "torn.one and torn.two both have .version");
+}
+
+static void a_version_ends_with_its_type(void **state)
+{
+    struct seat s = {.block = "b", .version = INT32_MAX};
+    struct turn t = {.version = INT64_MAX};
+
+    (void)state;
+    REFUSED(corm_update_row(&of, seat, &s, .error = &error), CORM_OUT_OF_RANGE,
+            "has counted to the end");
+    assert_int_equal(s.version, INT32_MAX);
+    REFUSED(corm_update_row(&of, turn, &t, .error = &error), CORM_OUT_OF_RANGE,
+            "column version of table turn");
+    t.version = INT32_MAX;
+    SAYS(corm_update_row(&of, turn, &t, .error = &error),
+         "UPDATE `turn` SET `version` = `version` + 1 WHERE `id` = ? AND `version` = ?",
+         "int 0, int 2147483647");
 }
 
 static void a_delete_has_a_condition(void **state)
@@ -2036,6 +2188,23 @@ static void a_table_may_have_no_key_or_nothing_but_one(void **state)
         "NULL, PRIMARY KEY (`id`))" INNODB "utf8mb4_nopad_bin");
 }
 
+static void a_version_has_a_default(void **state)
+{
+    (void)state;
+    assert_string_equal(create(CORM_DIALECT_MARIADB, seat.corm_table, false),
+                        "CREATE TABLE `seat` (`holder` VARCHAR(9) NULL, `ver ``no`` \"1\"` INT NOT "
+                        "NULL DEFAULT 0, `block` VARCHAR(3) NOT NULL, `price` DOUBLE NOT NULL, "
+                        "`number` INT NOT NULL, PRIMARY KEY (`block`, `number`))" INNODB
+                        "utf8mb4_nopad_bin");
+    assert_string_equal(
+        create(CORM_DIALECT_MYSQL, turn.corm_table, false),
+        "CREATE TABLE `turn` (`id` BIGINT NOT NULL AUTO_INCREMENT, `version` BIGINT "
+        "NOT NULL DEFAULT 1, PRIMARY KEY (`id`))" INNODB "utf8mb4_0900_bin");
+    assert_string_equal(create(CORM_DIALECT_SQLITE, turn.corm_table, false),
+                        "CREATE TABLE \"turn\" (\"id\" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, "
+                        "\"version\" INTEGER NOT NULL DEFAULT (1)) STRICT");
+}
+
 /* Whether SQLite takes a row of `maybe`. */
 static bool sqlite_takes(int64_t i, int64_t y, double d, const char *v)
 {
@@ -2199,6 +2368,46 @@ static void keys_must_be_possible(void **state)
         check_model("t", models[i].columns, models[i].count, models[i].reason);
 }
 
+static void versions_must_be_able_to_count(void **state)
+{
+    static const struct {
+        struct corm_column columns[2];
+        uint32_t           count;
+        const char        *reason; /* NULL: a good model */
+    } models[] = {
+        {{{.name = "v", .type = CORM_INT, .version = true}}, 1, NULL},
+        {{{.name = "v", .type = CORM_BIGINT, .version = true, .deflt = "1"}}, 1, NULL},
+        {{{.name = "v", .type = CORM_BOOL, .version = true}}, 1, "t.v has .version"},
+        {{{.name = "v", .type = CORM_DOUBLE, .version = true}}, 1, "t.v has .version"},
+        {{{.name = "v", .type = CORM_TEXT, .version = true}}, 1, "t.v has .version"},
+        {{{.name = "v", .type = CORM_VARCHAR, .length = 9, .version = true}}, 1, ".version"},
+        {{{.name = "v", .type = CORM_DATETIME, .version = true}}, 1, "t.v has .version"},
+        {{{.name = "v", .type = CORM_INT, .nullable = true, .version = true}}, 1, ".version"},
+        {{{.name = "v", .type = CORM_INT, .pk = true, .version = true}}, 1, "nor .pk"},
+        {{{.name = "v", .type = CORM_INT, .pk = true, .autoinc = true, .version = true}},
+         1,
+         "nor .pk"},
+        {{{.name = "v", .type = CORM_INT, .unique = true, .version = true}}, 1, "nor .unique"},
+        {{{.name = "v", .type = CORM_INT, .version = true},
+          {.name = "w", .type = CORM_BIGINT, .version = true}},
+         2,
+         "t.v and t.w both have .version"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(models); i++)
+        check_model("t", models[i].columns, models[i].count, models[i].reason);
+}
+
+/* Programs hold tables of these. */
+static void a_column_is_as_large_as_it_was(void **state)
+{
+    (void)state;
+    assert_int_equal(sizeof(struct corm_column),
+                     offsetof(struct corm_column, sql_name) + 4 * sizeof(void *));
+    assert_int_equal(offsetof(struct corm_column, sql_name), sizeof(void *) + 4 * sizeof(uint32_t));
+}
+
 static void a_table_has_columns(void **state)
 {
     static const struct corm_column none[1];
@@ -2249,6 +2458,12 @@ int main(void)
         cmocka_unit_test(any_number_may_be_added),
         cmocka_unit_test(an_update_reads_columns),
         cmocka_unit_test(what_is_set_cannot_be_read_behind_it_on_mysql),
+        cmocka_unit_test(a_row_is_updated_by_its_key),
+        cmocka_unit_test(a_row_with_a_version_is_updated_by_key_and_version),
+        cmocka_unit_test(an_update_counts_the_version_up),
+        cmocka_unit_test(an_insert_sends_a_version_that_it_is_given),
+        cmocka_unit_test(what_makes_no_sense_with_rows_and_versions_is_refused),
+        cmocka_unit_test(a_version_ends_with_its_type),
         cmocka_unit_test(a_delete_has_a_condition),
         cmocka_unit_test(a_column_is_set_once),
         cmocka_unit_test(a_set_list_holds_32_assignments),
@@ -2290,11 +2505,14 @@ int main(void)
         cmocka_unit_test(a_table_has_the_types_of_its_model),
         cmocka_unit_test(a_table_may_have_odd_names_and_a_key_of_two),
         cmocka_unit_test(a_table_may_have_no_key_or_nothing_but_one),
+        cmocka_unit_test(a_version_has_a_default),
         cmocka_unit_test(sqlite_keeps_the_limits_of_types),
         cmocka_unit_test(a_table_is_dropped),
         cmocka_unit_test(names_have_1_to_64_characters),
         cmocka_unit_test(a_message_about_a_name_is_utf8_too),
         cmocka_unit_test(keys_must_be_possible),
+        cmocka_unit_test(versions_must_be_able_to_count),
+        cmocka_unit_test(a_column_is_as_large_as_it_was),
         cmocka_unit_test(a_table_has_columns),
     };
 

@@ -283,6 +283,28 @@ static void check_things(struct corm_db *db)
         NULLABLE_TEXT(thing.n_name, n_name), NULLABLE_TEXT(thing.n_body, n_body),                  \
         NULLABLE(thing.n_at, n_at)
 
+/* Every row is first something else, and then what it is to be: by its own struct. */
+static void rows_are_updated_to_what_is_in_them(void **state)
+{
+    struct corm_db   *db = open_db(NULL);
+    struct corm_error error = {0};
+
+    (void)state;
+    new_table(db, thing);
+    for (size_t i = 0; i < THINGS; i++) {
+        struct thing other = thing_of(THINGS - 1 - i);
+        assert_rows(corm_insert_row(db, thing, &other, .error = &error), 1, &error);
+    }
+    for (size_t i = 0; i < THINGS; i++) {
+        struct thing t = thing_of(i);
+        t.id = (int64_t)i + 1;
+        assert_rows(corm_update_row(db, thing, &t, .error = &error), 1, &error);
+        assert_rows(corm_update_row(db, thing, &t, .error = &error), 1, &error);
+    }
+    check_things(db);
+    corm_close(db);
+}
+
 static void rows_come_back_as_they_went_in(void **state)
 {
     struct corm_db   *db = open_db(NULL);
@@ -1795,6 +1817,7 @@ int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_come_back_as_they_went_in),
+        cmocka_unit_test(rows_are_updated_to_what_is_in_them),
         cmocka_unit_test(set_lists_come_back_as_they_went_in),
         cmocka_unit_test(arrays_of_rows_come_back_as_they_went_in),
         cmocka_unit_test(buffered_rows_come_back_as_they_went_in),

@@ -78,6 +78,8 @@ enum corm_band {
       "send fewer rows at once, or raise the server's limit (max_allowed_packet)")                 \
     X(INTERRUPTED, -1022, "the statement was stopped (a KILL, or a time limit)",                   \
       "try again, with more time")                                                                 \
+    X(STALE, -1023, "a row was changed or deleted by somebody else after it was read",             \
+      "read it again and decide anew; corm_transact() does so by running its function again")      \
     X(NESTED, -1030, "a call on the db inside a function of corm_transact() on that db",           \
       "pass the function's trx instead of the db, or make the call outside")                       \
     X(SERVER_ERROR, -1099, "the server refused the statement", "see its own message")              \

@@ -28,7 +28,14 @@
  *                   years 1 to 9999
  *
  * NOT NULL is the rule; nullable(int) and the like are structs { has, value }; a nullable text is a
- * pointer that may be NULL. Text is UTF-8 without NUL. */
+ * pointer that may be NULL. Text is UTF-8 without NUL.
+ *
+ * One column of a model may have .version = 1: X(version, int, .version = 1). It counts the updates
+ * of its row, so that who has read a row without a lock notices that somebody else has written it
+ * since: see corm_update_row() in statement.h. It is an int or bigint, neither nullable nor in a
+ * key, and has DEFAULT 0 unless .deflt says otherwise. corm counts it up in every corm_update() and
+ * corm_update_row(); who updates the table in other ways, by corm_sql() or in another program, must do
+ * so too. An int has room for 2,147,483,647 updates of one row; the next one is CORM_OUT_OF_RANGE. */
 #ifndef CORM_MODEL_H
 #define CORM_MODEL_H
 
@@ -69,7 +76,8 @@ struct corm_column {
     bool           unique;   /* a unique key of this column alone */
     const char    *sql_name; /* NULL: as the C name; 1 to 64 characters */
     const char    *deflt;    /* SQL text of the DEFAULT clause, or NULL */
-    const void    *reserved[2];
+    bool           version;  /* counts the updates of its row, see below */
+    const void    *reserved[1];
 };
 
 struct corm_table {

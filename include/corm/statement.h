@@ -3,6 +3,7 @@
  *     rc = corm_first(trx, product, &p, .where = corm_eq(product.id, 7), .lock = CORM_FOR_UPDATE);
  *     rc = corm_update(trx, product, corm_eq(product.id, 7), corm_set(product.stock, 5));
  *     rc = corm_insert_row(trx, order, &(struct order){.user_id = 1, .product_id = 7, .qty = 2});
+ *     rc = corm_update_row(trx, product, &p);
  *
  * The first argument says where: a `struct corm_trx *`, a `struct corm_db *` (the statement is then
  * a transaction of its own), or a `struct corm_sql_of *`, which does not run the statement but tells
@@ -64,7 +65,8 @@ struct corm_query {
 
 /* The options of a write, beside its row or its assignments. In a transaction a write is buffered
  * where its result is known without the server: the insert of one row, an update or delete by the
- * whole primary key of a row that this transaction has read FOR UPDATE, and any write marked .later.
+ * whole primary key of a row that this transaction has read FOR UPDATE, and any write marked .later;
+ * never corm_update_row() with a version.
  * A buffered write is sent with the next statement that goes to the server, in program order; when
  * it fails then, the error names the file and line of the write. */
 struct corm_write {
@@ -142,6 +144,8 @@ CORM_API int     corm_insert_rows_(struct corm_on on, const struct corm_table *t
                                    const struct corm_write *write);
 CORM_API int     corm_update_(struct corm_on on, const struct corm_table *table,
                               const struct corm_write *write);
+CORM_API int     corm_update_row_(struct corm_on on, const struct corm_table *table,
+                                  const struct corm_write *write);
 CORM_API int     corm_delete_(struct corm_on on, const struct corm_table *table,
                               const struct corm_write *write);
 CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct corm_sql_args *args);
@@ -216,14 +220,58 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
                                                  .row = __VA_ARGS__})
 
 /* corm_update(on, T, where, corm_set(...) or corm_add(...), ..., options...). Returns how many rows
- * the condition matched, changed or not; 0 when marked .later. */
+ * the condition matched, changed or not; 0 when marked .later. Where the model has a version column
+ * it is counted up in each of them, without a check; to set it is CORM_MISUSE. */
 #define corm_update(on, T, cond, ...)                                                              \
     corm_update_(CORM_ON(on), (T).corm_table + CORM_SETS(__VA_ARGS__),                             \
                  &(const struct corm_write){CORM_HERE(struct corm_write),                          \
                                             .where = corm_condition_(cond),                        \
                                             .set[0] = __VA_ARGS__})
 
-/* corm_delete(on, T, where, options...). Returns how many rows it removed; 0 when marked .later. */
+/* corm_update_row(on, T, &row, options...): writes all columns of the row with this primary key but
+ * the key and the version column. `row` is a struct T *, not const; a compound literal or an
+ * expression wants parentheses around it. A model without a primary key, or with nothing but one, is
+ * CORM_MISUSE.
+ *
+ * A model with a version column (model.h): the row is written only if its version in the database is
+ * still row->version; then that is counted up in both, and 1 is returned. Otherwise CORM_STALE, and
+ * neither is changed: somebody else has changed the row since it was read, or deleted it; which of
+ * the two, the next read tells. So a row can be read without a lock, changed at leisure and written
+ * without harm to what others wrote meanwhile. It is sent at the call, on a trx as on a db; .later is
+ * CORM_MISUSE. After a rollback row->version is ahead of the database: read the row again.
+ *
+ *     static int rename_product(struct corm_trx *trx, void *arg)
+ *     {
+ *         const struct rename *want = arg;
+ *         struct product       p;
+ *         int rc = corm_first(trx, product, &p, .where = corm_eq(product.id, want->id));
+ *         if (rc < 1)
+ *             return rc < 0 ? rc : corm_abort(trx, NOT_FOUND, "no product %d", want->id);
+ *         p.name = want->name;
+ *         return corm_update_row(trx, product, &p);
+ *     }
+ *     rc = corm_transact(db, rename_product, &want, .isolation = CORM_READ_COMMITTED);
+ *
+ * CORM_STALE dooms a transaction like any other failure, and a savepoint mends it. corm_transact()
+ * runs its function again, until the deadline; then it returns CORM_STALE. That helps where the
+ * function reads the row itself. One that was read before, for a form that somebody filled in, stays
+ * stale: write it by corm_update_row(db, ...) or in a transaction of corm_begin(), and tell them.
+ * CORM_READ_COMMITTED is what the optimistic way wants: a SERIALIZABLE transaction locks what it reads
+ * (two writers are CORM_DEADLOCK, and one runs again), one at REPEATABLE READ may be told
+ * CORM_CONFLICT first, and a second read in it, after a savepoint has mended a stale row, finds the
+ * same stale row again unless it locks. On SQLite a transaction that may write holds every row: what
+ * it has read itself is never stale.
+ *
+ * A model without a version column: the row is written whatever it was; returns 1, or 0 when there is
+ * none with this key. In a transaction it is buffered where the row is held, or marked .later (then
+ * 0 is returned). */
+#define corm_update_row(on, T, ...)                                                                \
+    corm_update_row_(CORM_ON(on),                                                                  \
+                     (T).corm_table + CORM_ROW_OF(T, CORM_HEAD(__VA_ARGS__, 0)) +                  \
+                         CORM_ARG_OF(T, __VA_ARGS__),                                              \
+                     &(const struct corm_write){CORM_HERE(struct corm_write), .row = __VA_ARGS__})
+
+/* corm_delete(on, T, where, options...). No version is checked. Returns how many rows it removed; 0 when marked .later. */
 #define corm_delete(on, T, ...)                                                                    \
     corm_delete_(CORM_ON(on), (T).corm_table + CORM_CONDITION_FIRST(__VA_ARGS__),                  \
                  &(const struct corm_write){CORM_HERE(struct corm_write), .where = __VA_ARGS__})

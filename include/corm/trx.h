@@ -70,8 +70,8 @@ CORM_API int corm_begin_(struct corm_db *db, const struct corm_trx_options *opti
  * when it returns >= 0 and no call in it failed, rolls back otherwise.
  *
  * Returns what the function returned, once that is committed; its own negative code, after rolling
- * back; or the first error of the transaction. After a deadlock, a conflict, a lock timeout or a
- * connection lost before COMMIT, and while the server cannot be reached, the function runs again, after
+ * back; or the first error of the transaction. After a deadlock, a conflict, a stale row (CORM_STALE),
+ * a lock timeout or a connection lost before COMMIT, and while the server cannot be reached, the function runs again, after
  * a pause that grows and is jittered, until the deadline. After a COMMIT that nobody answered it does not: CORM_UNKNOWN. So the function
  * may touch nothing but `trx` and `arg`, and must find `arg` as it was when it runs again.
  *

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "driver/number_sink.h"
 #include "schema/row.h"
+#include "schema/version.h"
 #include "sql/key.h"
 
 #include <limits.h>
@@ -292,7 +293,12 @@ static int check_write(struct call *call, const struct corm_write *write, bool i
         return misuse(call, ".id and .id_later are for corm_insert() and corm_insert_row()");
     if (write->id != NULL && (write->later || write->id_later != NULL))
         return misuse(call, ".id sends the insert at once: leave .later and .id_later out");
-    if (!inserts && write->where.op == CORM_NONE)
+    return 0;
+}
+
+static int check_condition(struct call *call, const struct corm_write *write)
+{
+    if (write->where.op == CORM_NONE)
         return misuse(call, "the condition is empty: say corm_everything() for every row");
     return 0;
 }
@@ -371,6 +377,8 @@ int corm_update_(struct corm_on on, const struct corm_table *table,
 
     if (rc == 0)
         rc = check_write(&call, write, false);
+    if (rc == 0)
+        rc = check_condition(&call, write);
     if (rc == 0) {
         held = is_held(&call, table, write);
         rc = corm__make_update(call.dialect, call.arena, held || write->later, table, write,
@@ -379,6 +387,72 @@ int corm_update_(struct corm_on on, const struct corm_table *table,
     if (rc == 0) {
         forget_held(&call, held);
         rc = deliver(&call, table, &statement, held, write->later);
+    }
+    return (int)end_call(&call, rows_as_int(rc));
+}
+
+static int check_row(struct call *call, const struct corm_write *write, bool versioned)
+{
+    if (write->row == NULL)
+        return misuse(call, "there is nothing to write: the row is NULL");
+    if (versioned && write->later)
+        return misuse(call, ".later at a row with a version: whether it was still the one that was "
+                            "read is only known when it is sent");
+    return 0;
+}
+
+/* The same as is_held() of a row's own key. */
+static bool holds_row(const struct call *call, const struct corm_table *table, const void *row)
+{
+    if (call->trx == NULL || call->trx->single)
+        return false;
+    struct corm__key key = corm__key_of_row(call->arena, table, row);
+    return key.bytes != NULL && corm__trx_holds(call->trx, key.bytes, key.size);
+}
+
+/* What became of a row with a version: `rows` of the database matched it. */
+static int64_t settle_version(struct call *call, const struct corm_table *table,
+                              const struct corm_column *version, const void *row, int64_t rows)
+{
+    if (rows == 0)
+        return corm__fail(call->error, CORM_STALE,
+                          "the row of table %s that was to be updated was changed or deleted by "
+                          "somebody else after it was read",
+                          table->name);
+    corm__version_count_up(version, row);
+    return rows;
+}
+
+int corm_update_row_(struct corm_on on, const struct corm_table *table,
+                     const struct corm_write *options)
+{
+    struct corm_write         room;
+    const struct corm_write  *write = corm__widen(options, options->size, sizeof(room), &room);
+    struct call               call = write_call(write);
+    const struct corm_column *version = NULL;
+    struct corm__statement    statement;
+    bool                      held = false, known = false;
+    int64_t                   rc = open_call(&call, on);
+
+    if (rc == 0)
+        rc = corm__version_column(table, &version, call.error);
+    if (rc == 0)
+        rc = check_write(&call, write, false);
+    if (rc == 0)
+        rc = check_row(&call, write, version != NULL);
+    if (rc == 0 && version != NULL)
+        rc = corm__version_check(table, version, write->row, call.error);
+    if (rc == 0) {
+        held = holds_row(&call, table, write->row);
+        known = held && version == NULL;
+        rc = corm__make_update_row(call.dialect, call.arena, known || write->later, table, version,
+                                   write, &statement, call.error);
+    }
+    if (rc == 0) {
+        forget_held(&call, held);
+        rc = deliver(&call, table, &statement, known, write->later);
+        if (rc >= 0 && version != NULL && call.sql_of == NULL)
+            rc = settle_version(&call, table, version, write->row, rc);
     }
     return (int)end_call(&call, rows_as_int(rc));
 }
@@ -395,6 +469,8 @@ int corm_delete_(struct corm_on on, const struct corm_table *table,
 
     if (rc == 0)
         rc = check_write(&call, write, false);
+    if (rc == 0)
+        rc = check_condition(&call, write);
     if (rc == 0) {
         held = is_held(&call, table, write);
         rc = corm__make_delete(call.dialect, call.arena, held || write->later, table, write,

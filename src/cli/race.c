@@ -115,7 +115,7 @@ static int run_mode(struct corm_db *db, const struct race_options *options,
     struct corm_error  error = {0};
     struct race_result result;
 
-    if (race_tables_make(db, options, ids, &error) < 0) {
+    if (race_tables_make(db, options, mode, ids, &error) < 0) {
         race_complain("making the tables product and order", &error);
         return CLI_DATABASE;
     }

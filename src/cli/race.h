@@ -26,6 +26,14 @@
     X(stock, int)
 CORM_MODEL(product, PRODUCT);
 
+/* The same table as it is in a mode that is `versioned`. */
+#define VERSIONED_PRODUCT(X)                                                                       \
+    X(id, int, .pk = 1, .autoinc = 1)                                                              \
+    X(name, varchar(20))                                                                           \
+    X(stock, int)                                                                                  \
+    X(version, int, .version = 1)
+CORM_MODEL_AS(versioned_product, "product", VERSIONED_PRODUCT);
+
 #define ORDER(X)                                                                                   \
     X(id, int, .pk = 1, .autoinc = 1)                                                              \
     X(user_id, int)                                                                                \
@@ -77,10 +85,11 @@ struct race_mode {
     const char    *name;
     const char    *about; /* half a sentence */
     race_purchase *buy;
-    bool           strict; /* it must not oversell, and runs in transactions */
+    bool           strict;    /* it must not oversell, and runs in transactions */
+    bool           versioned; /* its product is a versioned_product */
 };
 
-enum { RACE_MODE_COUNT = 3 };
+enum { RACE_MODE_COUNT = 4 };
 extern const struct race_mode race_modes[RACE_MODE_COUNT];
 
 /* What purchase number `index` (from 0) wants. product_id is the place of the product in the list of
@@ -93,10 +102,10 @@ struct race_want race_want_of(const struct race_options *options, int32_t index)
  * 1 when there is, or a negative code with *error set. */
 int race_tables_are_foreign(struct corm_db *db, struct corm_error *error);
 
-/* Drops and creates both tables and inserts the products. Puts their ids, in order, into `ids`, which
- * has room for all. 0 or a negative code with *error set. */
-int race_tables_make(struct corm_db *db, const struct race_options *options, int32_t *ids,
-                     struct corm_error *error);
+/* Drops and creates both tables, as the mode wants them, and inserts the products. Puts their ids, in
+ * order, into `ids`, which has room for all. 0 or a negative code with *error set. */
+int race_tables_make(struct corm_db *db, const struct race_options *options,
+                     const struct race_mode *mode, int32_t *ids, struct corm_error *error);
 
 /* What the database says when all is over, and what does not fit. */
 struct race_proof {

@@ -1,8 +1,9 @@
 /* race_modes.c -- who buys what, and how a purchase is made in each mode.
  *
  * naive reads, compares and writes in statements of their own: between reading the stock and writing
- * it anybody may have done the same, so pieces are sold twice. lock and guarded are the two right
- * ways: hold the row while deciding, or have the server decide while it writes. */
+ * it anybody may have done the same, so pieces are sold twice. lock, guarded and optimistic are the
+ * right ways: hold the row while deciding, have the server decide while it writes, or hold nothing and
+ * begin anew where somebody else was faster. */
 #include "race.h"
 
 /* ---- Who buys what -------------------------------------------------------- */
@@ -129,10 +130,44 @@ static int buy_guarded(struct corm_db *db, struct race_want *want, struct corm_a
     return corm_transact(db, purchase_guarded, want, .error = error);
 }
 
+/* ---- optimistic ----------------------------------------------------------- */
+
+static int purchase_optimistic(struct corm_trx *trx, void *arg)
+{
+    const struct race_want  *want = arg;
+    struct versioned_product p;
+    int                      rc;
+
+    rc = corm_first(trx, versioned_product, &p,
+                    .where = corm_eq(versioned_product.id, want->product_id));
+    if (rc < 0)
+        return rc;
+    if (rc == 0)
+        return corm_abort(trx, NOT_FOUND, "there is no product %d", want->product_id);
+    if (p.stock < want->qty)
+        return corm_abort(trx, SOLD_OUT, "%d left", p.stock);
+
+    p.stock -= want->qty;
+    rc = corm_update_row(trx, versioned_product, &p);
+    if (rc < 0)
+        return rc; /* CORM_STALE: corm_transact() calls this function again */
+    return insert_order(trx, want);
+}
+
+static int buy_optimistic(struct corm_db *db, struct race_want *want, struct corm_arena *arena,
+                          struct corm_error *error)
+{
+    (void)arena;
+    return corm_transact(db, purchase_optimistic, want, .isolation = CORM_READ_COMMITTED,
+                         .error = error);
+}
+
 /* ---- All of them ---------------------------------------------------------- */
 
 const struct race_mode race_modes[RACE_MODE_COUNT] = {
-    {"naive", "read, compare, write, without a transaction", buy_naive, false},
-    {"lock", "read the row FOR UPDATE, compare, write, in a transaction", buy_lock, true},
-    {"guarded", "UPDATE ... WHERE stock >= qty, in a transaction", buy_guarded, true},
+    {"naive", "read, compare, write, without a transaction", buy_naive, false, false},
+    {"lock", "read the row FOR UPDATE, compare, write, in a transaction", buy_lock, true, false},
+    {"guarded", "UPDATE ... WHERE stock >= qty, in a transaction", buy_guarded, true, false},
+    {"optimistic", "read without a lock, write if the version is still the same, else again",
+     buy_optimistic, true, true},
 };

@@ -44,7 +44,7 @@ static const struct poptOption option_table[] = {
      " DATABASE_URL or DB_* say; default: an SQLite file in a temporary folder",
      "URL"},
     {"mode", '\0', POPT_ARG_STRING, NULL, OPT_MODE,
-     "naive, lock, guarded, or all of them, one after the other (default)", "MODE"},
+     "naive, lock, guarded, optimistic, or all of them, one after the other (default)", "MODE"},
     {"buyers", '\0', POPT_ARG_STRING, NULL, OPT_BUYERS,
      "threads that buy, 1 to 10000 (default 500): as many purchases are under way at once", "N"},
     {"purchases", '\0', POPT_ARG_STRING, NULL, OPT_PURCHASES,
@@ -147,7 +147,7 @@ static int read_mode(const char *word, unsigned *modes)
             return 0;
         }
     }
-    return wrong("mode", word, "one of naive, lock, guarded and all");
+    return wrong("mode", word, "one of naive, lock, guarded, optimistic and all");
 }
 
 /* ---- The line ------------------------------------------------------------- */

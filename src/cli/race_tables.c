@@ -13,6 +13,7 @@
 #include <string.h>
 
 CORM_DEFINE(product, PRODUCT);
+CORM_DEFINE(versioned_product, VERSIONED_PRODUCT);
 CORM_DEFINE(order, ORDER);
 
 #define RACE_NAME "product "
@@ -117,16 +118,23 @@ static int fill(struct corm_db *db, const struct race_options *options, int32_t 
     return rc < 0 ? rc : read_ids(db, options, ids, error);
 }
 
-int race_tables_make(struct corm_db *db, const struct race_options *options, int32_t *ids,
-                     struct corm_error *error)
+/* The versions of new products are their DEFAULT: what is inserted has no such column. */
+static int create_product(struct corm_db *db, const struct race_mode *mode,
+                          struct corm_error *error)
+{
+    return mode->versioned ? corm_create_table(db, versioned_product, .error = error)
+                           : corm_create_table(db, product, .error = error);
+}
+
+int race_tables_make(struct corm_db *db, const struct race_options *options,
+                     const struct race_mode *mode, int32_t *ids, struct corm_error *error)
 {
     int rc;
 
     /* order goes first and comes last: one that stands alone was not left by a race. */
     if ((rc = corm_drop_table(db, order, .if_exists = true, .error = error)) < 0 ||
         (rc = corm_drop_table(db, product, .if_exists = true, .error = error)) < 0 ||
-        (rc = corm_create_table(db, product, .error = error)) < 0 ||
-        (rc = fill(db, options, ids, error)) < 0)
+        (rc = create_product(db, mode, error)) < 0 || (rc = fill(db, options, ids, error)) < 0)
         return rc;
     return corm_create_table(db, order, .error = error);
 }

@@ -45,6 +45,7 @@ const struct corm__own_error corm__own_errors[] = {
     {CORM_DENIED, "CFFFCX"},
     {CORM_TOO_LARGE, "CFFFCX"},
     {CORM_INTERRUPTED, "CFFFRX"},
+    {CORM_STALE, "AAAAAX"},
     {CORM_NESTED, "CFFFCX"},
     {CORM_SERVER_ERROR, "CFFFCX"},
     {CORM_DEADLOCK, "AAAAAX"},

@@ -7,6 +7,7 @@
 
 #include "schema/dialect.h"
 #include "schema/text.h"
+#include "schema/version.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,9 +57,10 @@ static int check_column(const struct corm_table *table, const struct corm_column
 
 int corm__check_model(const struct corm_table *table, struct corm_error *error)
 {
-    int      rc = check_name("table", table->name, error);
-    uint32_t keys = 0;
-    bool     generated = false;
+    int                       rc = check_name("table", table->name, error);
+    uint32_t                  keys = 0;
+    bool                      generated = false;
+    const struct corm_column *version = NULL;
 
     if (rc == 0 && table->column_count == 0)
         return corm__fail(error, CORM_MISUSE, "table %s has no columns", table->name);
@@ -72,7 +74,7 @@ int corm__check_model(const struct corm_table *table, struct corm_error *error)
                           "%s has .autoinc in a primary key of %u columns: it "
                           "can only be one alone",
                           table->name, keys);
-    return rc;
+    return rc < 0 ? rc : corm__version_column(table, &version, error);
 }
 
 static void put_type(struct corm__buffer *b, enum corm_dialect dialect,
@@ -131,7 +133,8 @@ static void put_sqlite_check(struct corm__buffer *b, const struct corm_column *c
 static void put_column(struct corm__buffer *b, enum corm_dialect dialect,
                        const struct corm_column *column)
 {
-    bool sqlite = dialect == CORM_DIALECT_SQLITE;
+    bool        sqlite = dialect == CORM_DIALECT_SQLITE;
+    const char *deflt = column->deflt == NULL && column->version ? "0" : column->deflt;
 
     corm__put_name(b, dialect, corm__column_name(column));
     corm__buffer_putc(b, ' ');
@@ -139,9 +142,9 @@ static void put_column(struct corm__buffer *b, enum corm_dialect dialect,
     if (sqlite && column->autoinc)
         corm__buffer_puts(b, " PRIMARY KEY AUTOINCREMENT");
     corm__buffer_puts(b, column->nullable ? " NULL" : " NOT NULL");
-    if (column->deflt != NULL) {
+    if (deflt != NULL) {
         corm__buffer_puts(b, sqlite ? " DEFAULT (" : " DEFAULT ");
-        corm__buffer_puts(b, column->deflt);
+        corm__buffer_puts(b, deflt);
         corm__buffer_puts(b, sqlite ? ")" : "");
     }
     if (!sqlite && column->autoinc)

@@ -7,7 +7,8 @@
 
 #include <corm/model.h>
 
-/* CORM_MISUSE where a model cannot be a table: names, no columns, a generated key that is none. */
+/* CORM_MISUSE where a model cannot be a table: names, no columns, a generated key that is none,
+ * a version that cannot count. */
 int corm__check_model(const struct corm_table *table, struct corm_error *error);
 
 /* Appends the statement to the buffer. */

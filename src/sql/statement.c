@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "schema/dialect.h"
 #include "schema/row.h"
+#include "schema/version.h"
 #include "sql/writer.h"
 
 #include <stdio.h>
@@ -379,6 +380,31 @@ static void put_set(struct corm__writer *w, const struct corm_assign *set)
     }
 }
 
+static void put_count_up(struct corm__writer *w, const struct corm_column *version)
+{
+    corm__put_column(w, version);
+    corm__put(w, " = ");
+    corm__put_column(w, version);
+    corm__put(w, " + 1");
+}
+
+/* Who has read a row of it optimistically must notice this update. */
+static void put_set_version(struct corm__writer *w, const struct corm_assign *set)
+{
+    const struct corm_column *version = NULL;
+
+    if (corm__version_column(w->table, &version, w->error) < 0 || version == NULL)
+        return;
+    for (int i = 0; i < CORM_SET_MAX && set[i].column != NULL; i++)
+        if (set[i].column == version)
+            corm__fail(w->error, CORM_MISUSE,
+                       "column %s is the version of table %s: leave it out of the set list, corm "
+                       "counts it up",
+                       corm__column_name(version), w->table->name);
+    corm__put(w, ", ");
+    put_count_up(w, version);
+}
+
 int corm__make_update(enum corm_dialect dialect, struct corm_arena *arena, bool keep,
                       const struct corm_table *table, const struct corm_write *write,
                       struct corm__statement *statement, struct corm_error *error)
@@ -389,7 +415,78 @@ int corm__make_update(enum corm_dialect dialect, struct corm_arena *arena, bool 
     corm__put(&w, "UPDATE ");
     put_table(&w);
     put_set(&w, write->set);
+    put_set_version(&w, write->set);
     put_where(&w, &write->where);
+    return end_write(&w, CORM__WRITE, write, statement);
+}
+
+/* ` SET ` and what a row changes of itself. */
+static void put_row_set(struct corm__writer *w, const struct corm_column *version, const void *row)
+{
+    const char *before = " SET ";
+
+    for (uint32_t i = 0; i < w->table->column_count; i++) {
+        const struct corm_column *column = &w->table->columns[i];
+        if (column->pk || column->autoinc)
+            continue;
+        corm__put(w, before);
+        before = ", ";
+        if (column == version) {
+            put_count_up(w, version);
+            continue;
+        }
+        corm__put_column(w, column);
+        corm__put(w, " = ");
+        corm__put_value(w, column, corm__field_get(column, row), CORM__STORED);
+    }
+    if (strcmp(before, " SET ") == 0)
+        corm__fail(w->error, CORM_MISUSE,
+                   "table %s has no column beside its primary key that could be updated",
+                   w->table->name);
+}
+
+/* The row by its primary key. A value that its column could not store is no row's key: better
+ * refused than not found. */
+static void put_row_where(struct corm__writer *w, const struct corm_column *version,
+                          const void *row)
+{
+    const char *before = " WHERE ";
+
+    for (uint32_t i = 0; i < w->table->column_count; i++) {
+        const struct corm_column *column = &w->table->columns[i];
+        if (!column->pk)
+            continue;
+        corm__put(w, before);
+        before = " AND ";
+        corm__put_column(w, column);
+        corm__put(w, " = ");
+        corm__put_value(w, column, corm__field_get(column, row), CORM__STORED);
+    }
+    if (strcmp(before, " WHERE ") == 0)
+        corm__fail(
+            w->error, CORM_MISUSE,
+            "table %s has no primary key (.pk) in its model, by which its row could be found",
+            w->table->name);
+    if (version == NULL)
+        return;
+    corm__put(w, " AND ");
+    corm__put_column(w, version);
+    corm__put(w, " = ");
+    corm__put_value(w, version, corm__field_get(version, row), CORM__STORED);
+}
+
+int corm__make_update_row(enum corm_dialect dialect, struct corm_arena *arena, bool keep,
+                          const struct corm_table *table, const struct corm_column *version,
+                          const struct corm_write *write, struct corm__statement *statement,
+                          struct corm_error *error)
+{
+    struct corm__writer w;
+
+    corm__writer_init(&w, dialect, arena, keep, table, error);
+    corm__put(&w, "UPDATE ");
+    put_table(&w);
+    put_row_set(&w, version, write->row);
+    put_row_where(&w, version, write->row);
     return end_write(&w, CORM__WRITE, write, statement);
 }
 

@@ -59,6 +59,13 @@ int corm__make_update(enum corm_dialect dialect, struct corm_arena *arena, bool 
                       const struct corm_table *table, const struct corm_write *write,
                       struct corm__statement *statement, struct corm_error *error);
 
+/* All columns of write->row but its key, where the primary key is that of the row, and so is the
+ * version in `version`, which is counted up; NULL: the model has none. */
+int corm__make_update_row(enum corm_dialect dialect, struct corm_arena *arena, bool keep,
+                          const struct corm_table *table, const struct corm_column *version,
+                          const struct corm_write *write, struct corm__statement *statement,
+                          struct corm_error *error);
+
 int corm__make_delete(enum corm_dialect dialect, struct corm_arena *arena, bool keep,
                       const struct corm_table *table, const struct corm_write *write,
                       struct corm__statement *statement, struct corm_error *error);

@@ -852,14 +852,29 @@ static int attempt(struct corm_trx *trx, corm_trx_function *function, void *arg)
     return rc;
 }
 
+/* Where the deadline has ended this attempt and a stale row the one before it, that row is the reason:
+ * who is told of it knows what to do about it. Keeps the error of a stale attempt in *stale. */
+static int name_stale(struct corm_trx *trx, int rc, struct corm_error *stale)
+{
+    if (rc == CORM_TIMEOUT && stale->code != 0 && corm__ms_left(trx->deadline) == 0)
+        trx->error = *stale;
+    if (trx->error.code == CORM_STALE)
+        *stale = trx->error;
+    else
+        stale->code = 0;
+    return trx->error.code;
+}
+
 int corm__trx_transact(struct corm_trx *trx, corm_trx_function *function, void *arg)
 {
     const struct corm__driver *driver = trx->node->endpoint.driver;
+    struct corm_error          stale = {0};
 
     for (;;) {
         int rc = attempt(trx, function, arg);
         if (rc >= 0)
             return rc;
+        rc = name_stale(trx, rc, &stale);
         bool again = corm__verdict_on(driver, &trx->error, trx->place) == CORM_RUN_AGAIN;
         if (again)
             corm__pause(corm__retry_pause(trx->attempt + 1, &trx->random), trx->deadline);
