@@ -43,7 +43,7 @@ CORM_DEFINE(unsure, UNSURE);
 enum { CHANGED = CORM_USER + 3 };
 
 /* Long enough for a first attempt on a machine that is busy. */
-enum { TIMEOUT_MS = 800 };
+enum { TIMEOUT_MS = 500 };
 
 static struct corm_db    *db;
 static struct corm_arena *arena;
