@@ -1035,6 +1035,29 @@ static void function_reads_again_until_nobody_is_faster(void **state)
     check_item(1, "bolt", 2, 4);
 }
 
+static int write_then_sleep(struct corm_trx *trx, void *arg)
+{
+    struct trial *t = arg;
+
+    t->attempts = corm_attempt(trx);
+    if (t->attempts == 2)
+        return corm_sql(trx, NULL, "SELECT SLEEP(60)");
+    return corm_update_row(trx, item, &t->row);
+}
+
+/* The deadline falls into the wait for an answer: the link is given up. */
+static void deadline_while_the_server_works_is_stale_too(void **state)
+{
+    struct corm_error e = {0};
+    struct trial      t = {.row = stale_item()};
+
+    (void)state;
+    assert_code(corm_transact(db, write_then_sleep, &t, .timeout_ms = TIMEOUT_MS, .error = &e),
+                CORM_STALE, &e);
+    assert_int_equal(t.attempts, 2);
+    check_item(1, "bolt", 9, 1);
+}
+
 /* REPEATABLE READ notices by itself, where the server can: a code that also runs a function again. */
 static void server_may_notice_first_at_repeatable_read(void **state)
 {
@@ -1055,7 +1078,7 @@ static void server_may_notice_first_at_repeatable_read(void **state)
     check_item(1, "bolt", 3, 1);
 }
 
-enum { ON_MARIADB = 4 };
+enum { ON_MARIADB = 5 };
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
@@ -1099,6 +1122,7 @@ int main(int argc, char **argv)
         T(two_open_transactions_read_the_same_row_and_one_is_stale),
         T(row_that_was_waited_for_is_looked_at_again),
         T(function_reads_again_until_nobody_is_faster),
+        T(deadline_while_the_server_works_is_stale_too),
         T(server_may_notice_first_at_repeatable_read),
     };
 

@@ -852,17 +852,19 @@ static int attempt(struct corm_trx *trx, corm_trx_function *function, void *arg)
     return rc;
 }
 
-/* Where the deadline has ended this attempt and a stale row the one before it, that row is the reason:
- * who is told of it knows what to do about it. Keeps the error of a stale attempt in *stale. */
-static int name_stale(struct corm_trx *trx, int rc, struct corm_error *stale)
+/* Where the deadline ends it in the attempt after one that a stale row ended, that row is the reason:
+ * who is told of it knows what to do about it. `again`: but for the deadline it would run again, as
+ * after a link that was given up. Keeps the error of a stale attempt in *stale. */
+static int name_stale(struct corm_trx *trx, int rc, bool again, struct corm_error *stale)
 {
-    if (rc == CORM_TIMEOUT && stale->code != 0 && corm__ms_left(trx->deadline) == 0)
+    bool ends = (again || rc == CORM_TIMEOUT) && corm__ms_left(trx->deadline) == 0;
+
+    if (ends && stale->code != 0) {
         trx->error = *stale;
-    if (trx->error.code == CORM_STALE)
-        *stale = trx->error;
-    else
-        stale->code = 0;
-    return trx->error.code;
+        return CORM_STALE;
+    }
+    *stale = trx->error.code == CORM_STALE ? trx->error : (struct corm_error){0};
+    return rc;
 }
 
 int corm__trx_transact(struct corm_trx *trx, corm_trx_function *function, void *arg)
@@ -874,8 +876,8 @@ int corm__trx_transact(struct corm_trx *trx, corm_trx_function *function, void *
         int rc = attempt(trx, function, arg);
         if (rc >= 0)
             return rc;
-        rc = name_stale(trx, rc, &stale);
         bool again = corm__verdict_on(driver, &trx->error, trx->place) == CORM_RUN_AGAIN;
+        rc = name_stale(trx, rc, again, &stale);
         if (again)
             corm__pause(corm__retry_pause(trx->attempt + 1, &trx->random), trx->deadline);
         if (!again || corm__ms_left(trx->deadline) == 0) {
