@@ -66,7 +66,9 @@ static int open_call(struct call *call, struct corm_on on)
         return rc;
     call->error = &call->trx->error;
     call->dialect = call->trx->node->dialect;
-    call->arena = call->trx->arena;
+    call->arena = call->trx->drafts;
+    if (call->trx->pending_count == 0)
+        corm_arena_reset(call->arena);
     rc = corm__trx_check(call->trx);
     if (rc == 0 && call->writes && call->trx->mode.read_only)
         rc = corm__fail(call->error, CORM_READ_ONLY,
@@ -127,6 +129,7 @@ struct row_sink {
     const struct corm_table *table;
     const struct call       *call;
     struct corm_arena       *arena;  /* of rows and their text; NULL: that of the call */
+    bool                     first;  /* the row itself is copied out: it may go with the call */
     struct corm_trx         *holder; /* a transaction that now holds the rows locked; or NULL */
     char                    *rows;
     size_t                   count, capacity;
@@ -145,12 +148,13 @@ static int row_add(struct corm__sink *base, const struct corm_value *values, uin
 {
     struct row_sink   *sink = (struct row_sink *)base;
     struct corm_arena *arena = sink->arena != NULL ? sink->arena : sink->call->arena;
+    struct corm_arena *of_rows = sink->first ? sink->call->arena : arena;
     size_t             size = sink->table->row_size;
 
     (void)count;
     if (sink->count == sink->capacity) {
         size_t capacity = sink->capacity == 0 ? 1 : sink->capacity * 2;
-        char  *rows = corm__arena_grow(arena, sink->rows, sink->capacity * size, capacity * size);
+        char  *rows = corm__arena_grow(of_rows, sink->rows, sink->capacity * size, capacity * size);
         if (rows == NULL)
             return corm__fail_memory(error, "rows");
         sink->rows = rows;
@@ -226,6 +230,7 @@ int corm_first_(struct corm_on on, const struct corm_table *table, void *row,
     struct row_sink          sink = row_sink(&call, on, table, query);
     int64_t                  rc;
 
+    sink.first = true;
     if (on.db != NULL && query->arena == NULL && corm__has_text(table))
         rc =
             refuse(&call, "a row with text is read on a db without .arena, in which it could live");

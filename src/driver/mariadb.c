@@ -55,6 +55,7 @@ struct corm__prepared {
     MYSQL_BIND        *columns;
     struct cell       *cells;
     struct corm_value *values;
+    const char       **names; /* room for them; they live while a result set is described */
     unsigned int       column_count, column_capacity;
     bool               grown; /* a buffer is larger than what the library is bound to */
     const struct corm_table
@@ -467,6 +468,7 @@ static void link_finalize(struct corm__link *base, struct corm__prepared *prepar
     free(prepared->columns);
     free(prepared->cells);
     free(prepared->values);
+    free(prepared->names);
     free(prepared);
 }
 
@@ -565,18 +567,22 @@ static bool make_room(struct corm__prepared *p, unsigned int count)
 {
     if (count <= p->column_capacity)
         return true;
+    p->bound = NULL; /* what the library is bound to moves */
     MYSQL_BIND *columns = realloc(p->columns, count * sizeof(*columns));
     if (columns != NULL)
         p->columns = columns;
     struct corm_value *values = realloc(p->values, count * sizeof(*values));
     if (values != NULL)
         p->values = values;
+    const char **names = realloc(p->names, count * sizeof(*names));
+    if (names != NULL)
+        p->names = names;
     struct cell *cells = realloc(p->cells, count * sizeof(*cells));
     if (cells != NULL) {
         p->cells = cells;
         memset(cells + p->column_capacity, 0, (count - p->column_capacity) * sizeof(*cells));
     }
-    if (columns == NULL || values == NULL || cells == NULL)
+    if (columns == NULL || values == NULL || names == NULL || cells == NULL)
         return false;
     p->column_capacity = count;
     return true;
@@ -721,16 +727,14 @@ static int describe_rows(struct mariadb_link *link, struct corm__prepared *p,
     if (meta == NULL)
         return fail_statement(link, p->statement, error);
     const MYSQL_FIELD *fields = mysql_fetch_fields(meta);
-    const char       **names = malloc(p->column_count * sizeof(*names));
-    int                rc = names == NULL ? corm__fail_memory(error, "rows") : 0;
+    int                rc = 0;
     for (unsigned int i = 0; rc == 0 && i < p->column_count; i++) {
-        names[i] = fields[i].name;
+        p->names[i] = fields[i].name;
         if (!bind_column(p, i, kind_of_field(&fields[i])))
             rc = corm__fail_memory(error, "rows");
     }
     if (rc == 0)
-        rc = sink->names(sink, names, p->column_count, error);
-    free(names);
+        rc = sink->names(sink, p->names, p->column_count, error);
     mysql_free_result(meta);
     return rc;
 }
@@ -766,14 +770,16 @@ static int start_rows(struct mariadb_link *link, struct corm__prepared *p, struc
     return rc;
 }
 
-/* Reads one result set to its end, whatever becomes of its rows, so that the link stays usable. */
+/* Reads one result set to its end, whatever becomes of its rows, so that the link stays usable. Behind
+ * one that failed (`rc`) the others are read and forgotten. */
 static int read_rows(struct mariadb_link *link, struct corm__prepared *p, struct corm__sink *sink,
-                     int64_t deadline, int64_t *count, struct corm_error *error)
+                     int64_t deadline, int64_t *count, int rc, struct corm_error *error)
 {
     p->column_count = mysql_stmt_field_count(p->statement);
     if (run_stmt_store_result(link, p->statement, deadline) != 0)
         return fail_statement(link, p->statement, error);
-    int rc = start_rows(link, p, sink, error);
+    if (rc == 0)
+        rc = start_rows(link, p, sink, error);
     while (rc == 0) {
         int fetched = mysql_stmt_fetch(p->statement);
         if (fetched == MYSQL_NO_DATA)
@@ -824,10 +830,15 @@ static int link_execute(struct corm__link *base, struct corm__prepared *p,
     struct mariadb_link *link = mariadb(base);
     int                  rc = check_size(link, size_of_binds(statement), error), more = 0;
     bool                 had_rows = false;
+    unsigned int         columns = mysql_stmt_field_count(p->statement);
 
+    if (statement->compound && columns == 0)
+        columns = 1; /* of a generated key */
     *result = (struct corm__result){0};
     if (rc == 0)
         rc = bind_params(link, p, statement, error);
+    if (rc == 0 && !make_room(p, columns)) /* now, or what the server has done could not be read */
+        rc = corm__fail_memory(error, "rows");
     if (rc < 0)
         return rc;
     if (statement->compound)
@@ -841,8 +852,7 @@ static int link_execute(struct corm__link *base, struct corm__prepared *p,
             continue;
         had_rows = true;
         result->rows = 0;
-        int read = read_rows(link, p, sink, deadline, &result->rows, error);
-        rc = rc < 0 ? rc : read;
+        rc = read_rows(link, p, sink, deadline, &result->rows, rc, error);
         if (base->lost)
             return rc;
     } while ((more = run_stmt_next_result(link, p->statement, deadline)) == 0);

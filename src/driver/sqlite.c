@@ -40,8 +40,9 @@ struct sqlite_link {
 
 struct corm__prepared {
     sqlite3_stmt      *statement;
-    struct corm_value *values; /* of one row */
-    int                capacity;
+    struct corm_value *values;   /* of one row */
+    const char       **names;    /* room for them */
+    int                capacity; /* of both */
 };
 
 static struct sqlite_link *sqlite(struct corm__link *link)
@@ -387,6 +388,7 @@ static void link_finalize(struct corm__link *base, struct corm__prepared *prepar
     (void)base;
     (void)sqlite3_finalize(prepared->statement);
     free(prepared->values);
+    free(prepared->names);
     free(prepared);
 }
 
@@ -458,20 +460,28 @@ static int bind_params(struct sqlite_link *link, struct corm__prepared *p,
 static int describe_rows(struct corm__prepared *p, int count, struct corm__sink *sink,
                          struct corm_error *error)
 {
-    const char **names = malloc((size_t)count * sizeof(*names));
-    int          rc = 0;
-
-    if (names == NULL)
-        return corm__fail_memory(error, "rows");
-    for (int i = 0; rc == 0 && i < count; i++) {
-        names[i] = sqlite3_column_name(p->statement, i);
-        if (names[i] == NULL)
-            rc = corm__fail_memory(error, "rows");
+    for (int i = 0; i < count; i++) {
+        p->names[i] = sqlite3_column_name(p->statement, i);
+        if (p->names[i] == NULL)
+            return corm__fail_memory(error, "rows");
     }
-    if (rc == 0)
-        rc = sink->names(sink, names, (uint32_t)count, error);
-    free(names);
-    return rc;
+    return sink->names(sink, p->names, (uint32_t)count, error);
+}
+
+static bool make_room(struct corm__prepared *p, int count)
+{
+    if (count <= p->capacity)
+        return true;
+    struct corm_value *values = realloc(p->values, (size_t)count * sizeof(*values));
+    if (values != NULL)
+        p->values = values;
+    const char **names = realloc(p->names, (size_t)count * sizeof(*names));
+    if (names != NULL)
+        p->names = names;
+    if (values == NULL || names == NULL)
+        return false;
+    p->capacity = count;
+    return true;
 }
 
 static int start_rows(struct corm__prepared *p, int count, struct corm__sink *sink,
@@ -482,13 +492,8 @@ static int start_rows(struct corm__prepared *p, int count, struct corm__sink *si
 
     if (rc < 0)
         return rc;
-    if (count > p->capacity) {
-        struct corm_value *values = realloc(p->values, (size_t)count * sizeof(*values));
-        if (values == NULL)
-            return corm__fail_memory(error, "rows");
-        p->values = values;
-        p->capacity = count;
-    }
+    if (!make_room(p, count))
+        return corm__fail_memory(error, "rows");
     if (types == NULL)
         return describe_rows(p, count, sink, error);
     if (types->column_count != (uint32_t)count)

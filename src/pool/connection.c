@@ -304,8 +304,10 @@ static int keys_row(struct corm__sink *base, const struct corm_value *values, ui
     return 0;
 }
 
-/* Which statement of a compound has failed; 0 where nobody knows. */
-static size_t ask_failed(struct corm__connection *c, const struct corm__run *run)
+/* Which statement of a compound has failed; 0 where nobody knows. Without memory to ask, that is the
+ * error: what the failed one says would be taken for an answer to another one. */
+static size_t ask_failed(struct corm__connection *c, const struct corm__run *run,
+                         struct corm_error *error)
 {
     struct corm__number_sink sink = corm__number_sink();
     struct corm__statement   ask = corm__control(CORM__BATCH_ASK_FAILED);
@@ -313,14 +315,17 @@ static size_t ask_failed(struct corm__connection *c, const struct corm__run *run
                                       .arena = run->arena,
                                       .attempt = run->attempt,
                                       .deadline = run->deadline};
-    struct corm_error        ignored = {0};
+    struct corm_error        failed = {0};
 
     ask.verb = CORM__READ;
-    if (c->link->lost || !corm__is_counted(run->statements, run->count) ||
-        run_one(c, &ask, &again, &ignored) < 0 || sink.number < 0 ||
-        (size_t)sink.number >= run->count)
+    if (c->link->lost || !corm__is_counted(run->statements, run->count))
         return 0;
-    return (size_t)sink.number;
+    if (run_one(c, &ask, &again, &failed) < 0) {
+        if (failed.code == CORM_NO_MEMORY && error->code > CORM_TRX_GONE)
+            *error = failed;
+        return 0;
+    }
+    return sink.number >= 0 && (size_t)sink.number < run->count ? (size_t)sink.number : 0;
 }
 
 static int run_compound(struct corm__connection *c, struct corm__run *run, struct corm_error *error)
@@ -335,9 +340,11 @@ static int run_compound(struct corm__connection *c, struct corm__run *run, struc
     whole.sink = &keys.base;
     rc = run_one(c, &compound, &whole, error);
     run->result = whole.result;
-    if (rc < 0) /* what the server did not refuse, we did: rows that cannot be taken */
-        run->failed = error->server_code != 0 ? ask_failed(c, run) : run->count - 1;
-    return rc;
+    if (rc < 0 && !c->link->sent)
+        run->failed = 0;
+    else if (rc < 0) /* what the server did not refuse, we did: rows that cannot be taken */
+        run->failed = error->server_code != 0 ? ask_failed(c, run, error) : run->count - 1;
+    return rc < 0 ? error->code : rc;
 }
 
 int corm__connection_run(struct corm__connection *c, struct corm__run *run,

@@ -2,6 +2,7 @@
  * in the order of the names: two models of one table may have their columns in any order. */
 #include "sql/key.h"
 
+#include "base/arena.h"
 #include "base/buffer.h"
 #include "schema/dialect.h"
 #include "schema/row.h"
@@ -33,10 +34,12 @@ static void put_key_value(struct corm__buffer *b, struct corm_value value)
     }
 }
 
+/* Gives back what the buffer has too much, so that a key for each of many rows costs little. */
 static struct corm__key end_key(const struct corm__buffer *b, uint32_t columns)
 {
     if (b->failed || columns == 0)
         return (struct corm__key){0};
+    (void)corm__arena_grow(b->arena, b->text, b->capacity, b->size);
     return (struct corm__key){.bytes = b->text, .size = b->size};
 }
 

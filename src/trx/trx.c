@@ -80,6 +80,7 @@ static void free_trx(struct corm_trx *trx)
 {
     corm__map_free(&trx->held);
     corm_arena_free(trx->arena);
+    corm_arena_free(trx->drafts);
     free(trx);
 }
 
@@ -102,8 +103,9 @@ static struct corm_trx *new_trx(struct corm__trx_store *store)
     if (trx == NULL)
         return NULL;
     trx->arena = corm_arena_new();
-    if (trx->arena == NULL) {
-        free(trx);
+    trx->drafts = corm_arena_new();
+    if (trx->arena == NULL || trx->drafts == NULL) {
+        free_trx(trx);
         return NULL;
     }
     trx->store = store;
@@ -148,6 +150,7 @@ void corm__trx_give(struct corm_trx *trx)
     struct corm__trx_store *store = trx->store;
 
     corm_arena_reset(trx->arena);
+    corm_arena_reset(trx->drafts);
     pthread_mutex_lock(&store->mutex);
     bool keep = store->kept_count < KEPT_MAX;
     if (keep) {
@@ -171,6 +174,7 @@ static void count(_Atomic uint64_t *counter)
 void corm__trx_ready(struct corm_trx *trx)
 {
     corm_arena_reset(trx->arena);
+    corm_arena_reset(trx->drafts);
     corm__map_clear(&trx->held);
     trx->pending_count = trx->pending_bytes = 0;
     trx->error = (struct corm_error){0};
@@ -383,7 +387,7 @@ static int run(struct corm_trx *trx, const struct corm__statement *statements, s
         .statements = statements,
         .count = n,
         .sink = sink,
-        .arena = trx->arena,
+        .arena = trx->drafts,
         .attempt = trx->attempt,
         .deadline = trx->deadline,
     };
@@ -497,20 +501,24 @@ int corm__trx_buffer(struct corm_trx *trx, const struct corm__statement *stateme
 struct held {
     struct corm__map_entry entry;
     uint64_t               since; /* trx->written when it was read */
+    char                   key[];
 };
 
 void corm__trx_hold(struct corm_trx *trx, const struct corm_table *table, const void *row)
 {
-    struct corm__key key = corm__key_of_row(trx->arena, table, row);
+    struct corm__key key = corm__key_of_row(trx->drafts, table, row);
     struct held     *held = NULL;
 
     if (key.bytes == NULL)
         return;
     held = (struct held *)(void *)corm__map_find(&trx->held, key.bytes, key.size);
     if (held == NULL) {
-        held = corm_arena_alloc(trx->arena, sizeof(*held));
-        if (held == NULL || !corm__map_add(&trx->held, &held->entry, key.bytes, key.size))
+        held = corm_arena_alloc(trx->arena, sizeof(*held) + key.size);
+        if (held == NULL)
             return; /* a row that is not known to be held is only a trip more */
+        memcpy(held->key, key.bytes, key.size);
+        if (!corm__map_add(&trx->held, &held->entry, held->key, key.size))
+            return;
     }
     held->since = trx->written;
 }

@@ -32,6 +32,8 @@ struct corm_trx {
     struct corm__node       *node;
     struct corm__trx_store  *store;
     struct corm_arena       *arena;      /* of the attempt */
+    struct corm_arena       *drafts;     /* of statements that are being made or pending; the first
+                                            call that finds none pending empties it */
     struct corm__connection *connection; /* NULL before the first statement and when it is over */
     struct corm__mode        mode;
     uint32_t                 timeout_ms;
