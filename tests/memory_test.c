@@ -17,8 +17,11 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errmsg.h>
 #include <execinfo.h>
+#include <mysql.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -44,6 +47,7 @@ static struct {
     long   refuse;             /* which one; 0: none */
     bool   for_good;           /* and all behind it */
     long   live;               /* not freed yet */
+    bool   of_library;         /* what was refused first is a call of a library */
     void  *frames[FRAMES_MAX]; /* of the one that was refused first */
     int    frame_count;
     void  *sites[SITES_MAX]; /* that were refused something, by what they return to */
@@ -109,12 +113,84 @@ static void arm(long refuse, bool for_good)
     memory.asked = 0;
     memory.refuse = refuse;
     memory.for_good = for_good;
+    memory.of_library = false;
     memory.armed = true;
 }
 
 static void disarm(void)
 {
     memory.armed = false;
+}
+
+/* ---- Libraries that have no memory ------------------------------------------------ */
+
+/* Those of their functions whose answer says so. In the steady state they are the library's own. */
+static bool is_refused_by_library(void *site)
+{
+    bool refused = memory.refuse != 0 && is_refused(site);
+
+    if (refused && memory.asked == memory.refuse)
+        memory.of_library = true;
+    return refused;
+}
+
+MYSQL      *real_mysql_init(MYSQL *mysql) __asm__("__real_mysql_init");
+MYSQL      *watched_mysql_init(MYSQL *mysql) __asm__("__wrap_mysql_init");
+MYSQL_STMT *real_stmt_init(MYSQL *mysql) __asm__("__real_mysql_stmt_init");
+MYSQL_STMT *watched_stmt_init(MYSQL *mysql) __asm__("__wrap_mysql_stmt_init");
+MYSQL_RES  *real_metadata(MYSQL_STMT *statement) __asm__("__real_mysql_stmt_result_metadata");
+MYSQL_RES  *watched_metadata(MYSQL_STMT *statement) __asm__("__wrap_mysql_stmt_result_metadata");
+char       *watched_mprintf(const char *format, ...) __asm__("__wrap_sqlite3_mprintf");
+const char *real_column_name(sqlite3_stmt *statement, int i) __asm__("__real_sqlite3_column_name");
+const char *watched_column_name(sqlite3_stmt *statement,
+                                int           i) __asm__("__wrap_sqlite3_column_name");
+const unsigned char *real_column_text(sqlite3_stmt *statement,
+                                      int           i) __asm__("__real_sqlite3_column_text");
+const unsigned char *watched_column_text(sqlite3_stmt *statement,
+                                         int           i) __asm__("__wrap_sqlite3_column_text");
+
+MYSQL *watched_mysql_init(MYSQL *mysql)
+{
+    return is_refused_by_library(__builtin_return_address(0)) ? NULL : real_mysql_init(mysql);
+}
+
+MYSQL_STMT *watched_stmt_init(MYSQL *mysql)
+{
+    return is_refused_by_library(__builtin_return_address(0)) ? NULL : real_stmt_init(mysql);
+}
+
+MYSQL_RES *watched_metadata(MYSQL_STMT *statement)
+{
+    if (!is_refused_by_library(__builtin_return_address(0)))
+        return real_metadata(statement);
+    statement->last_errno = CR_OUT_OF_MEMORY;
+    (void)strcpy(statement->sqlstate, "HY000");
+    (void)strcpy(statement->last_error, "Client run out of memory");
+    return NULL;
+}
+
+char *watched_mprintf(const char *format, ...)
+{
+    va_list args;
+
+    if (is_refused_by_library(__builtin_return_address(0)))
+        return NULL;
+    va_start(args, format);
+    char *text = sqlite3_vmprintf(format, args);
+    va_end(args);
+    return text;
+}
+
+const char *watched_column_name(sqlite3_stmt *statement, int i)
+{
+    return is_refused_by_library(__builtin_return_address(0)) ? NULL
+                                                              : real_column_name(statement, i);
+}
+
+const unsigned char *watched_column_text(sqlite3_stmt *statement, int i)
+{
+    return is_refused_by_library(__builtin_return_address(0)) ? NULL
+                                                              : real_column_text(statement, i);
 }
 
 /* ---- Places in the sources ------------------------------------------------------ */
@@ -507,6 +583,20 @@ static int64_t condition_of_many_blocks(struct world *w)
     return rc;
 }
 
+static int64_t arena_of_the_callers(struct world *w)
+{
+    struct corm_arena *arena = corm_arena_new();
+    char              *small = arena != NULL ? corm_arena_alloc(arena, 10) : NULL;
+    char              *large = small != NULL ? corm_arena_alloc(arena, 100000) : NULL;
+
+    if (large != NULL)
+        memset(large, 'x', 100000);
+    if (arena != NULL)
+        corm_arena_reset(arena);
+    corm_arena_free(arena);
+    return large != NULL ? 0 : no_memory(w);
+}
+
 static int64_t dup_a_row(struct world *w)
 {
     struct product  p = {.id = 1, .name = "pear"};
@@ -866,8 +956,12 @@ static int killed_at_first(struct corm_trx *trx, void *arg)
     (void)arg;
     if (rc < 0)
         return rc;
-    if (corm_attempt(trx) == 1)
+    if (corm_attempt(trx) == 1) {
+        bool armed = memory.armed;
+        disarm();
         beside("KILL %lld", rows.values[0].as.i);
+        memory.armed = armed;
+    }
     return buy_guarded(trx, NULL);
 }
 
@@ -903,6 +997,7 @@ static struct scenario scenarios[] = {
     SCENARIO("corm_sql_of() of long values", sql_of_long_values),
     SCENARIO("corm_where_new()", condition_at_run_time),
     SCENARIO("corm_where_new() in many blocks", condition_of_many_blocks),
+    SCENARIO("corm_arena_alloc()", arena_of_the_callers),
     SCENARIO("corm_dup()", dup_a_row),
     SCENARIO("more statements than are kept", more_statements_than_are_kept, .warm = fill_the_cache),
     SCENARIO("a locked purchase", transact_locked, .writes = true),
@@ -993,10 +1088,14 @@ static void set_up(const struct scenario *s, struct world *w)
     corm_arena_reset(w->arena);
 }
 
+/* Closing asks for nothing. */
 static void tear_down(struct world *w)
 {
+    arm(1, true);
     corm_close(w->db);
     corm_arena_free(w->arena);
+    disarm();
+    assert_int_equal(memory.asked, 0);
 }
 
 #define COMPLAIN(...)                                                                              \
@@ -1017,7 +1116,8 @@ static void check_refused(const struct scenario *s, struct world *w, int64_t rc,
         COMPLAIN("it has not done this: %s", w->wrong);
     if (rc >= 0 && !s->can_do_without && !is_dispensable())
         COMPLAIN("it worked without memory");
-    if (rc == CORM_UNKNOWN && s->may_be_unknown && is_mariadb() && w->error.code == rc)
+    if (rc == CORM_UNKNOWN && is_mariadb() && (s->may_be_unknown || memory.of_library) &&
+        w->error.code == rc && (state == before || state == after))
         return;
     if (rc < 0 && (rc != CORM_NO_MEMORY || w->error.code != rc || w->error.message[0] == '\0'))
         COMPLAIN("it returned %s: %s", corm_code_name((int)rc), w->error.message);
@@ -1078,6 +1178,7 @@ static struct sigaction of_cmocka;
 
 static void on_crash(int number)
 {
+    disarm(); /* for the tests behind it */
     print_message("# request %ld was refused at:\n", memory.refuse);
     show_place();
     of_cmocka.sa_handler(number);
@@ -1102,13 +1203,55 @@ static void memory_runs_out(void **state)
         fail_msg("with memory: %lld: %s%s", (long long)rc, w.error.message,
                  w.wrong != NULL ? w.wrong : "");
     assert_int_equal(s->writes, before != after);
-    tear_down(&w);
     long asked = memory.asked;
     assert_true(asked > 0);
+    tear_down(&w);
     while (refuse(s, k, false, before, after) && refuse(s, k, true, before, after))
         k++;
     assert_true(k > asked);
     print_message("# %s: memory ran out in %ld places\n", s->name, k - 1);
+}
+
+/* ---- What needs no memory ---------------------------------------------------------------- */
+
+static int look_around(struct corm_trx *trx, void *arg)
+{
+    int *codes = arg;
+
+    arm(1, true);
+    codes[0] = (int)corm_attempt(trx);
+    codes[1] = corm_trx_error(trx)->code;
+    codes[2] = corm_trx_arena(trx) != NULL;
+    codes[3] = corm_abort(trx, REFUSED, "%d", 7);
+    disarm();
+    return codes[3];
+}
+
+static void what_looks_asks_for_nothing(void **state)
+{
+    struct corm_db      *db = open_db(NULL);
+    struct corm_counters counters;
+    int                  codes[4];
+
+    (void)state;
+    assert_int_equal(corm_transact(db, look_around, codes), REFUSED);
+    assert_int_equal(memory.asked, 0);
+    assert_int_equal(codes[0], 1);
+    assert_int_equal(codes[1], 0);
+    assert_int_equal(codes[2], 1);
+    assert_int_equal(codes[3], REFUSED);
+    arm(1, true);
+    corm_stats(db, &counters);
+    enum corm_dialect dialect = corm_dialect_of(db);
+    bool said = corm_version()[0] != '\0' && corm_code_name(CORM_NO_MEMORY)[0] != '\0' &&
+                corm_code_text(CORM_NO_MEMORY)[0] != '\0' &&
+                corm_code_cure(CORM_NO_MEMORY)[0] != '\0';
+    disarm();
+    assert_int_equal(memory.asked, 0);
+    assert_int_equal(counters.connects, 1);
+    assert_int_equal(dialect, is_mariadb() ? CORM_DIALECT_MARIADB : CORM_DIALECT_SQLITE);
+    assert_true(said);
+    corm_close(db);
 }
 
 /* ---- The steady state ------------------------------------------------------------------- */
@@ -1381,9 +1524,46 @@ static void memory_ran_out_at_every_place(void **state)
     print_message("# memory ran out at all %d places of the sources that allocate\n", found);
 }
 
+/* All of a file of the project's. */
+static void read_whole(const char *name, char *text, size_t size)
+{
+    char  path[1024];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%s/../tests/%s", CORM_SOURCES, name);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    size_t n = fread(text, 1, size - 1, file);
+    (void)fclose(file);
+    assert_true(n > 0 && n < size - 1);
+    text[n] = '\0';
+}
+
+/* Behind a macro corm_x() stands a function corm_x_(). */
+static void every_public_call_is_here(void **state)
+{
+    static char names[16384], here[131072];
+    int         count = 0;
+
+    (void)state;
+    read_whole("exports.txt", names, sizeof(names));
+    read_whole("memory_test.c", here, sizeof(here));
+    for (char *name = strtok(names, "\n"); name != NULL; name = strtok(NULL, "\n")) {
+        size_t size = strlen(name);
+        if (strncmp(name, "corm_", 5) != 0)
+            continue;
+        if (name[size - 1] == '_')
+            name[size - 1] = '\0';
+        if (!calls(here, name))
+            fail_msg("%s() is called by no test here", name);
+        count++;
+    }
+    assert_true(count > 30);
+}
+
 int main(int argc, char **argv)
 {
-    struct CMUnitTest tests[COUNT(scenarios) + COUNT(steady) + 1];
+    struct CMUnitTest tests[COUNT(scenarios) + COUNT(steady) + 3];
     size_t            n = 0;
     void             *here[1];
 
@@ -1397,7 +1577,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < COUNT(steady); i++)
         tests[n++] = (struct CMUnitTest){
             .name = steady[i].name, .test_func = nothing_is_allocated, .initial_state = &steady[i]};
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_looks_asks_for_nothing);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(memory_ran_out_at_every_place);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(every_public_call_is_here);
     int failed = run_group(tests, n, NULL, 0, NULL, 0);
     support_end();
     return failed;

@@ -279,6 +279,7 @@ static int ask(struct sqlite_link *link, const char *text, char answer[static 16
     if (rc == SQLITE_ROW) {
         const unsigned char *found = sqlite3_column_text(statement, 0);
         (void)snprintf(answer, 16, "%s", found != NULL ? (const char *)found : "");
+        rc = found != NULL ? SQLITE_ROW : SQLITE_NOMEM;
     }
     int failed = sqlite3_finalize(statement);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : failed != SQLITE_OK ? failed : rc;
@@ -293,7 +294,9 @@ static int use_wal(struct sqlite_link *link, bool for_writing, struct corm_error
     int         rc, tries = 0;
 
     while ((rc = ask(link, text, answer)) != SQLITE_OK)
-        if ((rc & 0xFF) != SQLITE_BUSY || wait_for_lock(link, tries++) == 0)
+        if (rc == SQLITE_NOMEM)
+            return corm__fail_memory(error, "a connection");
+        else if ((rc & 0xFF) != SQLITE_BUSY || wait_for_lock(link, tries++) == 0)
             return fail_open(link, error);
     if (strcmp(answer, "wal") != 0)
         return corm__fail(error, CORM_UNSUPPORTED, "its journal mode is \"%s\", corm needs \"wal\"",
