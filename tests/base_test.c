@@ -10,6 +10,7 @@
 #include "schema/text.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdalign.h>
 #include <stddef.h>
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -290,6 +292,24 @@ static void what_moves_is_copied_whole(void **state)
     corm_arena_free(arena);
 }
 
+static void what_does_not_lie_in_the_newest_block_moves(void **state)
+{
+    struct corm_arena *arena = corm_arena_new();
+    char              *old = corm_arena_alloc(arena, 9000);
+
+    (void)state;
+    memset(old, 'x', 9000);
+    assert_non_null(corm_arena_alloc(arena, 8000)); /* in a new block */
+    char *grown = corm__arena_grow(arena, old, 9000, 9500);
+    assert_ptr_not_equal(grown, old);
+    for (size_t i = 0; i < 9000; i++)
+        assert_int_equal(grown[i], 'x');
+    char *small = corm_arena_alloc(arena, 16);
+    assert_null(corm__arena_grow(arena, small, 16, SIZE_MAX / 2 + 1));
+    assert_ptr_equal(corm__arena_grow(arena, small, 16, 17), small); /* it is as it was */
+    corm_arena_free(arena);
+}
+
 static void without_memory_what_should_grow_stays(void **state)
 {
     struct corm_arena *arena = corm_arena_new();
@@ -503,6 +523,31 @@ static void keys_are_bytes(void **state)
     corm__map_free(&map);
 }
 
+/* Known texts whose FNV-1a is 0, in front of which it stays that for zeros. */
+static void keys_of_one_hash_are_told_apart(void **state)
+{
+    static const char *const keys[] = {"77kepQFQ8Kl", "\xD5\x6B\xB9\x53\x42\x87\x08\x36\0\0\0"};
+    static const size_t      sizes[] = {11, 11, 8};
+    struct corm__map_entry   entries[3] = {{0}};
+    struct corm__map         map = {0};
+
+    (void)state;
+    assert_true(corm__map_add(&map, &entries[0], keys[0], sizes[0]));
+    assert_null(corm__map_find(&map, keys[1], sizes[1]));
+    assert_true(corm__map_add(&map, &entries[1], keys[1], sizes[1]));
+    assert_null(corm__map_find(&map, keys[1], sizes[2]));
+    assert_true(corm__map_add(&map, &entries[2], keys[1], sizes[2]));
+    assert_int_equal(entries[0].hash, entries[1].hash);
+    assert_int_equal(entries[0].hash, entries[2].hash);
+    assert_ptr_equal(corm__map_find(&map, keys[0], sizes[0]), &entries[0]);
+    assert_ptr_equal(corm__map_find(&map, keys[1], sizes[1]), &entries[1]);
+    assert_ptr_equal(corm__map_find(&map, keys[1], sizes[2]), &entries[2]);
+    corm__map_remove(&map, &entries[1]);
+    assert_null(corm__map_find(&map, keys[1], sizes[1]));
+    assert_ptr_equal(corm__map_find(&map, keys[0], sizes[0]), &entries[0]);
+    corm__map_free(&map);
+}
+
 static void without_memory_a_map_stays_as_it_was(void **state)
 {
     struct corm__map map = {0};
@@ -693,6 +738,11 @@ static void texts_that_are_no_times_are_refused(void **state)
         "2026-01-31 09:60:00",
         "2026-01-31 23:59:60",
         "2026-01-31 09:05:-1",
+        "2026-01-31 09:-1:00",
+        "2026-01-31 09:5",
+        "2026-01-31 -1:05:00",
+        "2026--1-31 09:05:00",
+        "2026-x1-31 09:05:00",
         "2026-00-31 09:05:00",
         "2026-13-31 09:05:00",
         "2026-01-00 09:05:00",
@@ -1046,6 +1096,23 @@ static void a_prefix_stands_in_front(void **state)
     }
 }
 
+static void a_place_is_named_once_without_its_folder(void **state)
+{
+    struct corm_error error = {.message = "text"}, plain = {.message = "text"};
+
+    (void)state;
+    corm__error_place(&error, NULL, 7);
+    assert_string_equal(error.message, "text");
+    corm__error_place(&error, "some/folder/file.c", 7);
+    assert_string_equal(error.message, "file.c:7: text");
+    corm__error_place(&error, "other.c", 8);
+    assert_string_equal(error.message, "file.c:7: text");
+    assert_string_equal(error.file, "some/folder/file.c");
+    assert_int_equal(error.line, 7);
+    corm__error_place(&plain, "file.c", 7);
+    assert_string_equal(plain.message, "file.c:7: text");
+}
+
 static void text_is_cut_behind_a_character(void **state)
 {
     static const struct {
@@ -1207,6 +1274,38 @@ static void deadlines_are_rounded_up_and_bounded(void **state)
     corm__pause(-5, INT64_MAX);
 }
 
+static void on_alarm(int number)
+{
+    (void)number;
+}
+
+/* Of a signal it wakes, and goes on. */
+static void a_pause_is_not_cut_short_by_signals(void **state)
+{
+    struct sigaction action = {.sa_handler = on_alarm}, before;
+    struct itimerval often = {.it_interval = {.tv_usec = 2000}, .it_value = {.tv_usec = 2000}};
+    struct itimerval never = {.it_value = {0}, .it_interval = {0}};
+
+    (void)state;
+    assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    int64_t began = corm__now();
+    corm__pause(20000000, corm__deadline_in(60000));
+    int64_t took = corm__now() - began;
+    assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+    assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+    assert_true(took >= 20000000);
+}
+
+static void a_pause_ends_at_the_deadline(void **state)
+{
+    (void)state;
+    corm__pause(INT64_MAX, corm__deadline_in(1));
+    corm__pause(INT64_MAX, corm__now() - 1);
+    corm__pause(0, corm__deadline_in(60000));
+    corm__pause(-1, corm__deadline_in(60000));
+}
+
 static void the_version_is_that_of_the_header(void **state)
 {
     char expected[32];
@@ -1234,6 +1333,7 @@ int main(void)
         TEST(the_newest_allocation_grows_in_place),
         TEST(another_allocation_moves_when_it_grows),
         TEST(what_moves_is_copied_whole),
+        TEST(what_does_not_lie_in_the_newest_block_moves),
         TEST(without_memory_what_should_grow_stays),
         TEST(a_copy_ends_with_nul),
         TEST(a_buffer_holds_what_was_appended),
@@ -1243,6 +1343,7 @@ int main(void)
         TEST(a_removed_entry_is_gone_and_the_others_stay),
         TEST(a_cleared_map_keeps_its_table),
         TEST(keys_are_bytes),
+        TEST(keys_of_one_hash_are_told_apart),
         TEST(without_memory_a_map_stays_as_it_was),
         TEST(known_times_have_their_texts),
         TEST(random_times_come_back),
@@ -1264,6 +1365,7 @@ int main(void)
         TEST(a_message_of_511_bytes_is_kept_whole),
         TEST(the_cure_is_cut_with_a_long_text),
         TEST(a_prefix_stands_in_front),
+        TEST(a_place_is_named_once_without_its_folder),
         TEST(text_is_cut_behind_a_character),
         TEST(every_code_has_name_text_and_cure),
         TEST(codes_stand_in_their_bands_in_order),
@@ -1271,6 +1373,8 @@ int main(void)
         TEST(codes_of_the_application_are_told_apart),
         TEST(unknown_codes_have_a_general_text),
         TEST(deadlines_are_rounded_up_and_bounded),
+        TEST(a_pause_is_not_cut_short_by_signals),
+        TEST(a_pause_ends_at_the_deadline),
         TEST(the_version_is_that_of_the_header),
     };
 

@@ -621,6 +621,66 @@ static void a_list_may_be_long(void **state)
         assert_int_equal(of.binds[i].as.i, i);
 }
 
+static void a_list_that_no_server_takes_is_refused(void **state)
+{
+    static int64_t     ids[32001];
+    struct corm_arena *own = corm_arena_new();
+    struct corm_where *w = corm_where_new(own);
+
+    (void)state;
+    begin_call(CORM_DIALECT_SQLITE);
+    assert_int_equal(corm_count(&of, item, .where = corm_in_list(item.id, ids, 32000)), 0);
+    REFUSED_WHERE(corm_in_list(item.id, ids, 32001), CORM_TOO_LARGE, "32001 values");
+    corm_where_and(w, corm_in_list(item.id, ids, 32001));
+    REFUSED_WHERE(corm_where(w), CORM_TOO_LARGE, "32001 values");
+    corm_arena_free(own);
+}
+
+/* What only a program that fills the structs itself can bring about. */
+static void expressions_that_no_macro_makes_are_refused(void **state)
+{
+    static const struct corm_value long_text = {
+        .kind = CORM_V_TEXT, .size = (uint32_t)INT32_MAX + 1, .as.s = "x"};
+    const int32_t    ints[] = {1};
+    struct corm_expr list = corm_in_list(item.id, ints, 1);
+    struct corm_expr text = corm_eq(item.name, "x");
+    struct corm_expr time = corm_eq(item.at, 0);
+
+    (void)state;
+    list.list_type = (enum corm_list_type)77;
+    REFUSED_WHERE(list, CORM_MISUSE, "NULL");
+    text.value = long_text;
+    REFUSED_WHERE(text, CORM_TOO_LONG, "2 GiB");
+    time.value = corm_v_text_("2026-01-31 09:05:00");
+    REFUSED_WHERE(time, CORM_MISUSE, "another type");
+    REFUSED_SET(((struct corm_assign){
+                    .column = item.ok.column, .op = CORM_SET, .value = corm_v_column_(NULL)}),
+                CORM_MISUSE, "is a bool");
+    time = corm_eq(item.id, 7);
+    time.op = (enum corm_op)77;
+    REFUSED_WHERE(time, CORM_MISUSE, "empty");
+}
+
+/* A text of a given size, which need not end with NUL. */
+static void a_text_of_a_size_is_taken_so_far(void **state)
+{
+    static const struct corm_value text = {.kind = CORM_V_TEXT, .size = 3, .as.s = "abcdef"};
+    struct corm_arena             *own = corm_arena_new();
+    struct corm_where             *w = corm_where_new(own);
+    struct corm_expr               e = corm_eq(item.name, "x");
+
+    (void)state;
+    e.value = text;
+    corm_where_and(w, e);
+    SAYS(corm_count(&of, item, .where = corm_where(w), .error = &error),
+         COUNT_ITEM " WHERE `name` = ?", "text 'abc'");
+    const struct corm_value values[] = {text, {.kind = CORM_V_NONE}};
+    begin_call(CORM_DIALECT_SQLITE);
+    assert_int_equal(corm_sql(&of, NULL, "SELECT ?", (struct corm_vals){values}), 0);
+    assert_int_equal(of.binds[0].size, 3);
+    corm_arena_free(own);
+}
+
 static void searches_escape_what_they_are_given(void **state)
 {
     (void)state;
@@ -1179,6 +1239,34 @@ static void a_column_is_set_once(void **state)
         corm_set(wide.a##3, 3), corm_set(wide.a##4, 4), corm_set(wide.a##5, 5),                    \
         corm_set(wide.a##6, 6), corm_set(wide.a##7, 7)
 
+/* Whatever looks through a list ends with it. */
+static void a_full_set_list_is_looked_through(void **state)
+{
+    int64_t           id;
+    struct corm_write write = {.id = &id};
+
+    (void)state;
+    for (int i = 0; i < CORM_SET_MAX; i++)
+        write.set[i] = corm_assign_(&wide.corm_table->columns[i], CORM_SET, corm_v_int_(i));
+    struct corm__statement s;
+    begin_call(CORM_DIALECT_MARIADB);
+    assert_int_equal(
+        corm__make_insert(CORM_DIALECT_MARIADB, arena, false, wide.corm_table, &write, &s, &error),
+        CORM_MISUSE); /* there is no key to return */
+    write.id = NULL;
+    write.set[31].value = corm_v_column_(wide.last.column);
+    write.where = corm_everything();
+    begin_call(CORM_DIALECT_MYSQL);
+    assert_int_equal(
+        corm__make_update(CORM_DIALECT_MYSQL, arena, false, wide.corm_table, &write, &s, &error),
+        0);
+    write.set[31].value = corm_v_column_(&wide.corm_table->columns[30]);
+    begin_call(CORM_DIALECT_MYSQL);
+    assert_int_equal(
+        corm__make_update(CORM_DIALECT_MYSQL, arena, false, wide.corm_table, &write, &s, &error),
+        CORM_UNSUPPORTED);
+}
+
 static void a_set_list_holds_32_assignments(void **state)
 {
     (void)state;
@@ -1286,6 +1374,27 @@ static void sql_of_the_callers_goes_as_it_is(void **state)
     }
 }
 
+static void sql_of_the_callers_reads_where_its_first_word_says_so(void **state)
+{
+    static const struct {
+        const char     *text;
+        enum corm__verb verb;
+    } cases[] = {
+        {"select 1", CORM__READ},     {"SHOW TABLES", CORM__READ}, {"EXPLAIN SELECT 1", CORM__READ},
+        {"DELETE FROM t", CORM__RAW}, {"SELECTED", CORM__RAW},     {"", CORM__RAW},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct corm_sql_args args = {.text = cases[i].text};
+        struct corm__statement     s;
+        begin_call(CORM_DIALECT_MARIADB);
+        assert_int_equal(corm__make_raw(arena, &args, &s, &error), 0);
+        assert_int_equal(s.verb, cases[i].verb);
+        assert_true(s.alone);
+    }
+}
+
 static void sql_of_the_callers_takes_no_handles(void **state)
 {
     struct corm_value       column = corm_v_icol_(item.stock);
@@ -1366,6 +1475,15 @@ static void the_first_word_is_found(void **state)
         {"/* */ /*!COMMIT*/", "/*!"},
         {" ; -- x\n ;;SELECT", "SELECT"},
         {";;", ""},
+        {"- SELECT", ""},
+        {"/SELECT", ""},
+        {"SELECT_1", "SELECT"},
+        {"SELECT{", "SELECT"},
+        {"SELECT@", "SELECT"},
+        {"ABCDEFGHIJKLMNO{", "ABCDEFGHIJKLMNO"},
+        {"ABCDEFGHIJKLMNO_", "ABCDEFGHIJKLMNO"},
+        {"ABCDEFGHIJKLMNO@", "ABCDEFGHIJKLMNO"},
+        {"ABCDEFGHIJKLMNOp", ""},
     };
     char word[16];
 
@@ -1805,6 +1923,53 @@ static void a_condition_without_memory_is_refused(void **state)
     corm_arena_free(own);
 }
 
+/* Every piece of a condition that is copied, in a block of its own. */
+static void grow_much(struct corm_where *w)
+{
+    static int64_t          ids[3000];
+    static const char      *texts[3000];
+    static char             text[20000];
+    static struct corm_expr kids[301];
+
+    memset(text, 'x', sizeof(text) - 1);
+    for (size_t i = 0; i < COUNT(texts); i++)
+        texts[i] = i % 1000 == 0 ? text : "x";
+    for (size_t i = 0; i < COUNT(kids) - 1; i++)
+        kids[i] = corm_eq(item.id, 1);
+    kids[0] = corm_eq(item.note, text);
+    kids[COUNT(kids) - 1] = (struct corm_expr){.op = CORM_END};
+    corm_where_and(w, corm_eq(item.note, text));
+    corm_where_and(w, corm_in_list(item.id, ids, COUNT(ids)));
+    corm_where_or(w, corm_in_list(item.note, texts, COUNT(texts)));
+    corm_where_and(w, (struct corm_expr){.op = CORM_AND, .kids = kids});
+    corm_where_or(w, corm_not(corm_in(item.note, "a", text)));
+    for (int i = 0; i < 40; i++) /* until it has to grow behind other pieces */
+        corm_where_or(w, corm_in(item.id, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16));
+}
+
+static void wherever_memory_runs_out_a_condition_is_refused(void **state)
+{
+    int failures = 0;
+
+    (void)state;
+    for (;; failures++) {
+        struct corm_arena *own = corm_arena_new();
+        struct corm_where *w = corm_where_new(own);
+        begin_call(CORM_DIALECT_MARIADB);
+        memory_left = failures + 1;
+        grow_much(w);
+        memory_left = -1;
+        int64_t rc = corm_count(&of, item, .where = corm_where(w), .error = &error);
+        corm_arena_free(own);
+        if (rc == 0)
+            break;
+        assert_int_equal(rc, CORM_NO_MEMORY);
+        assert_null(of.text);
+    }
+    assert_in_range(failures, 10, 200);
+    assert_null(corm_where_new(NULL));
+}
+
 /* ---- Memory -------------------------------------------------------------------------- */
 
 static int64_t make_much(void)
@@ -1999,6 +2164,10 @@ static void statements_become_one(void **state)
                         "int 1, text 'x', text 'z', int 1");
     assert_true(compound.compound);
     assert_int_equal(compound.verb, CORM__WRITE);
+    s[0].once = true;
+    assert_int_equal(corm__make_compound(arena, s, 3, &compound, &error), 0);
+    assert_true(compound.once);
+    s[0].once = false;
     assert_false(corm__is_counted(s, 1));
     assert_true(corm__is_counted(s, 2)); /* both write */
     assert_false(corm__is_counted(s + 1, 2));
@@ -2062,6 +2231,30 @@ static void a_condition_and_a_row_have_the_same_key(void **state)
         odd_key, KEY(odd, corm_and(corm_eq(odd.right_key, "X"), corm_eq(odd.left_key, 1)))));
 }
 
+#define MEASURE(X) X(at, double, .pk = 1) X(n, bigint)
+CORM_MODEL(measure, MEASURE);
+CORM_DEFINE(measure, MEASURE);
+
+static void a_key_of_another_type_has_its_kind(void **state)
+{
+    const struct measure    half = {.at = 0.5};
+    const struct corm_value cut = {.kind = CORM_V_TEXT, .size = 1, .as.s = "xyz"};
+    const struct odd        one = {.left_key = 1, .right_key = "x"};
+    struct corm_expr        e = corm_eq(odd.right_key, "?");
+
+    (void)state;
+    begin_call(CORM_DIALECT_MARIADB);
+    struct corm__key key = corm__key_of_row(arena, measure.corm_table, &half);
+    assert_true(same_key(key, KEY(measure, corm_eq(measure.at, 0.5))));
+    assert_false(same_key(key, KEY(measure, corm_eq(measure.at, 0.25))));
+    assert_non_null(KEY(counter, corm_eq(counter.id, UINT64_MAX)).bytes); /* no row's */
+    assert_false(same_key(KEY(counter, corm_eq(counter.id, UINT64_MAX)),
+                          KEY(counter, corm_eq(counter.id, -1))));
+    e.value = cut;
+    assert_true(same_key(corm__key_of_row(arena, odd.corm_table, &one),
+                         KEY(odd, corm_and(corm_eq(odd.left_key, 1), e))));
+}
+
 static void two_models_of_a_table_have_the_same_keys(void **state)
 {
     const struct odd       one = {.left_key = 1, .right_key = "x"};
@@ -2097,6 +2290,148 @@ static void other_conditions_name_no_row(void **state)
     assert_null(KEY(odd, corm_and(corm_eq(odd.left_key, 1), corm_eq(odd.right_key, none))).bytes);
     assert_null(KEY(keyless, corm_eq(keyless.a, 1)).bytes);
     assert_null(corm__key_of_row(arena, keyless.corm_table, &(struct keyless){1, "x"}).bytes);
+}
+
+/* ---- Rows ------------------------------------------------------------------------------ */
+
+static struct corm_value of_text(const char *text, size_t size)
+{
+    return (struct corm_value){.kind = CORM_V_TEXT, .size = (uint32_t)size, .as.s = text};
+}
+
+/* The field of a column takes no value, and stays as it was. */
+static void misfit(const struct corm_column *column, struct corm_value value, const char *what)
+{
+    const struct item  item_before = {.id = 7, .name = "old", .note = "old"};
+    const struct maybe maybe_before = {.id = 7, .i = {true, 5}};
+    struct item        of_item = item_before;
+    struct maybe       of_maybe = maybe_before;
+    bool               is_item = corm__has_column(item.corm_table, column);
+
+    begin_call(CORM_DIALECT_MARIADB);
+    int rc = corm__field_set(column, is_item ? (void *)&of_item : (void *)&of_maybe, value, arena,
+                             &error);
+    if (rc != CORM_BAD_VALUE || error.code != rc || strstr(error.message, what) == NULL)
+        fail_msg("%s, %s: %d: %s", column->name, what, rc, error.message);
+    assert_memory_equal(&of_item, &item_before, sizeof(of_item));
+    assert_memory_equal(&of_maybe, &maybe_before, sizeof(of_maybe));
+}
+
+static void values_that_a_model_cannot_take_are_refused(void **state)
+{
+    static const struct corm_value null = {.kind = CORM_V_NULL}, blob = {.kind = CORM_V_BLOB};
+
+    (void)state;
+    misfit(item.id.column, null, "NULL");
+    misfit(item.name.column, null, "NULL");
+    misfit(item.id.column, corm_v_int_(INT32_MAX + 1LL), "32 bits");
+    misfit(item.id.column, corm_v_int_(INT32_MIN - 1LL), "32 bits");
+    misfit(maybe.i.column, corm_v_int_(INT32_MIN - 1LL), "32 bits");
+    misfit(item.id.column, corm_v_real_(1), "whole number");
+    misfit(item.big.column, of_text("1", 1), "whole number");
+    misfit(item.ok.column, corm_v_int_(2), "0 and 1");
+    misfit(item.ok.column, corm_v_int_(-1), "0 and 1");
+    misfit(maybe.y.column, corm_v_int_(2), "0 and 1");
+    misfit(maybe.d.column, of_text("1", 1), "not a number");
+    misfit(item.price.column, blob, "not a number");
+    misfit(item.at.column, corm_v_int_(0), "date and time");
+    misfit(item.at.column, of_text("0000-00-00 00:00:00", 19), "date and time");
+    misfit(maybe.t.column, of_text("soon", 4), "date and time");
+    misfit(item.name.column, corm_v_int_(1), "not text");
+    misfit(item.note.column, blob, "not text");
+    misfit(item.name.column, of_text("a\0b", 3), "NUL");
+    misfit(item.name.column, of_text("\xFF", 1), "UTF-8");
+}
+
+static void values_become_fields(void **state)
+{
+    const struct corm_value item_values[] = {
+        corm_v_int_(INT32_MIN), of_text("bolt", 4), corm_v_int_(INT32_MAX),
+        corm_v_int_(3), /* a whole number for a double */
+        corm_v_int_(INT64_MIN), corm_v_int_(1),     of_text("1970-01-01 00:00:00.000001", 26),
+        {.kind = CORM_V_NULL},
+    };
+    const struct corm_value maybe_values[] = {
+        corm_v_int_(1),
+        corm_v_int_(-2),
+        corm_v_int_(3),
+        corm_v_int_(1),
+        corm_v_real_(0.5),
+        of_text("abc", 3),
+        of_text("1970-01-01 00:00:01", 19),
+    };
+    struct item  i;
+    struct maybe m;
+
+    (void)state;
+    begin_call(CORM_DIALECT_MARIADB);
+    assert_int_equal(corm__row_set(item.corm_table, &i, item_values, arena, &error), 0);
+    assert_int_equal(i.id, INT32_MIN);
+    assert_string_equal(i.name, "bolt");
+    assert_int_equal(i.stock, INT32_MAX);
+    assert_true(i.price.has && i.price.value == 3);
+    assert_int_equal(i.big, INT64_MIN);
+    assert_true(i.ok);
+    assert_int_equal(i.at, 1);
+    assert_null(i.note);
+    assert_int_equal(corm__row_set(maybe.corm_table, &m, maybe_values, arena, &error), 0);
+    assert_true(m.i.has && m.i.value == -2 && m.b.has && m.b.value == 3 && m.y.has && m.y.value);
+    assert_true(m.d.has && m.d.value == 0.5 && m.t.has && m.t.value == 1000000);
+    assert_string_equal(m.v, "abc");
+    corm_arena_free(arena);
+    arena = corm_arena_new();
+    memory_left = 1;
+    int rc = corm__row_set(item.corm_table, &i, item_values, arena, &error);
+    memory_left = -1;
+    assert_int_equal(rc, CORM_NO_MEMORY);
+}
+
+static void null_becomes_an_empty_field(void **state)
+{
+    struct corm_value values[7];
+    struct maybe      m;
+
+    (void)state;
+    memset(&m, 0x55, sizeof(m));
+    begin_call(CORM_DIALECT_MARIADB);
+    for (size_t i = 1; i < COUNT(values); i++)
+        values[i] = (struct corm_value){.kind = CORM_V_NULL};
+    values[0] = corm_v_int_(1);
+    assert_int_equal(corm__row_set(maybe.corm_table, &m, values, arena, &error), 0);
+    assert_false(m.i.has || m.b.has || m.y.has || m.d.has || m.t.has);
+    assert_null(m.v);
+}
+
+static void text_columns_are_known(void **state)
+{
+    (void)state;
+    assert_true(corm__has_text(item.corm_table));
+    assert_true(corm__has_text(keyless.corm_table)); /* text alone, no varchar */
+    assert_false(corm__has_text(wide.corm_table));
+    assert_ptr_equal(corm__generated_column(item.corm_table), item.id.column);
+    assert_null(corm__generated_column(wide.corm_table));
+}
+
+static void a_copy_of_a_row_stands_alone(void **state)
+{
+    char         name[] = "bolt", note[] = "a note";
+    struct item  one = {.id = 7, .name = name, .note = note}, none = {.name = ""};
+    struct item *copy = corm_dup(item, &one), *second = corm_dup(item, &none);
+
+    (void)state;
+    memset(name, 'x', 4);
+    memset(note, 'x', 6);
+    assert_int_equal(copy->id, 7);
+    assert_string_equal(copy->name, "bolt");
+    assert_string_equal(copy->note, "a note");
+    assert_string_equal(second->name, "");
+    assert_null(second->note);
+    free(copy);
+    free(second);
+    memory_left = 1;
+    copy = corm_dup(item, &one);
+    memory_left = -1;
+    assert_null(copy);
 }
 
 /* ---- Tables --------------------------------------------------------------------------- */
@@ -2436,6 +2771,9 @@ int main(void)
         cmocka_unit_test(in_takes_one_to_sixteen_values),
         cmocka_unit_test(a_list_has_values_of_one_type),
         cmocka_unit_test(a_list_may_be_long),
+        cmocka_unit_test(a_list_that_no_server_takes_is_refused),
+        cmocka_unit_test(expressions_that_no_macro_makes_are_refused),
+        cmocka_unit_test(a_text_of_a_size_is_taken_so_far),
         cmocka_unit_test(searches_escape_what_they_are_given),
         cmocka_unit_test(null_is_tested_for),
         cmocka_unit_test(conditions_nest),
@@ -2467,9 +2805,11 @@ int main(void)
         cmocka_unit_test(a_delete_has_a_condition),
         cmocka_unit_test(a_column_is_set_once),
         cmocka_unit_test(a_set_list_holds_32_assignments),
+        cmocka_unit_test(a_full_set_list_is_looked_through),
         cmocka_unit_test(names_are_quoted),
         cmocka_unit_test(messages_tell_the_sql_names),
         cmocka_unit_test(sql_of_the_callers_goes_as_it_is),
+        cmocka_unit_test(sql_of_the_callers_reads_where_its_first_word_says_so),
         cmocka_unit_test(sql_of_the_callers_takes_no_handles),
         cmocka_unit_test(sql_of_the_callers_ends_no_transaction),
         cmocka_unit_test(sql_of_the_callers_ends_no_transaction_in_disguise),
@@ -2493,6 +2833,7 @@ int main(void)
         cmocka_unit_test(an_empty_growing_condition_is_refused),
         cmocka_unit_test(a_growing_condition_may_be_too_deep),
         cmocka_unit_test(a_condition_without_memory_is_refused),
+        cmocka_unit_test(wherever_memory_runs_out_a_condition_is_refused),
         cmocka_unit_test(without_memory_nothing_is_made),
         cmocka_unit_test(a_statement_that_is_kept_has_its_own_texts),
         cmocka_unit_test(a_read_tells_its_columns_and_its_waiting),
@@ -2500,8 +2841,14 @@ int main(void)
         cmocka_unit_test(many_rows_stay_below_the_servers_limits),
         cmocka_unit_test(statements_become_one),
         cmocka_unit_test(a_condition_and_a_row_have_the_same_key),
+        cmocka_unit_test(a_key_of_another_type_has_its_kind),
         cmocka_unit_test(two_models_of_a_table_have_the_same_keys),
         cmocka_unit_test(other_conditions_name_no_row),
+        cmocka_unit_test(values_that_a_model_cannot_take_are_refused),
+        cmocka_unit_test(values_become_fields),
+        cmocka_unit_test(null_becomes_an_empty_field),
+        cmocka_unit_test(text_columns_are_known),
+        cmocka_unit_test(a_copy_of_a_row_stands_alone),
         cmocka_unit_test(a_table_has_the_types_of_its_model),
         cmocka_unit_test(a_table_may_have_odd_names_and_a_key_of_two),
         cmocka_unit_test(a_table_may_have_no_key_or_nothing_but_one),

@@ -100,6 +100,11 @@ static void put_in(struct corm__writer *w, const struct corm_expr *expr)
                    "the statement out");
         return;
     }
+    if (n > LIST_MAX) {
+        corm__fail(w->error, CORM_TOO_LARGE,
+                   "an IN list of %zu values, %d are the most: ask in parts", n, LIST_MAX);
+        return;
+    }
     corm__put_column(w, expr->column);
     for (size_t i = 0; i < n && w->error->code == 0; i++) {
         corm__put(w, i == 0 ? " IN (" : ", ");
