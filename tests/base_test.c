@@ -287,8 +287,12 @@ static void what_moves_is_copied_whole(void **state)
     for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (char)(i % 251);
     text = corm__arena_copy(arena, bytes, sizeof(bytes));
-    memset(corm_arena_alloc(arena, 16), 'x', 16);
-    assert_memory_equal(corm__arena_grow(arena, text, sizeof(bytes), 7000), bytes, sizeof(bytes));
+    char *next = memset(corm_arena_alloc(arena, 16), 'x', 16);
+    char *grown = corm__arena_grow(arena, text, sizeof(bytes), 7000);
+    assert_ptr_not_equal(grown, text); /* there would be room, but it is another's */
+    assert_memory_equal(grown, bytes, sizeof(bytes));
+    memset(grown, 'y', 7000);
+    assert_memory_equal(next, "xxxxxxxxxxxxxxxx", 16);
     corm_arena_free(arena);
 }
 

@@ -483,6 +483,21 @@ static int64_t sql_on_db(struct world *w)
                           "gives rows");
 }
 
+/* Every piece of a row in a block of its own. */
+static int64_t sql_of_long_rows(struct world *w)
+{
+    enum { BLOCK = 16 * 1024 }; /* of arena.c */
+    struct corm_rows rows;
+
+    if (corm_arena_alloc(w->arena, BLOCK - 16) == NULL) /* so that no name fits behind it */
+        return no_memory(w);
+    int rc = corm_sql(w->db, &rows,
+                      "SELECT l.body FROM letter l, letter n WHERE l.id = 1000 AND n.id <= ?",
+                      corm_vals(4), .arena = w->arena, .error = &w->error);
+
+    return rc < 0 ? rc : right(w, rows.row_count == 4 && rows.values[3].size == LONG, "gives rows");
+}
+
 static int64_t sql_that_writes_on_db(struct world *w)
 {
     return corm_sql(w->db, NULL, "UPDATE product SET stock = stock - ?", corm_vals(1),
@@ -991,6 +1006,7 @@ static struct scenario scenarios[] = {
     SCENARIO("corm_update()", update_on_db, .writes = true),
     SCENARIO("corm_delete()", delete_on_db, .writes = true),
     SCENARIO("corm_sql() with rows", sql_on_db),
+    SCENARIO("corm_sql() with long rows", sql_of_long_rows),
     SCENARIO("corm_sql() that writes", sql_that_writes_on_db, .writes = true),
     SCENARIO("corm_sql() that writes and returns", sql_that_writes_and_returns_on_db, .writes = true, .may_be_unknown = true),
     SCENARIO("corm_sql_of() of each call", sql_of_each_kind),
