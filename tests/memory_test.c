@@ -7,9 +7,11 @@
  * the k-th and all behind it. Then: the call says CORM_NO_MEMORY, or has worked where it can do
  * without; the database, read by a connection beside, holds all of the scenario or nothing of it; the
  * same call then works on the same handle; and at the end nothing is left that was not freed. A
- * failure names the place in the sources and k.
+ * failure names the place in the sources and k. Some functions of the libraries are made to say that
+ * they have no memory, too.
  *
- * The last test looks into the sources: no place that allocates may have been left out. */
+ * The last tests look into the sources: no place that allocates, and no public call, may have been
+ * left out. */
 #include "support.h"
 
 #include "allocations.h"
@@ -1437,6 +1439,7 @@ static void name_sites(void)
     FILE *places = open_places(memory.sites, memory.site_count);
 
     assert_non_null(places);
+    assert_true(memory.site_count < SITES_MAX); /* or some were forgotten */
     while (fgets(line, sizeof(line), places) != NULL) {
         const char *at = strstr(line, " at ");
         if (strstr(line, "(inlined by)") != NULL || at == NULL)
