@@ -1247,9 +1247,10 @@ static int look_around(struct corm_trx *trx, void *arg)
 
 static void what_looks_asks_for_nothing(void **state)
 {
-    struct corm_db      *db = open_db(NULL);
-    struct corm_counters counters;
-    int                  codes[4];
+    struct corm_db        *db = open_db(NULL);
+    struct corm_counters   counters;
+    struct corm_error_rule rule;
+    int                    codes[4];
 
     (void)state;
     assert_int_equal(corm_transact(db, look_around, codes), REFUSED);
@@ -1263,7 +1264,9 @@ static void what_looks_asks_for_nothing(void **state)
     enum corm_dialect dialect = corm_dialect_of(db);
     bool said = corm_version()[0] != '\0' && corm_code_name(CORM_NO_MEMORY)[0] != '\0' &&
                 corm_code_text(CORM_NO_MEMORY)[0] != '\0' &&
-                corm_code_cure(CORM_NO_MEMORY)[0] != '\0';
+                corm_code_cure(CORM_NO_MEMORY)[0] != '\0' && corm_error_rule("corm", 0, &rule) &&
+                corm_verdict_text(CORM_RUN_AGAIN)[0] != '\0' &&
+                corm_place_text(CORM_AT_COMMIT)[0] != '\0';
     disarm();
     assert_int_equal(memory.asked, 0);
     assert_int_equal(counters.connects, 1);

@@ -209,7 +209,7 @@ static int64_t read(struct call *call, struct corm_on on, enum corm__read_what w
     if (rc == 0)
         rc = corm__make_read(call->dialect, call->arena, what, table, query, &statement,
                              call->error);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     if (call->sql_of != NULL)
         return hand_out(call->sql_of, &statement);
