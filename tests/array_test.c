@@ -671,7 +671,9 @@ static void an_array_ends_at_its_deadline(void **state)
         begin(other);
         assert_int_equal(number_of(other, "SELECT id FROM many WHERE id = 5000 FOR UPDATE"), 5000);
     }
-    error = (struct corm_error){0};
+    some.rows = 1; /* prepares it in time */
+    assert_ok(run_array(c, update.text, &some, NULL, &error), &error);
+    some.rows = ROWS_MAX;
     int rc = corm__connection_run_array(c, &update, &some, NULL, 1,
                                         corm__deadline_in(is_mariadb() ? 300 : 0), &error);
     assert_code(rc, is_mariadb() ? CORM_DISCONNECTED : CORM_INTERRUPTED, &error);
