@@ -302,6 +302,15 @@ static int link_execute(struct corm__link *link, struct corm__prepared *p,
     return statement->verb == CORM__READ ? give_rows(1, scripted.rows, sink, error) : 0;
 }
 
+static int link_execute_array(struct corm__link *link, struct corm__prepared *p,
+                              const struct corm__array *array, struct corm__sink *sink,
+                              int64_t deadline, struct corm_error *error)
+{
+    (void)deadline;
+    int rc = run(link, p->entry, error);
+    return rc < 0 || sink == NULL ? rc : give_rows(1, (int)array->rows, sink, error);
+}
+
 static int link_control(struct corm__link *link, const char *text, int64_t deadline,
                         struct corm_error *error)
 {
@@ -328,6 +337,7 @@ static struct corm__driver driver = {
     .prepare = link_prepare,
     .finalize = link_finalize,
     .execute = link_execute,
+    .execute_array = link_execute_array,
     .find_error = find_error,
     .control = link_control,
 };

@@ -70,6 +70,21 @@ struct corm__result {
 
 struct corm__prepared; /* a driver's own */
 
+/* One column of many rows. */
+struct corm__array_column {
+    enum corm_value_kind kind;   /* INT, UINT, REAL, TEXT or BLOB, of all rows */
+    const void          *values; /* int64_t[], uint64_t[], double[] or const char *[] */
+    const unsigned long *sizes;  /* of texts and blobs, bytes; else NULL */
+    const char          *nulls;  /* a row's byte is 1 where it is NULL, else 0; NULL: none is */
+};
+
+/* The values of a statement's `?`, for many executions. Nothing is copied. */
+struct corm__array {
+    size_t                           rows; /* 1 and up */
+    uint32_t                         column_count;
+    const struct corm__array_column *columns;
+};
+
 struct corm__driver {
     const char *name;
     bool        has_trips;  /* a statement is a trip to a server */
@@ -95,6 +110,21 @@ struct corm__driver {
     int (*execute)(struct corm__link *link, struct corm__prepared *prepared,
                    const struct corm__statement *statement, struct corm__sink *sink,
                    int64_t deadline, struct corm__result *result, struct corm_error *error);
+
+    /* Runs a prepared statement once for each row of `array`, in order. Only in a mode for
+     * transactions, and behind a savepoint, because rows may have been written when it fails:
+     *
+     *     INSERT on MariaDB                        none of them
+     *     all else, and all on SQLite and MySQL    those in front of the one that failed
+     *
+     * MariaDB takes them in one packet: what is over its max_allowed_packet is CORM_TOO_LARGE and
+     * not sent. MySQL takes a trip for each row. `sink` takes what RETURNING gives, in order;
+     * NULL: the statement gives no rows, or it is CORM_MISUSE, which MariaDB finds out only when
+     * they come. Counts are not told, because MariaDB's are wrong: an UPDATE that matches no row
+     * is no error. */
+    int (*execute_array)(struct corm__link *link, struct corm__prepared *prepared,
+                         const struct corm__array *array, struct corm__sink *sink, int64_t deadline,
+                         struct corm_error *error);
 
     /* The row of the table of failures for a code of this driver's server, or NULL. */
     const struct corm__server_error *(*find_error)(int server_code);

@@ -15,11 +15,13 @@
  * fetched again. */
 #include "driver/driver.h"
 #include "base/clock.h"
+#include "driver/array.h"
 #include "driver/mariadb_error.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <mysql.h>
+#include <mysqld_error.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +35,7 @@ struct mariadb_link {
     MYSQL            *mysql;
     char              server_isolation[32];   /* as "REPEATABLE-READ" */
     bool              has_snapshot_isolation; /* innodb_snapshot_isolation, from 10.6.18 */
+    bool              has_arrays;             /* the bulk protocol of MariaDB */
     size_t            packet_max;             /* the largest that the server takes */
     bool              is_open; /* and was set up: what is refused now is a statement */
     bool              timed_out;
@@ -346,6 +349,16 @@ static int pin(struct mariadb_link *link, const struct corm__endpoint *endpoint,
     return rc;
 }
 
+static bool find_arrays(struct mariadb_link *link)
+{
+    unsigned long extended = 0; /* the upper 32 of 64 bits */
+
+    (void)mariadb_get_infov(link->mysql, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES,
+                            &extended);
+    return link->base.dialect == CORM_DIALECT_MARIADB &&
+           (extended & (MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32)) != 0;
+}
+
 static void link_close(struct corm__link *base)
 {
     struct mariadb_link *link = mariadb(base);
@@ -387,6 +400,8 @@ static int link_connect(const struct corm__endpoint *endpoint, bool for_writing,
     }
     if (rc == 0)
         rc = pin(link, endpoint, deadline, error);
+    if (rc == 0)
+        link->has_arrays = find_arrays(link);
     if (rc < 0) {
         link->base.lost = true;
         link_close(&link->base);
@@ -529,6 +544,20 @@ static void *unconst(const void *p)
     return q;
 }
 
+static void set_type(MYSQL_BIND *b, enum corm_value_kind kind)
+{
+    memset(b, 0, sizeof(*b));
+    b->is_unsigned = kind == CORM_V_UINT;
+    switch (kind) {
+    case CORM_V_INT:
+    case CORM_V_UINT: b->buffer_type = MYSQL_TYPE_LONGLONG; break;
+    case CORM_V_REAL: b->buffer_type = MYSQL_TYPE_DOUBLE; break;
+    case CORM_V_TEXT: b->buffer_type = MYSQL_TYPE_STRING; break;
+    case CORM_V_BLOB: b->buffer_type = MYSQL_TYPE_BLOB; break;
+    default: b->buffer_type = MYSQL_TYPE_NULL;
+    }
+}
+
 static int bind_params(struct mariadb_link *link, struct corm__prepared *p,
                        const struct corm__statement *statement, struct corm_error *error)
 {
@@ -538,24 +567,11 @@ static int bind_params(struct mariadb_link *link, struct corm__prepared *p,
     for (uint32_t i = 0; i < statement->bind_count; i++) {
         const struct corm_value *v = &statement->binds[i];
         MYSQL_BIND              *b = &p->params[i];
-        memset(b, 0, sizeof(*b));
-        switch (v->kind) {
-        case CORM_V_UINT: b->is_unsigned = 1; /* fall through */
-        case CORM_V_INT:
-            b->buffer_type = MYSQL_TYPE_LONGLONG;
-            b->buffer = unconst(&v->as.i);
-            break;
-        case CORM_V_REAL:
-            b->buffer_type = MYSQL_TYPE_DOUBLE;
-            b->buffer = unconst(&v->as.r);
-            break;
-        case CORM_V_TEXT:
-        case CORM_V_BLOB:
-            b->buffer_type = v->kind == CORM_V_TEXT ? MYSQL_TYPE_STRING : MYSQL_TYPE_BLOB;
-            b->buffer = unconst(v->as.p);
-            b->buffer_length = v->size;
-            break;
-        default: b->buffer_type = MYSQL_TYPE_NULL;
+        set_type(b, v->kind);
+        switch (b->buffer_type) {
+        case MYSQL_TYPE_LONGLONG: b->buffer = unconst(&v->as.i); break;
+        case MYSQL_TYPE_DOUBLE: b->buffer = unconst(&v->as.r); break;
+        default: b->buffer = unconst(v->as.p); b->buffer_length = v->size;
         }
     }
     if (p->param_count > 0 && mysql_stmt_bind_param(p->statement, p->params) != 0)
@@ -778,6 +794,10 @@ static int read_rows(struct mariadb_link *link, struct corm__prepared *p, struct
     p->column_count = mysql_stmt_field_count(p->statement);
     if (run_stmt_store_result(link, p->statement, deadline) != 0)
         return fail_statement(link, p->statement, error);
+    if (sink == NULL) {
+        mysql_stmt_free_result(p->statement);
+        return corm__fail(error, CORM_MISUSE, "a statement without rows gave rows");
+    }
     if (rc == 0)
         rc = start_rows(link, p, sink, error);
     while (rc == 0) {
@@ -823,13 +843,56 @@ static size_t size_of_binds(const struct corm__statement *statement)
     return size;
 }
 
+/* Reads all results of a statement that was sent. `result->rows` is the count of the last one that has
+ * rows; with `*had_rows` false there is none. */
+static int read_results(struct mariadb_link *link, struct corm__prepared *p,
+                        struct corm__sink *sink, int64_t deadline, struct corm__result *result,
+                        bool *had_rows, struct corm_error *error)
+{
+    int rc = 0, more = 0;
+
+    *had_rows = false;
+    do {
+        if (mysql_stmt_field_count(p->statement) == 0)
+            continue;
+        *had_rows = true;
+        result->rows = 0;
+        rc = read_rows(link, p, sink, deadline, &result->rows, rc, error);
+        if (link->base.lost)
+            return rc;
+    } while ((more = run_stmt_next_result(link, p->statement, deadline)) == 0);
+    if (more > 0) {
+        int failed = fail_statement(link, p->statement, error);
+        return rc < 0 ? rc : failed;
+    }
+    note_state(link);
+    return rc;
+}
+
+/* Sends a statement whose values are bound, and reads what comes back. */
+static int send_bound(struct mariadb_link *link, struct corm__prepared *p, struct corm__sink *sink,
+                      int64_t deadline, struct corm__result *result, struct corm_error *error)
+{
+    bool had_rows = false;
+
+    link->base.round_trips++;
+    link->base.sent = true;
+    if (run_execute(link, p->statement, deadline) != 0)
+        return fail_statement(link, p->statement, error);
+    int rc = read_results(link, p, sink, deadline, result, &had_rows, error);
+    if (rc == 0 && !had_rows) {
+        result->rows = matched(link, p->statement);
+        result->generated = (int64_t)mysql_stmt_insert_id(p->statement);
+    }
+    return rc;
+}
+
 static int link_execute(struct corm__link *base, struct corm__prepared *p,
                         const struct corm__statement *statement, struct corm__sink *sink,
                         int64_t deadline, struct corm__result *result, struct corm_error *error)
 {
     struct mariadb_link *link = mariadb(base);
-    int                  rc = check_size(link, size_of_binds(statement), error), more = 0;
-    bool                 had_rows = false;
+    int                  rc = check_size(link, size_of_binds(statement), error);
     unsigned int         columns = mysql_stmt_field_count(p->statement);
 
     if (statement->compound && columns == 0)
@@ -843,28 +906,132 @@ static int link_execute(struct corm__link *base, struct corm__prepared *p,
         return rc;
     if (statement->compound)
         p->bound = NULL; /* the library forgets what was bound when there are several results */
-    base->round_trips++;
-    base->sent = true;
-    if (run_execute(link, p->statement, deadline) != 0)
+    return send_bound(link, p, sink, deadline, result, error);
+}
+
+/* ---- Many executions ------------------------------------------------------------ */
+
+_Static_assert(STMT_INDICATOR_NULL == 1, "the bytes of corm__array_column.nulls");
+
+static bool is_null(const struct corm__array_column *c, size_t row)
+{
+    return c->nulls != NULL && c->nulls[row] != 0;
+}
+
+/* What some rows take in a packet, of which check_size() adds the head. */
+static size_t size_of_rows(const struct corm__array *array, size_t first, size_t count)
+{
+    enum { TYPE = 2, INDICATOR = 1, NUMBER = 8 };
+    size_t size = (size_t)array->column_count * (TYPE + count * INDICATOR);
+
+    for (uint32_t i = 0; i < array->column_count; i++) {
+        const struct corm__array_column *c = &array->columns[i];
+        for (size_t row = first; row < first + count; row++) {
+            if (is_null(c, row))
+                continue;
+            unsigned long n = c->sizes != NULL ? c->sizes[row] : NUMBER;
+            size += n;
+            if (c->sizes != NULL) /* the bytes that say so */
+                size += n < 251 ? 1 : n < 1 << 16 ? 3 : n < 1 << 24 ? 4 : 9;
+        }
+    }
+    return size;
+}
+
+static int bind_all(struct mariadb_link *link, struct corm__prepared *p,
+                    const struct corm__array *array, struct corm_error *error)
+{
+    unsigned int rows = (unsigned int)array->rows; /* each has a byte in a packet that fits */
+
+    for (uint32_t i = 0; i < array->column_count; i++) {
+        const struct corm__array_column *c = &array->columns[i];
+        MYSQL_BIND                      *b = &p->params[i];
+        set_type(b, c->kind);
+        b->buffer = unconst(c->values);
+        b->length = unconst(c->sizes);
+        b->u.indicator = unconst(c->nulls);
+    }
+    if (mysql_stmt_attr_set(p->statement, STMT_ATTR_ARRAY_SIZE, &rows) != 0 ||
+        mysql_stmt_bind_param(p->statement, p->params) != 0)
         return fail_statement(link, p->statement, error);
-    do {
-        if (mysql_stmt_field_count(p->statement) == 0)
-            continue;
-        had_rows = true;
-        result->rows = 0;
-        rc = read_rows(link, p, sink, deadline, &result->rows, rc, error);
-        if (base->lost)
-            return rc;
-    } while ((more = run_stmt_next_result(link, p->statement, deadline)) == 0);
-    if (more > 0) {
-        int failed = fail_statement(link, p->statement, error);
-        return rc < 0 ? rc : failed;
+    return 0;
+}
+
+static int bind_row(struct mariadb_link *link, struct corm__prepared *p,
+                    const struct corm__array *array, size_t row, struct corm_error *error)
+{
+    for (uint32_t i = 0; i < array->column_count; i++) {
+        const struct corm__array_column *c = &array->columns[i];
+        MYSQL_BIND                      *b = &p->params[i];
+        set_type(b, is_null(c, row) ? CORM_V_NULL : c->kind);
+        if (c->sizes == NULL) { /* of all kinds of numbers, 8 bytes each */
+            b->buffer = unconst((const int64_t *)c->values + row);
+        } else {
+            b->buffer = unconst(((const char *const *)c->values)[row]);
+            b->buffer_length = c->sizes[row];
+        }
     }
-    note_state(link);
-    if (!had_rows) {
-        result->rows = matched(link, p->statement);
-        result->generated = (int64_t)mysql_stmt_insert_id(p->statement);
+    if (mysql_stmt_bind_param(p->statement, p->params) != 0)
+        return fail_statement(link, p->statement, error);
+    return 0;
+}
+
+/* In one packet. The server itself prepares a statement that is stale again; where it gives that up,
+ * rows of an UPDATE may have been written. */
+static int send_all(struct mariadb_link *link, struct corm__prepared *p,
+                    const struct corm__array *array, struct corm__sink *sink, int64_t deadline,
+                    struct corm_error *error)
+{
+    struct corm__result ignored;
+    unsigned int        single = 0;
+    int                 rc = check_size(link, size_of_rows(array, 0, array->rows), error);
+
+    if (rc == 0)
+        rc = bind_all(link, p, array, error);
+    if (rc == 0)
+        rc = send_bound(link, p, sink, deadline, &ignored, error);
+    (void)mysql_stmt_attr_set(p->statement, STMT_ATTR_ARRAY_SIZE, &single);
+    if (rc == CORM__STALE_STATEMENT && error->server_code == ER_NEED_REPREPARE)
+        rc = error->code = CORM_CONFLICT;
+    return rc;
+}
+
+/* A trip for each row. */
+static int send_each(struct mariadb_link *link, struct corm__prepared *p,
+                     const struct corm__array *array, struct corm__sink *sink, int64_t deadline,
+                     struct corm_error *error)
+{
+    struct corm__result ignored;
+    int                 rc = 0;
+
+    for (size_t row = 0; rc == 0 && row < array->rows; row++) {
+        rc = check_size(link, size_of_rows(array, row, 1), error);
+        if (rc == 0)
+            rc = bind_row(link, p, array, row, error);
+        if (rc == 0)
+            rc = send_bound(link, p, sink, deadline, &ignored, error);
+        if (rc == CORM__STALE_STATEMENT && row > 0)
+            rc = error->code = CORM_CONFLICT;
     }
+    return rc;
+}
+
+static int link_execute_array(struct corm__link *base, struct corm__prepared *p,
+                              const struct corm__array *array, struct corm__sink *sink,
+                              int64_t deadline, struct corm_error *error)
+{
+    struct mariadb_link *link = mariadb(base);
+    int rc = corm__check_array(base, array, p->param_count, mysql_stmt_field_count(p->statement),
+                               sink, error);
+
+    if (rc < 0)
+        return rc;
+    p->bound = NULL; /* as for a compound: there may be several results */
+    if (!make_room(p, mysql_stmt_field_count(p->statement)))
+        return corm__fail_memory(error, "rows");
+    rc = link->has_arrays ? send_all(link, p, array, sink, deadline, error)
+                          : send_each(link, p, array, sink, deadline, error);
+    p->bound = NULL;
     return rc;
 }
 
@@ -878,6 +1045,7 @@ const struct corm__driver corm__mariadb = {
     .prepare = link_prepare,
     .finalize = link_finalize,
     .execute = link_execute,
+    .execute_array = link_execute_array,
     .find_error = find_error,
     .control = link_control,
 };

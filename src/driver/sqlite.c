@@ -14,6 +14,7 @@
  * Rows: a value is delivered as what it is in the file, whatever the column was declared as. */
 #include "driver/driver.h"
 #include "base/clock.h"
+#include "driver/array.h"
 #include "driver/sqlite_error.h"
 
 #include <assert.h>
@@ -542,14 +543,15 @@ static void undo(struct sqlite_link *link, sqlite3_stmt *statement)
     link->base.sent = false; /* it has never been */
 }
 
+/* `again`: rows of this statement were read before, and the sink knows of them. */
 static int read_rows(struct sqlite_link *link, struct corm__prepared *p, struct corm__sink *sink,
-                     int64_t *rows, struct corm_error *error)
+                     bool again, int64_t *rows, struct corm_error *error)
 {
     link->base.sent = true;
     int rc = 0, step = sqlite3_step(p->statement);
     int count = sqlite3_column_count(p->statement); /* now: a step may find the schema changed */
 
-    if (count > 0 && (step == SQLITE_ROW || step == SQLITE_DONE))
+    if (count > 0 && !again && (step == SQLITE_ROW || step == SQLITE_DONE))
         rc = start_rows(p, count, sink, error);
     while (rc == 0 && step == SQLITE_ROW) {
         for (int i = 0; rc == 0 && i < count; i++)
@@ -580,7 +582,7 @@ static int run(struct sqlite_link *link, struct corm__prepared *p, enum corm__ve
 
     if (may_insert)
         sqlite3_set_last_insert_rowid(link->db, 0);
-    int rc = read_rows(link, p, sink, &result->rows, error);
+    int rc = read_rows(link, p, sink, false, &result->rows, error);
     if (may_insert) {
         if (rc == 0)
             result->generated = sqlite3_last_insert_rowid(link->db);
@@ -612,6 +614,44 @@ static int link_execute(struct corm__link *base, struct corm__prepared *p,
     return rc;
 }
 
+/* ---- Many executions ------------------------------------------------------------ */
+
+static int bind_row(struct sqlite_link *link, struct corm__prepared *p,
+                    const struct corm__array *array, size_t row, struct corm_error *error)
+{
+    for (uint32_t i = 0; i < array->column_count; i++) {
+        struct corm_value value = corm__array_value(&array->columns[i], row);
+        int               rc = bind_value(p->statement, (int)i + 1, &value, error);
+        if (rc != SQLITE_OK)
+            return rc < 0 ? rc : fail(link, p->statement, error);
+    }
+    return 0;
+}
+
+static int link_execute_array(struct corm__link *base, struct corm__prepared *p,
+                              const struct corm__array *array, struct corm__sink *sink,
+                              int64_t deadline, struct corm_error *error)
+{
+    struct sqlite_link *link = sqlite(base);
+    int64_t             ignored = 0;
+
+    link->deadline = deadline;
+    int rc =
+        corm__check_array(base, array, (unsigned long)sqlite3_bind_parameter_count(p->statement),
+                          (unsigned int)sqlite3_column_count(p->statement), sink, error);
+    if (rc == 0)
+        rc = check_read_only(link, p->statement, error);
+    for (size_t row = 0; rc == 0 && row < array->rows; row++) {
+        rc = bind_row(link, p, array, row, error);
+        if (rc == 0)
+            rc = read_rows(link, p, sink, row > 0, &ignored, error);
+        (void)sqlite3_reset(p->statement);
+    }
+    (void)sqlite3_clear_bindings(p->statement);
+    note_state(link);
+    return rc;
+}
+
 const struct corm__driver corm__sqlite = {
     .name = "sqlite",
     .locks_file = true,
@@ -622,6 +662,7 @@ const struct corm__driver corm__sqlite = {
     .prepare = link_prepare,
     .finalize = link_finalize,
     .execute = link_execute,
+    .execute_array = link_execute_array,
     .find_error = corm__sqlite_find_error,
     .control = link_control,
 };

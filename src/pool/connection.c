@@ -94,8 +94,24 @@ static struct corm__cached *find_cached(struct corm__connection      *c,
     return cached;
 }
 
+/* `array` is NULL where the statement has its values itself. */
+static int execute(struct corm__connection *c, struct corm__prepared *prepared,
+                   const struct corm__statement *statement, const struct corm__array *array,
+                   struct corm__run *run, struct corm_error *error)
+{
+    const struct corm__driver *driver = c->link->driver;
+
+    if (array == NULL)
+        return driver->execute(c->link, prepared, statement, run->sink, run->deadline, &run->result,
+                               error);
+    int rc = driver->execute_array(c->link, prepared, array, run->sink, run->deadline, error);
+    run->result.rows = rc == 0 ? (int64_t)array->rows : 0;
+    return rc;
+}
+
 static int execute_cached(struct corm__connection *c, const struct corm__statement *statement,
-                          struct corm__run *run, struct corm_error *error)
+                          const struct corm__array *array, struct corm__run *run,
+                          struct corm_error *error)
 {
     for (int tries = 0;; tries++) {
         struct corm__cached *cached = find_cached(c, statement);
@@ -103,8 +119,7 @@ static int execute_cached(struct corm__connection *c, const struct corm__stateme
             cached = add_cached(c, statement, run->deadline, error);
         if (cached == NULL)
             return error->code;
-        int rc = c->link->driver->execute(c->link, cached->prepared, statement, run->sink,
-                                          run->deadline, &run->result, error);
+        int rc = execute(c, cached->prepared, statement, array, run, error);
         if (rc != CORM__STALE_STATEMENT)
             return rc;
         drop_cached(c, cached);
@@ -215,27 +230,26 @@ int corm__connection_control(struct corm__connection *c, const char *text, uint3
 }
 
 static int run_one(struct corm__connection *c, const struct corm__statement *statement,
-                   struct corm__run *run, struct corm_error *error)
+                   const struct corm__array *array, struct corm__run *run, struct corm_error *error)
 {
     struct trip trip = begin_trip(c);
     int         rc;
 
     run->result = (struct corm__result){0};
-    if (statement->verb == CORM__CONTROL) {
+    if (statement->verb == CORM__CONTROL && array == NULL) {
         rc = c->link->driver->control(c->link, statement->text, run->deadline, error);
     } else if (statement->once) {
         struct corm__prepared *prepared = NULL;
         rc = c->link->driver->prepare(c->link, statement->text, statement->size, run->deadline,
                                       &prepared, error);
         if (rc == 0) {
-            rc = c->link->driver->execute(c->link, prepared, statement, run->sink, run->deadline,
-                                          &run->result, error);
+            rc = execute(c, prepared, statement, array, run, error);
             c->link->driver->finalize(c->link, prepared);
             if (rc == CORM__STALE_STATEMENT)
                 rc = error->code = CORM_CONFLICT;
         }
     } else {
-        rc = execute_cached(c, statement, run, error);
+        rc = execute_cached(c, statement, array, run, error);
     }
     end_trip(c, &trip, statement, run->attempt, run->result.rows, error);
     return rc;
@@ -248,7 +262,7 @@ static int run_each(struct corm__connection *c, struct corm__run *run, struct co
         bool                          last = i + 1 == run->count;
         run->failed = i;
         c->link->sent = false;
-        int rc = run_one(c, s, run, error);
+        int rc = run_one(c, s, NULL, run, error);
         if (rc < 0) {
             c->link->sent =
                 c->link->sent && last; /* or the last one, which may be COMMIT, was not */
@@ -320,7 +334,7 @@ static size_t ask_failed(struct corm__connection *c, const struct corm__run *run
     ask.verb = CORM__READ;
     if (c->link->lost || !corm__is_counted(run->statements, run->count))
         return 0;
-    if (run_one(c, &ask, &again, &failed) < 0) {
+    if (run_one(c, &ask, NULL, &again, &failed) < 0) {
         if (failed.code == CORM_NO_MEMORY && error->code > CORM_TRX_GONE)
             *error = failed;
         return 0;
@@ -338,7 +352,7 @@ static int run_compound(struct corm__connection *c, struct corm__run *run, struc
     if (rc < 0)
         return rc;
     whole.sink = &keys.base;
-    rc = run_one(c, &compound, &whole, error);
+    rc = run_one(c, &compound, NULL, &whole, error);
     run->result = whole.result;
     if (rc < 0 && !c->link->sent)
         run->failed = 0;
@@ -356,4 +370,18 @@ int corm__connection_run(struct corm__connection *c, struct corm__run *run,
     if (run->count > 1 && corm__has_compound(c->link->dialect))
         return run_compound(c, run, error);
     return run_each(c, run, error);
+}
+
+int corm__connection_run_array(struct corm__connection *c, const struct corm__statement *statement,
+                               const struct corm__array *array, struct corm__sink *sink,
+                               uint32_t attempt, int64_t deadline, struct corm_error *error)
+{
+    struct corm__statement s = *statement;
+    struct corm__run       run = {.sink = sink, .attempt = attempt, .deadline = deadline};
+
+    s.binds = NULL;
+    s.bind_count = array->column_count;
+    atomic_fetch_add_explicit(&c->watch->statements, 1, memory_order_relaxed);
+    c->link->sent = false;
+    return run_one(c, &s, array, &run, error);
 }

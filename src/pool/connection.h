@@ -54,4 +54,11 @@ struct corm__run {
 int corm__connection_run(struct corm__connection *connection, struct corm__run *run,
                          struct corm_error *error);
 
+/* Runs `statement`, whose own binds are unused, once for each row of `array` (driver.h:
+ * execute_array, which says what a failure leaves). It is prepared, counted and told of as one. */
+int corm__connection_run_array(struct corm__connection      *connection,
+                               const struct corm__statement *statement,
+                               const struct corm__array *array, struct corm__sink *sink,
+                               uint32_t attempt, int64_t deadline, struct corm_error *error);
+
 #endif

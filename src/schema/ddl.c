@@ -108,7 +108,7 @@ static void open_check(struct corm__buffer *b, const char *prefix, const struct 
     corm__buffer_puts(b, " CHECK (");
 }
 
-static void put_sqlite_check(struct corm__buffer *b, const struct corm_column *column)
+void corm__put_sqlite_check(struct corm__buffer *b, const struct corm_column *column)
 {
     char length[16];
 
@@ -152,7 +152,7 @@ static void put_column(struct corm__buffer *b, enum corm_dialect dialect,
     if (column->unique)
         corm__buffer_puts(b, " UNIQUE");
     if (sqlite)
-        put_sqlite_check(b, column);
+        corm__put_sqlite_check(b, column);
 }
 
 static void put_primary_key(struct corm__buffer *b, enum corm_dialect dialect,

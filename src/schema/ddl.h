@@ -17,6 +17,9 @@ void corm__put_create_table(struct corm__buffer *buffer, enum corm_dialect diale
 void corm__put_drop_table(struct corm__buffer *buffer, enum corm_dialect dialect,
                           const struct corm_table *table, bool if_exists);
 
+/* Appends the CHECK by which SQLite keeps the range or length of a column, if it has one. */
+void corm__put_sqlite_check(struct corm__buffer *buffer, const struct corm_column *column);
+
 /* The names of the CHECKs by which SQLite keeps the ranges and lengths that MariaDB keeps by its
  * types: PREFIX + name of the column. */
 #define CORM__RANGE_CHECK  "corm_range_"

@@ -1,0 +1,16 @@
+/* driver/array.h -- what drivers share of running a statement for many rows. */
+#ifndef CORM_DRIVER_ARRAY_H
+#define CORM_DRIVER_ARRAY_H
+
+#include "driver/driver.h"
+
+/* CORM_MISUSE where execute_array() (driver.h) does not allow the call: for a statement with that
+ * many `?` and columns of a result. */
+int corm__check_array(const struct corm__link *link, const struct corm__array *array,
+                      unsigned long param_count, unsigned int result_columns,
+                      const struct corm__sink *sink, struct corm_error *error);
+
+/* One value, which points into the array. */
+struct corm_value corm__array_value(const struct corm__array_column *column, size_t row);
+
+#endif
