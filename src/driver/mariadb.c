@@ -1,8 +1,10 @@
 /* driver/mariadb.c -- MariaDB and MySQL by MariaDB Connector/C.
  *
  * Every call that waits for the server is one of the library's non-blocking calls, driven by poll()
- * to the deadline (wait_for() below); when the deadline passes the library is told that its wait has
- * timed out, drops the link, and the link is lost.
+ * to the deadline (wait_for() below); when the deadline passes the socket is shut down, the library
+ * is told that its wait has timed out, and the link is lost. What the library has no non-blocking call
+ * for never waits at all, but for the handshake of TLS (wait_inside() below). Only the look-up of
+ * a host's name can take longer.
  *
  * A session is pinned when it is opened (pin()): strict SQL, UTC, utf8mb4, no LOAD DATA LOCAL.
  * Transactions need no BEGIN: a session in transaction mode has autocommit off and the wanted
@@ -19,6 +21,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <mysql.h>
 #include <poll.h>
 #include <stdio.h>
@@ -36,6 +39,7 @@ struct mariadb_link {
     size_t            packet_max;             /* the largest that the server takes */
     bool              is_open; /* and was set up: what is refused now is a statement */
     bool              timed_out;
+    int64_t           last_look; /* the deadline after which it was looked once more */
 };
 
 /* One column of a result: where the library puts its value. */
@@ -68,27 +72,76 @@ static struct mariadb_link *mariadb(struct corm__link *link)
 
 /* ---- Waiting -------------------------------------------------------------- */
 
+/* To when wait_inside() waits; 0: not at all. The library calls it without an argument of ours. */
+static _Thread_local int64_t connect_deadline;
+
+/* What the library calls where it waits by itself: in the handshake of TLS, while it connects; when
+ * it says farewell to a server that takes no more, which is not worth a wait. 0 gives up. */
+static int wait_inside(my_socket socket, my_bool is_read, int timeout)
+{
+    struct pollfd p = {.fd = socket, .events = is_read ? POLLIN : POLLOUT};
+    int           n;
+
+    (void)timeout;
+    do
+        n = poll(&p, 1, corm__ms_left(connect_deadline));
+    while (n < 0 && errno == EINTR);
+    /* Bytes that trickle in are no reason to go on. */
+    return corm__now() < connect_deadline && n > 0;
+}
+
+/* The library makes the socket a blocking one when it has connected, and relies on flags that its
+ * TLS does not pass on: there a read would block for ever. It never looks at the socket again. */
+static void stop_blocking(my_socket socket)
+{
+    int flags = fcntl(socket, F_GETFL);
+
+    if (flags >= 0 && (flags & O_NONBLOCK) == 0)
+        (void)fcntl(socket, F_SETFL, flags | O_NONBLOCK);
+}
+
+/* Gives up. The library's TLS does not look at the time-out: it reads again, and has to find the end. */
+static int time_out(struct mariadb_link *link, my_socket socket)
+{
+    link->timed_out = true;
+    (void)shutdown(socket, SHUT_RDWR);
+    return MYSQL_WAIT_TIMEOUT;
+}
+
+/* Polls to the deadline. An answer that is there when the thread comes to look too late is taken,
+ * but a stream of them is not: after the deadline there is one look more. */
+static bool is_ready(struct mariadb_link *link, struct pollfd *p, int64_t deadline)
+{
+    for (;;) {
+        int left = corm__ms_left(deadline);
+        if (left == 0 && link->last_look == deadline)
+            return false;
+        if (left == 0)
+            link->last_look = deadline;
+        int n = poll(p, 1, left);
+        if (n > 0)
+            return true;
+        if (n == 0 || errno != EINTR)
+            return false;
+    }
+}
+
 /* Waits for what the library asked for; MYSQL_WAIT_TIMEOUT when the deadline passes first. */
 static int wait_for(struct mariadb_link *link, int wanted, int64_t deadline)
 {
     struct pollfd p = {.fd = mysql_get_socket(link->mysql)};
     int           got = 0;
 
+    if (!link->is_open)
+        stop_blocking(p.fd);
     if ((wanted & MYSQL_WAIT_READ) != 0)
         p.events |= POLLIN;
     if ((wanted & MYSQL_WAIT_WRITE) != 0)
         p.events |= POLLOUT;
     if ((wanted & MYSQL_WAIT_EXCEPT) != 0)
         p.events |= POLLPRI;
-    for (;;) {
-        int n = poll(&p, 1, corm__ms_left(deadline));
-        if (n == 0 || (n < 0 && errno != EINTR)) {
-            link->timed_out = true;
-            return MYSQL_WAIT_TIMEOUT;
-        }
-        if (n > 0)
-            break;
-    }
+    if (!is_ready(link, &p, deadline))
+        return time_out(link, p.fd);
     if ((p.revents & (POLLIN | POLLHUP | POLLERR)) != 0)
         got |= MYSQL_WAIT_READ;
     if ((p.revents & (POLLOUT | POLLERR)) != 0)
@@ -165,8 +218,8 @@ static int fail(struct mariadb_link *link, unsigned int server_code, const char 
     link->base.lost = link->base.lost || corm__mariadb_lost(server_code);
     if (link->timed_out) {
         link->base.lost = true;
-        return corm__fail_server(error, CORM_DISCONNECTED, (int)server_code, sqlstate,
-                                 "the server did not answer by the deadline");
+        return corm__fail_server(error, link->is_open ? CORM_DEADLINE : CORM_UNREACHABLE,
+                                 (int)server_code, sqlstate, "the server did not answer in time");
     }
     corm__mariadb_redact(server_code, message, text, sizeof(text));
     return corm__fail_server(error, code, (int)server_code, sqlstate, "%s (%u)", text, server_code);
@@ -236,14 +289,18 @@ static bool is_loopback(const struct corm__endpoint *endpoint)
     return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-static void set_options(MYSQL *mysql, const struct corm__endpoint *endpoint)
+static void set_options(MYSQL *mysql, const struct corm__endpoint *endpoint, int64_t deadline)
 {
     my_bool      yes = 1;
     unsigned int off = 0, protocol = MYSQL_PROTOCOL_TCP;
+    unsigned int seconds = (unsigned int)corm__ms_left(deadline) / 1000 + 1;
     bool         verify = endpoint->tls == CORM__TLS_VERIFY ||
                   (endpoint->tls == CORM__TLS_DEFAULT && !is_loopback(endpoint));
 
     mysql_optionsv(mysql, MYSQL_OPT_NONBLOCK, 0);
+    mysql_optionsv(mysql, MARIADB_OPT_IO_WAIT, wait_inside);
+    /* How long a name is looked up again and again when its server says "later". */
+    mysql_optionsv(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
     if (endpoint->socket == NULL) /* or "localhost" would mean a socket, and the port nothing */
         mysql_optionsv(mysql, MYSQL_OPT_PROTOCOL, &protocol);
     mysql_optionsv(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
@@ -263,22 +320,24 @@ static void set_options(MYSQL *mysql, const struct corm__endpoint *endpoint)
 static int open_link(struct mariadb_link *link, const struct corm__endpoint *e, int64_t deadline,
                      struct corm_error *error)
 {
+    enum { TLS_HANDSHAKE = 2026 };
     MYSQL *opened = NULL;
 
     link->mysql = mysql_init(NULL);
     if (link->mysql == NULL)
         return corm__fail_memory(error, "a connection");
-    set_options(link->mysql, e);
+    set_options(link->mysql, e, deadline);
+    connect_deadline = deadline;
     int wanted = mysql_real_connect_start(&opened, link->mysql, e->socket != NULL ? NULL : e->host,
                                           e->user, e->password, e->database,
                                           e->socket != NULL ? 0 : e->port, e->socket, 0);
     while (wanted != 0)
         wanted = mysql_real_connect_cont(&opened, link->mysql, wait_for(link, wanted, deadline));
+    connect_deadline = 0;
     if (opened != NULL)
         return 0;
-    if (link->timed_out)
-        return corm__fail_server(error, CORM_UNREACHABLE, (int)mysql_errno(link->mysql), NULL,
-                                 "no answer by the deadline");
+    if (mysql_errno(link->mysql) == TLS_HANDSHAKE && corm__ms_left(deadline) == 0)
+        link->timed_out = true;
     return fail_query(link, error);
 }
 
@@ -345,17 +404,18 @@ static int pin(struct mariadb_link *link, const struct corm__endpoint *endpoint,
     return rc;
 }
 
+/* Sends a farewell where that is possible at once. What was prepared becomes memory and no more. */
+static void hang_up(struct mariadb_link *link)
+{
+    if (link->mysql != NULL)
+        mysql_close(link->mysql);
+    link->mysql = NULL;
+}
+
 static void link_close(struct corm__link *base)
 {
-    struct mariadb_link *link = mariadb(base);
-
-    if (link->mysql != NULL) {
-        /* Closing sends a farewell, which must not wait on a dead link. */
-        if (base->lost && mysql_get_socket(link->mysql) != MARIADB_INVALID_SOCKET)
-            (void)shutdown(mysql_get_socket(link->mysql), SHUT_RDWR);
-        mysql_close(link->mysql);
-    }
-    free(link);
+    hang_up(mariadb(base));
+    free(base);
 }
 
 static void name_server(const struct corm__endpoint *e, struct corm_error *error)
@@ -458,7 +518,9 @@ static const struct corm__server_error *find_error(int server_code)
 
 static void link_finalize(struct corm__link *base, struct corm__prepared *prepared)
 {
-    (void)base;
+    /* On a lost link the library would look for the rest of an answer, and not find its end. */
+    if (base->lost)
+        hang_up(mariadb(base));
     if (prepared->statement != NULL)
         mysql_stmt_close(prepared->statement); /* sends, and waits for no answer */
     for (unsigned int i = 0; i < prepared->column_capacity; i++)

@@ -94,6 +94,17 @@ static struct corm__cached *find_cached(struct corm__connection      *c,
     return cached;
 }
 
+/* What was prepared just in time is not sent too late. */
+static int execute(struct corm__connection *c, struct corm__prepared *prepared,
+                   const struct corm__statement *statement, struct corm__run *run,
+                   struct corm_error *error)
+{
+    if (corm__ms_left(run->deadline) == 0)
+        return corm__fail(error, CORM_TIMEOUT, "the deadline has passed");
+    return c->link->driver->execute(c->link, prepared, statement, run->sink,
+                                    run->deadline + run->grace_ns, &run->result, error);
+}
+
 static int execute_cached(struct corm__connection *c, const struct corm__statement *statement,
                           struct corm__run *run, struct corm_error *error)
 {
@@ -103,8 +114,7 @@ static int execute_cached(struct corm__connection *c, const struct corm__stateme
             cached = add_cached(c, statement, run->deadline, error);
         if (cached == NULL)
             return error->code;
-        int rc = c->link->driver->execute(c->link, cached->prepared, statement, run->sink,
-                                          run->deadline, &run->result, error);
+        int rc = execute(c, cached->prepared, statement, run, error);
         if (rc != CORM__STALE_STATEMENT)
             return rc;
         drop_cached(c, cached);
@@ -221,15 +231,17 @@ static int run_one(struct corm__connection *c, const struct corm__statement *sta
     int         rc;
 
     run->result = (struct corm__result){0};
-    if (statement->verb == CORM__CONTROL) {
-        rc = c->link->driver->control(c->link, statement->text, run->deadline, error);
+    if (corm__ms_left(run->deadline) == 0) {
+        rc = corm__fail(error, CORM_TIMEOUT, "the deadline has passed");
+    } else if (statement->verb == CORM__CONTROL) {
+        rc = c->link->driver->control(c->link, statement->text, run->deadline + run->grace_ns,
+                                      error);
     } else if (statement->once) {
         struct corm__prepared *prepared = NULL;
         rc = c->link->driver->prepare(c->link, statement->text, statement->size, run->deadline,
                                       &prepared, error);
         if (rc == 0) {
-            rc = c->link->driver->execute(c->link, prepared, statement, run->sink, run->deadline,
-                                          &run->result, error);
+            rc = execute(c, prepared, statement, run, error);
             c->link->driver->finalize(c->link, prepared);
             if (rc == CORM__STALE_STATEMENT)
                 rc = error->code = CORM_CONFLICT;
@@ -243,21 +255,23 @@ static int run_one(struct corm__connection *c, const struct corm__statement *sta
 
 static int run_each(struct corm__connection *c, struct corm__run *run, struct corm_error *error)
 {
-    for (size_t i = 0; i < run->count; i++) {
+    int64_t grace_ns = run->grace_ns;
+    int     rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < run->count; i++) {
         const struct corm__statement *s = &run->statements[i];
         bool                          last = i + 1 == run->count;
         run->failed = i;
         c->link->sent = false;
-        int rc = run_one(c, s, run, error);
-        if (rc < 0) {
-            c->link->sent =
-                c->link->sent && last; /* or the last one, which may be COMMIT, was not */
-            return rc;
-        }
-        if (s->id != NULL)
+        run->grace_ns = last ? grace_ns : 0;
+        rc = run_one(c, s, run, error);
+        if (rc < 0) /* or the last one, which may be COMMIT, was not sent */
+            c->link->sent = c->link->sent && last;
+        else if (s->id != NULL)
             *s->id = run->result.generated;
     }
-    return 0;
+    run->grace_ns = grace_ns;
+    return rc;
 }
 
 /* ---- One trip for many: the sink in front of the caller's ------------------------ */
@@ -312,7 +326,7 @@ static size_t ask_failed(struct corm__connection *c, const struct corm__run *run
     struct corm__run         again = {.sink = &sink.base,
                                       .arena = run->arena,
                                       .attempt = run->attempt,
-                                      .deadline = run->deadline};
+                                      .deadline = run->deadline + run->grace_ns};
     struct corm_error        ignored = {0};
 
     ask.verb = CORM__READ;
