@@ -23,11 +23,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mysql.h>
+#include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 enum { FIRST_TEXT = 256 };
 
@@ -37,6 +39,7 @@ struct mariadb_link {
     char              server_isolation[32];   /* as "REPEATABLE-READ" */
     bool              has_snapshot_isolation; /* innodb_snapshot_isolation, from 10.6.18 */
     size_t            packet_max;             /* the largest that the server takes */
+    bool              is_connected;
     bool              is_open; /* and was set up: what is refused now is a statement */
     bool              timed_out;
     int64_t           last_look; /* the deadline after which it was looked once more */
@@ -72,6 +75,28 @@ static struct mariadb_link *mariadb(struct corm__link *link)
 
 /* ---- Waiting -------------------------------------------------------------- */
 
+/* When it has connected, the library makes the socket a blocking one, and from then on reads with a
+ * flag against that, which its TLS does not have: there a read would block for ever. It does not look
+ * again at what the socket is. */
+static void stop_blocking(my_socket socket)
+{
+    int flags = fcntl(socket, F_GETFL);
+
+    if (flags >= 0 && (flags & O_NONBLOCK) == 0)
+        (void)fcntl(socket, F_SETFL, flags | O_NONBLOCK);
+}
+
+/* Called while the library connects, whenever it waits. The greeting may be there when it reads it
+ * first: then nobody is asked to wait in front of the handshake, which blocks for this long. */
+static void block_shortly(my_socket socket)
+{
+    struct timeval shortly = {.tv_usec = 5000};
+
+    stop_blocking(socket);
+    (void)setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &shortly, sizeof(shortly));
+    (void)setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &shortly, sizeof(shortly));
+}
+
 /* To when wait_inside() waits; 0: not at all. The library calls it without an argument of ours. */
 static _Thread_local int64_t connect_deadline;
 
@@ -83,21 +108,12 @@ static int wait_inside(my_socket socket, my_bool is_read, int timeout)
     int           n;
 
     (void)timeout;
+    stop_blocking(socket);
     do
         n = poll(&p, 1, corm__ms_left(connect_deadline));
     while (n < 0 && errno == EINTR);
     /* Bytes that trickle in are no reason to go on. */
     return corm__now() < connect_deadline && n > 0;
-}
-
-/* The library makes the socket a blocking one when it has connected, and relies on flags that its
- * TLS does not pass on: there a read would block for ever. It never looks at the socket again. */
-static void stop_blocking(my_socket socket)
-{
-    int flags = fcntl(socket, F_GETFL);
-
-    if (flags >= 0 && (flags & O_NONBLOCK) == 0)
-        (void)fcntl(socket, F_SETFL, flags | O_NONBLOCK);
 }
 
 /* Gives up. The library's TLS does not look at the time-out: it reads again, and has to find the end. */
@@ -132,8 +148,8 @@ static int wait_for(struct mariadb_link *link, int wanted, int64_t deadline)
     struct pollfd p = {.fd = mysql_get_socket(link->mysql)};
     int           got = 0;
 
-    if (!link->is_open)
-        stop_blocking(p.fd);
+    if (!link->is_connected)
+        block_shortly(p.fd);
     if ((wanted & MYSQL_WAIT_READ) != 0)
         p.events |= POLLIN;
     if ((wanted & MYSQL_WAIT_WRITE) != 0)
@@ -289,18 +305,15 @@ static bool is_loopback(const struct corm__endpoint *endpoint)
     return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-static void set_options(MYSQL *mysql, const struct corm__endpoint *endpoint, int64_t deadline)
+static void set_options(MYSQL *mysql, const struct corm__endpoint *endpoint)
 {
     my_bool      yes = 1;
     unsigned int off = 0, protocol = MYSQL_PROTOCOL_TCP;
-    unsigned int seconds = (unsigned int)corm__ms_left(deadline) / 1000 + 1;
     bool         verify = endpoint->tls == CORM__TLS_VERIFY ||
                   (endpoint->tls == CORM__TLS_DEFAULT && !is_loopback(endpoint));
 
     mysql_optionsv(mysql, MYSQL_OPT_NONBLOCK, 0);
     mysql_optionsv(mysql, MARIADB_OPT_IO_WAIT, wait_inside);
-    /* How long a name is looked up again and again when its server says "later". */
-    mysql_optionsv(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
     if (endpoint->socket == NULL) /* or "localhost" would mean a socket, and the port nothing */
         mysql_optionsv(mysql, MYSQL_OPT_PROTOCOL, &protocol);
     mysql_optionsv(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
@@ -317,16 +330,32 @@ static void set_options(MYSQL *mysql, const struct corm__endpoint *endpoint, int
     }
 }
 
+/* Blocks, and knows no deadline. The library will do it again; but where the server of names is not
+ * there it would try for half a minute. */
+static int look_up(const struct corm__endpoint *e, struct corm_error *error)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    int             rc = e->socket != NULL ? 0 : getaddrinfo(e->host, NULL, &hints, &found);
+
+    if (found != NULL)
+        freeaddrinfo(found);
+    if (rc == 0)
+        return 0;
+    return corm__fail(error, CORM_UNREACHABLE, "%s", gai_strerror(rc));
+}
+
 static int open_link(struct mariadb_link *link, const struct corm__endpoint *e, int64_t deadline,
                      struct corm_error *error)
 {
     enum { TLS_HANDSHAKE = 2026 };
     MYSQL *opened = NULL;
 
+    if (look_up(e, error) < 0)
+        return error->code;
     link->mysql = mysql_init(NULL);
     if (link->mysql == NULL)
         return corm__fail_memory(error, "a connection");
-    set_options(link->mysql, e, deadline);
+    set_options(link->mysql, e);
     connect_deadline = deadline;
     int wanted = mysql_real_connect_start(&opened, link->mysql, e->socket != NULL ? NULL : e->host,
                                           e->user, e->password, e->database,
@@ -334,8 +363,11 @@ static int open_link(struct mariadb_link *link, const struct corm__endpoint *e, 
     while (wanted != 0)
         wanted = mysql_real_connect_cont(&opened, link->mysql, wait_for(link, wanted, deadline));
     connect_deadline = 0;
-    if (opened != NULL)
+    if (opened != NULL) {
+        stop_blocking(mysql_get_socket(link->mysql));
+        link->is_connected = true;
         return 0;
+    }
     if (mysql_errno(link->mysql) == TLS_HANDSHAKE && corm__ms_left(deadline) == 0)
         link->timed_out = true;
     return fail_query(link, error);

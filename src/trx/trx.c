@@ -414,7 +414,7 @@ static int run(struct corm_trx *trx, const struct corm__statement *statements, s
     if (corm__ms_left(trx->deadline) == 0)
         return fail_deadline(trx);
     trx->place = place_of(trx, statements, commits);
-    if (commits)
+    if (commits && trx->node->endpoint.driver->has_trips) /* a file answers, or has not done it */
         run.grace_ns = (int64_t)CORM__COMMIT_GRACE_MS * 1000000;
     for (size_t i = 0; i < n; i++)
         trx->wrote = trx->wrote || (statements[i].verb != CORM__READ &&
