@@ -42,7 +42,6 @@ struct mariadb_link {
     bool              is_connected;
     bool              is_open; /* and was set up: what is refused now is a statement */
     bool              timed_out;
-    int64_t           last_look; /* the deadline after which it was looked once more */
 };
 
 /* One column of a result: where the library puts its value. */
@@ -124,24 +123,6 @@ static int time_out(struct mariadb_link *link, my_socket socket)
     return MYSQL_WAIT_TIMEOUT;
 }
 
-/* Polls to the deadline. An answer that is there when the thread comes to look too late is taken,
- * but a stream of them is not: after the deadline there is one look more. */
-static bool is_ready(struct mariadb_link *link, struct pollfd *p, int64_t deadline)
-{
-    for (;;) {
-        int left = corm__ms_left(deadline);
-        if (left == 0 && link->last_look == deadline)
-            return false;
-        if (left == 0)
-            link->last_look = deadline;
-        int n = poll(p, 1, left);
-        if (n > 0)
-            return true;
-        if (n == 0 || errno != EINTR)
-            return false;
-    }
-}
-
 /* Waits for what the library asked for; MYSQL_WAIT_TIMEOUT when the deadline passes first. */
 static int wait_for(struct mariadb_link *link, int wanted, int64_t deadline)
 {
@@ -156,8 +137,13 @@ static int wait_for(struct mariadb_link *link, int wanted, int64_t deadline)
         p.events |= POLLOUT;
     if ((wanted & MYSQL_WAIT_EXCEPT) != 0)
         p.events |= POLLPRI;
-    if (!is_ready(link, &p, deadline))
-        return time_out(link, p.fd);
+    for (;;) {
+        int n = poll(&p, 1, corm__ms_left(deadline));
+        if (n == 0 || (n < 0 && errno != EINTR))
+            return time_out(link, p.fd);
+        if (n > 0)
+            break;
+    }
     if ((p.revents & (POLLIN | POLLHUP | POLLERR)) != 0)
         got |= MYSQL_WAIT_READ;
     if ((p.revents & (POLLOUT | POLLERR)) != 0)
@@ -436,18 +422,13 @@ static int pin(struct mariadb_link *link, const struct corm__endpoint *endpoint,
     return rc;
 }
 
-/* Sends a farewell where that is possible at once. What was prepared becomes memory and no more. */
-static void hang_up(struct mariadb_link *link)
-{
-    if (link->mysql != NULL)
-        mysql_close(link->mysql);
-    link->mysql = NULL;
-}
-
 static void link_close(struct corm__link *base)
 {
-    hang_up(mariadb(base));
-    free(base);
+    struct mariadb_link *link = mariadb(base);
+
+    if (link->mysql != NULL)
+        mysql_close(link->mysql); /* sends a farewell where that is possible at once */
+    free(link);
 }
 
 static void name_server(const struct corm__endpoint *e, struct corm_error *error)
@@ -550,9 +531,7 @@ static const struct corm__server_error *find_error(int server_code)
 
 static void link_finalize(struct corm__link *base, struct corm__prepared *prepared)
 {
-    /* On a lost link the library would look for the rest of an answer, and not find its end. */
-    if (base->lost)
-        hang_up(mariadb(base));
+    (void)base;
     if (prepared->statement != NULL)
         mysql_stmt_close(prepared->statement); /* sends, and waits for no answer */
     for (unsigned int i = 0; i < prepared->column_capacity; i++)
