@@ -302,6 +302,20 @@ static void a_commit_is_not_sent_after_the_deadline(void **state)
     assert_log("enter(trx) SELECT ROLLBACK ");
 }
 
+/* A server without compounds gets them one by one. */
+static void a_commit_is_not_sent_behind_a_write_that_was_late(void **state)
+{
+    (void)state;
+    fails_at(.at = "UPDATE", .nth = 1, .takes_ms = 40000);
+    struct corm_trx *trx = begin();
+    assert_int_equal(lock_one(trx), 1);
+    assert_int_equal(write_held(trx), 1);
+    assert_int_equal(corm_commit(trx), CORM_TIMEOUT);
+    corm_end(trx);
+    assert_log("enter(trx) SELECT UPDATE ROLLBACK ");
+    assert_int_equal(scripted.commits, 0);
+}
+
 static void a_commit_that_is_answered_late_is_a_commit(void **state)
 {
     (void)state;
@@ -1120,6 +1134,7 @@ int main(void)
         MARIA(from_open_to_doomed_by_a_statement),
         MARIA(from_open_to_doomed_by_the_deadline),
         MARIA(a_commit_is_not_sent_after_the_deadline),
+        MYSQL_(a_commit_is_not_sent_behind_a_write_that_was_late),
         MARIA(a_commit_that_is_answered_late_is_a_commit),
         MARIA(from_open_to_doomed_by_a_transaction_that_was_lost),
         MARIA(from_open_to_doomed_by_autocommit),

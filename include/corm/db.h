@@ -60,7 +60,9 @@ CORM_API int corm_open_(struct corm_db **db, const struct corm_options *options)
 #ifndef __cplusplus
 /* corm_open(&db, url, options...): opens a database and one connection to it, so that a wrong URL, a
  * closed port, a wrong password and an unknown database show here. 0 and a handle in *db that the
- * caller closes, or a negative code and NULL. Blocks, 30 s or timeout_ms= at most.
+ * caller closes, or a negative code and NULL. Blocks, 30 s or timeout_ms= at most; but the look-up of
+ * a host's name (getaddrinfo) knows no deadline: where it may be slow, name an address. That goes for
+ * whatever call opens a connection.
  *
  * With NULL as url it is DATABASE_URL from the environment, else one made of DB_DRIVER (mariadb,
  * mysql or sqlite), DB_HOST, DB_PORT, DB_USERNAME, DB_PASSWORD, DB_DATABASE, DB_CONNECTION_LIMIT.
@@ -70,13 +72,13 @@ CORM_API int corm_open_(struct corm_db **db, const struct corm_options *options)
                                                   .url = __VA_ARGS__})
 #endif
 
-/* Closes all connections and frees the handle; NULL is allowed. Transactions must have ended before:
+/* Closes all connections and frees the handle; NULL is allowed. Waits for no server. Transactions must have ended before:
  * an open one is a mistake that stops the program with a message. */
 CORM_API void corm_close(struct corm_db *db);
 
 /* Opens the connections of the pool that are not open yet, so that nobody waits for them later.
  * Returns how many are open, or a negative code (those that could be opened stay open). `error` may
- * be NULL. Blocks. From any thread. */
+ * be NULL. Blocks, 30 s or timeout_ms= at most. From any thread. */
 CORM_API int corm_connect_all(struct corm_db *db, struct corm_error *error);
 
 /* Counters since corm_open(). From any thread; each is exact, together they are no snapshot. */

@@ -107,6 +107,8 @@ enum corm_band {
       "correct the path after sqlite:, and see whether its folder exists and may be written")      \
     X(NOT_READY, -3008, "the server takes no work at the moment",                                  \
       "see whether it is a ready member of its cluster (wsrep_ready), or connect to another node") \
+    X(DEADLINE, -3009, "the deadline passed before the work was done: it was undone",              \
+      "raise .timeout_ms, or see what took so long: a lock, the statement, the server, the network") \
     X(UNKNOWN, -4001, "the link broke while COMMIT was under way: it may have happened or not",    \
       "read the rows back by a unique key of your own before you do the work again")
 /* clang-format on */

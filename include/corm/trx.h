@@ -48,7 +48,9 @@ struct corm_trx_options {
     struct corm_trx   **trx; /* of corm_begin(): set by its second argument */
     enum corm_isolation isolation;
     bool                read_only;  /* one snapshot (REPEATABLE READ); writes are refused */
-    uint32_t            timeout_ms; /* for connection, locks and server together; default 30,000 */
+    uint32_t            timeout_ms; /* for connection, locks and server together; default 30,000.
+                                       Nothing is sent later; the answer to a COMMIT is waited for
+                                       one second longer */
     struct corm_error  *error;      /* the details, if it fails; for corm_begin() it must live until
                                        corm_end(): it takes the first error of each transaction */
 };
@@ -109,7 +111,9 @@ CORM_API int corm_begin_(struct corm_db *db, const struct corm_trx_options *opti
 CORM_API int corm_commit(struct corm_trx *trx);
 
 /* Forgets what is buffered and rolls back. Returns 0; the transaction is over in any case. A lost
- * connection is no error here: the server rolls back by itself. */
+ * connection is no error here: the server rolls back by itself. Blocks, for one second at most and 25 ms
+ * beyond the deadline at most, as the rollbacks of corm_end(), corm_commit() and corm_transact() do:
+ * a server that has not answered by then loses the connection. */
 CORM_API int corm_rollback(struct corm_trx *trx);
 
 /* Begins again after a commit or a rollback, with the options of corm_begin() and a fresh deadline;

@@ -60,6 +60,7 @@ const struct corm__own_error corm__own_errors[] = {
     {CORM_TLS_FAILED, "CCCCCX"},
     {CORM_NOT_A_DATABASE, "CXXXXX"},
     {CORM_NOT_READY, "AAAARX"},
+    {CORM_DEADLINE, "CXXXRX"},
     {CORM_UNKNOWN, "RRRRRX"},
     {0, NULL},
 };
@@ -221,7 +222,7 @@ const struct corm__server_error corm__sqlite_errors[] = {
     {SQLITE_READONLY, "SQLITE_READONLY", CORM_READ_ONLY, NULL},
     {SQLITE_TOOBIG, "SQLITE_TOOBIG", CORM_TOO_LARGE, NULL},
     {SQLITE_NOMEM, "SQLITE_NOMEM", CORM_NO_MEMORY, "CFFFCX"},
-    {SQLITE_INTERRUPT, "SQLITE_INTERRUPT", CORM_INTERRUPTED, NULL},
+    {SQLITE_INTERRUPT, "SQLITE_INTERRUPT", CORM_DEADLINE, "CXXXXX"}, /* is undone */
     {SQLITE_AUTH, "SQLITE_AUTH", CORM_DENIED, NULL},
     {SQLITE_PERM, "SQLITE_PERM", CORM_DENIED, NULL},
     /* the transaction is to be run again */

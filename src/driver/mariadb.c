@@ -1,8 +1,10 @@
 /* driver/mariadb.c -- MariaDB and MySQL by MariaDB Connector/C.
  *
  * Every call that waits for the server is one of the library's non-blocking calls, driven by poll()
- * to the deadline (wait_for() below); when the deadline passes the library is told that its wait has
- * timed out, drops the link, and the link is lost.
+ * to the deadline (wait_for() below); when the deadline passes the socket is shut down, the library
+ * is told that its wait has timed out, and the link is lost. What the library has no non-blocking call
+ * for never waits at all, but for the handshake of TLS (wait_inside() below). Only the look-up of
+ * a host's name can take longer.
  *
  * A session is pinned when it is opened (pin()): strict SQL, UTC, utf8mb4, no LOAD DATA LOCAL.
  * Transactions need no BEGIN: a session in transaction mode has autocommit off and the wanted
@@ -20,13 +22,16 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <mysql.h>
 #include <mysqld_error.h>
+#include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 enum { FIRST_TEXT = 256 };
 
@@ -37,6 +42,7 @@ struct mariadb_link {
     bool              has_snapshot_isolation; /* innodb_snapshot_isolation, from 10.6.18 */
     bool              has_arrays;             /* the bulk protocol of MariaDB */
     size_t            packet_max;             /* the largest that the server takes */
+    bool              is_connected;
     bool              is_open; /* and was set up: what is refused now is a statement */
     bool              timed_out;
 };
@@ -72,12 +78,63 @@ static struct mariadb_link *mariadb(struct corm__link *link)
 
 /* ---- Waiting -------------------------------------------------------------- */
 
+/* When it has connected, the library makes the socket a blocking one, and from then on reads with a
+ * flag against that, which its TLS does not have: there a read would block for ever. It does not look
+ * again at what the socket is. */
+static void stop_blocking(my_socket socket)
+{
+    int flags = fcntl(socket, F_GETFL);
+
+    if (flags >= 0 && (flags & O_NONBLOCK) == 0)
+        (void)fcntl(socket, F_SETFL, flags | O_NONBLOCK);
+}
+
+/* Called while the library connects, whenever it waits. The greeting may be there when it reads it
+ * first: then nobody is asked to wait in front of the handshake, which blocks for this long. */
+static void block_shortly(my_socket socket)
+{
+    struct timeval shortly = {.tv_usec = 5000};
+
+    stop_blocking(socket);
+    (void)setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &shortly, sizeof(shortly));
+    (void)setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &shortly, sizeof(shortly));
+}
+
+/* To when wait_inside() waits; 0: not at all. The library calls it without an argument of ours. */
+static _Thread_local int64_t connect_deadline;
+
+/* What the library calls where it waits by itself: in the handshake of TLS, while it connects; when
+ * it says farewell to a server that takes no more, which is not worth a wait. 0 gives up. */
+static int wait_inside(my_socket socket, my_bool is_read, int timeout)
+{
+    struct pollfd p = {.fd = socket, .events = is_read ? POLLIN : POLLOUT};
+    int           n;
+
+    (void)timeout;
+    stop_blocking(socket);
+    do
+        n = poll(&p, 1, corm__ms_left(connect_deadline));
+    while (n < 0 && errno == EINTR);
+    /* Bytes that trickle in are no reason to go on. */
+    return corm__now() < connect_deadline && n > 0;
+}
+
+/* Gives up. The library's TLS does not look at the time-out: it reads again, and has to find the end. */
+static int time_out(struct mariadb_link *link, my_socket socket)
+{
+    link->timed_out = true;
+    (void)shutdown(socket, SHUT_RDWR);
+    return MYSQL_WAIT_TIMEOUT;
+}
+
 /* Waits for what the library asked for; MYSQL_WAIT_TIMEOUT when the deadline passes first. */
 static int wait_for(struct mariadb_link *link, int wanted, int64_t deadline)
 {
     struct pollfd p = {.fd = mysql_get_socket(link->mysql)};
     int           got = 0;
 
+    if (!link->is_connected)
+        block_shortly(p.fd);
     if ((wanted & MYSQL_WAIT_READ) != 0)
         p.events |= POLLIN;
     if ((wanted & MYSQL_WAIT_WRITE) != 0)
@@ -86,10 +143,8 @@ static int wait_for(struct mariadb_link *link, int wanted, int64_t deadline)
         p.events |= POLLPRI;
     for (;;) {
         int n = poll(&p, 1, corm__ms_left(deadline));
-        if (n == 0 || (n < 0 && errno != EINTR)) {
-            link->timed_out = true;
-            return MYSQL_WAIT_TIMEOUT;
-        }
+        if (n == 0 || (n < 0 && errno != EINTR))
+            return time_out(link, p.fd);
         if (n > 0)
             break;
     }
@@ -169,8 +224,8 @@ static int fail(struct mariadb_link *link, unsigned int server_code, const char 
     link->base.lost = link->base.lost || corm__mariadb_lost(server_code);
     if (link->timed_out) {
         link->base.lost = true;
-        return corm__fail_server(error, CORM_DISCONNECTED, (int)server_code, sqlstate,
-                                 "the server did not answer by the deadline");
+        return corm__fail_server(error, link->is_open ? CORM_DEADLINE : CORM_UNREACHABLE,
+                                 (int)server_code, sqlstate, "the server did not answer in time");
     }
     corm__mariadb_redact(server_code, message, text, sizeof(text));
     return corm__fail_server(error, code, (int)server_code, sqlstate, "%s (%u)", text, server_code);
@@ -248,6 +303,7 @@ static void set_options(MYSQL *mysql, const struct corm__endpoint *endpoint)
                   (endpoint->tls == CORM__TLS_DEFAULT && !is_loopback(endpoint));
 
     mysql_optionsv(mysql, MYSQL_OPT_NONBLOCK, 0);
+    mysql_optionsv(mysql, MARIADB_OPT_IO_WAIT, wait_inside);
     if (endpoint->socket == NULL) /* or "localhost" would mean a socket, and the port nothing */
         mysql_optionsv(mysql, MYSQL_OPT_PROTOCOL, &protocol);
     mysql_optionsv(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
@@ -264,25 +320,46 @@ static void set_options(MYSQL *mysql, const struct corm__endpoint *endpoint)
     }
 }
 
+/* Blocks, and knows no deadline. The library will do it again; but where the server of names is not
+ * there it would try for half a minute. */
+static int look_up(const struct corm__endpoint *e, struct corm_error *error)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    int             rc = e->socket != NULL ? 0 : getaddrinfo(e->host, NULL, &hints, &found);
+
+    if (found != NULL)
+        freeaddrinfo(found);
+    if (rc == 0)
+        return 0;
+    return corm__fail(error, CORM_UNREACHABLE, "%s", gai_strerror(rc));
+}
+
 static int open_link(struct mariadb_link *link, const struct corm__endpoint *e, int64_t deadline,
                      struct corm_error *error)
 {
+    enum { TLS_HANDSHAKE = 2026 };
     MYSQL *opened = NULL;
 
+    if (look_up(e, error) < 0)
+        return error->code;
     link->mysql = mysql_init(NULL);
     if (link->mysql == NULL)
         return corm__fail_memory(error, "a connection");
     set_options(link->mysql, e);
+    connect_deadline = deadline;
     int wanted = mysql_real_connect_start(&opened, link->mysql, e->socket != NULL ? NULL : e->host,
                                           e->user, e->password, e->database,
                                           e->socket != NULL ? 0 : e->port, e->socket, 0);
     while (wanted != 0)
         wanted = mysql_real_connect_cont(&opened, link->mysql, wait_for(link, wanted, deadline));
-    if (opened != NULL)
+    connect_deadline = 0;
+    if (opened != NULL) {
+        stop_blocking(mysql_get_socket(link->mysql));
+        link->is_connected = true;
         return 0;
-    if (link->timed_out)
-        return corm__fail_server(error, CORM_UNREACHABLE, (int)mysql_errno(link->mysql), NULL,
-                                 "no answer by the deadline");
+    }
+    if (mysql_errno(link->mysql) == TLS_HANDSHAKE && corm__ms_left(deadline) == 0)
+        link->timed_out = true;
     return fail_query(link, error);
 }
 
@@ -363,12 +440,8 @@ static void link_close(struct corm__link *base)
 {
     struct mariadb_link *link = mariadb(base);
 
-    if (link->mysql != NULL) {
-        /* Closing sends a farewell, which must not wait on a dead link. */
-        if (base->lost && mysql_get_socket(link->mysql) != MARIADB_INVALID_SOCKET)
-            (void)shutdown(mysql_get_socket(link->mysql), SHUT_RDWR);
-        mysql_close(link->mysql);
-    }
+    if (link->mysql != NULL)
+        mysql_close(link->mysql); /* sends a farewell where that is possible at once */
     free(link);
 }
 

@@ -5,7 +5,10 @@
  * 3.51.2 (https://www.sqlite.org/wal.html#walresetbug). A database in memory has one link.
  *
  * No call goes on after its deadline: while a lock is held elsewhere SQLite asks wait_for_lock(),
- * while a statement runs is_late(). A COMMIT or ROLLBACK is too short for that: it is done, late.
+ * while a statement runs is_late(). A COMMIT or ROLLBACK is too short for that: it is done, late; and
+ * so is one step of a statement, such as a function that makes a long text. A link whose statement
+ * was stopped is lost, as it would be on a server: SQLite has ended the transaction of a write and
+ * kept that of a read.
  *
  * A transaction that may write is BEGIN IMMEDIATE: it has its lock from the start and cannot fail
  * for having read too early. SQLite ends a transaction by itself after some errors, and keeps it
@@ -87,6 +90,10 @@ static int fail(struct sqlite_link *link, sqlite3_stmt *running, struct corm_err
     int         code = corm__sqlite_code(extended, message, sql);
     char        text[CORM_MESSAGE_MAX / 2];
 
+    if ((extended & 0xFF) == SQLITE_BUSY && code == CORM_LOCK_TIMEOUT &&
+        corm__now() >= link->deadline)
+        return corm__fail_server(error, CORM_TIMEOUT, extended, NULL,
+                                 "another program held the lock of the file until the deadline");
     link->base.lost = link->base.lost || code <= CORM_CONNECTION_GONE;
     corm__sqlite_explain(extended, message, sql, text, sizeof(text));
     return corm__fail_server(error, code, extended, NULL, "%s (%d)", text, extended);
@@ -308,7 +315,10 @@ static int use_wal(struct sqlite_link *link, bool for_writing, struct corm_error
 static void link_close(struct corm__link *base)
 {
     struct sqlite_link *link = sqlite(base);
-    int                 rc = sqlite3_close(link->db);
+
+    if (base->lost) /* somebody waits, and moving the log into the file takes its time */
+        (void)sqlite3_db_config(link->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    int rc = sqlite3_close(link->db);
 
     assert(rc == SQLITE_OK); /* or a statement was not finalized */
     (void)rc;

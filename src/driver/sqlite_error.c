@@ -109,7 +109,7 @@ void corm__sqlite_explain(int extended, const char *message, const char *sql, ch
     else if (length != NULL)
         (void)snprintf(text, size, "column %s: a text longer than its length", length);
     else if (extended == SQLITE_INTERRUPT)
-        (void)snprintf(text, size, "the statement was not done by the deadline");
+        (void)snprintf(text, size, "the statement was stopped");
     else if (sql != NULL && (extended & 0xFF) != SQLITE_CONSTRAINT)
         redact(message, sql, text, size);
     else

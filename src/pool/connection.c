@@ -94,17 +94,21 @@ static struct corm__cached *find_cached(struct corm__connection      *c,
     return cached;
 }
 
-/* `array` is NULL where the statement has its values itself. */
+/* `array` is NULL where the statement has its values itself. What was prepared just in time is not
+ * sent too late. */
 static int execute(struct corm__connection *c, struct corm__prepared *prepared,
                    const struct corm__statement *statement, const struct corm__array *array,
                    struct corm__run *run, struct corm_error *error)
 {
     const struct corm__driver *driver = c->link->driver;
+    int64_t                    deadline = run->deadline + run->grace_ns;
 
+    if (corm__ms_left(run->deadline) == 0)
+        return corm__fail(error, CORM_TIMEOUT, "the deadline has passed");
     if (array == NULL)
-        return driver->execute(c->link, prepared, statement, run->sink, run->deadline, &run->result,
+        return driver->execute(c->link, prepared, statement, run->sink, deadline, &run->result,
                                error);
-    int rc = driver->execute_array(c->link, prepared, array, run->sink, run->deadline, error);
+    int rc = driver->execute_array(c->link, prepared, array, run->sink, deadline, error);
     run->result.rows = rc == 0 ? (int64_t)array->rows : 0;
     return rc;
 }
@@ -236,8 +240,11 @@ static int run_one(struct corm__connection *c, const struct corm__statement *sta
     int         rc;
 
     run->result = (struct corm__result){0};
-    if (statement->verb == CORM__CONTROL && array == NULL) {
-        rc = c->link->driver->control(c->link, statement->text, run->deadline, error);
+    if (corm__ms_left(run->deadline) == 0) {
+        rc = corm__fail(error, CORM_TIMEOUT, "the deadline has passed");
+    } else if (statement->verb == CORM__CONTROL && array == NULL) {
+        rc = c->link->driver->control(c->link, statement->text, run->deadline + run->grace_ns,
+                                      error);
     } else if (statement->once) {
         struct corm__prepared *prepared = NULL;
         rc = c->link->driver->prepare(c->link, statement->text, statement->size, run->deadline,
@@ -257,21 +264,23 @@ static int run_one(struct corm__connection *c, const struct corm__statement *sta
 
 static int run_each(struct corm__connection *c, struct corm__run *run, struct corm_error *error)
 {
-    for (size_t i = 0; i < run->count; i++) {
+    int64_t grace_ns = run->grace_ns;
+    int     rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < run->count; i++) {
         const struct corm__statement *s = &run->statements[i];
         bool                          last = i + 1 == run->count;
         run->failed = i;
         c->link->sent = false;
-        int rc = run_one(c, s, NULL, run, error);
-        if (rc < 0) {
-            c->link->sent =
-                c->link->sent && last; /* or the last one, which may be COMMIT, was not */
-            return rc;
-        }
-        if (s->id != NULL)
+        run->grace_ns = last ? grace_ns : 0;
+        rc = run_one(c, s, NULL, run, error);
+        if (rc < 0) /* or the last one, which may be COMMIT, was not sent */
+            c->link->sent = c->link->sent && last;
+        else if (s->id != NULL)
             *s->id = run->result.generated;
     }
-    return 0;
+    run->grace_ns = grace_ns;
+    return rc;
 }
 
 /* ---- One trip for many: the sink in front of the caller's ------------------------ */
@@ -328,7 +337,7 @@ static size_t ask_failed(struct corm__connection *c, const struct corm__run *run
     struct corm__run         again = {.sink = &sink.base,
                                       .arena = run->arena,
                                       .attempt = run->attempt,
-                                      .deadline = run->deadline};
+                                      .deadline = run->deadline + run->grace_ns};
     struct corm_error        failed = {0};
 
     ask.verb = CORM__READ;

@@ -44,9 +44,10 @@ struct corm__run {
     struct corm__sink            *sink;  /* of the last one */
     struct corm_arena            *arena; /* for what has to be put together */
     uint32_t                      attempt;
-    int64_t                       deadline;
-    struct corm__result           result; /* of the last one */
-    size_t                        failed; /* on error: which one, as far as that is known */
+    int64_t                       deadline; /* nothing is sent after it */
+    int64_t             grace_ns; /* how much longer the last one's answer is waited for */
+    struct corm__result result;   /* of the last one */
+    size_t              failed;   /* on error: which one, as far as that is known */
 };
 
 /* Runs the statements in order, in one trip where the server can do that, and stops at the first

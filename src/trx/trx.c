@@ -248,6 +248,28 @@ static int fail_deadline(struct corm_trx *trx)
                       trx->timeout_ms);
 }
 
+/* The driver knows when the deadline was, but not how long that is for the caller. */
+static void tell_deadline(struct corm_trx *trx)
+{
+    char passed[64];
+
+    if (trx->error.code != CORM_DEADLINE)
+        return;
+    (void)snprintf(passed, sizeof(passed), "the deadline of %u ms has passed", trx->timeout_ms);
+    corm__error_prefix(&trx->error, passed);
+}
+
+/* ROLLBACK keeps a connection, no more: it is not worth a wait beyond the deadline, but for an answer
+ * that is quick. */
+static int64_t deadline_of_rollback(const struct corm_trx *trx, uint32_t most_ms)
+{
+    int64_t least = corm__deadline_in(CORM__ROLLBACK_GRACE_MS), most = corm__deadline_in(most_ms);
+
+    if (trx->deadline < least)
+        return least;
+    return trx->deadline < most ? trx->deadline : most;
+}
+
 /* Takes a connection and begins. A file's lock is that of its one writing connection: with nowait and
  * wait_ms both are waited for no longer than was asked. */
 static int open_trx(struct corm_trx *trx, const struct corm__statement *statement)
@@ -268,6 +290,7 @@ static int open_trx(struct corm_trx *trx, const struct corm__statement *statemen
         rc = corm__connection_enter(trx->connection, &trx->mode, trx->attempt, deadline,
                                     &trx->error);
     }
+    tell_deadline(trx);
     if (rc == 0) {
         if (!trx->single)
             count(&trx->node->watch.transactions);
@@ -395,14 +418,15 @@ static int run(struct corm_trx *trx, const struct corm__statement *statements, s
     if (corm__ms_left(trx->deadline) == 0)
         return fail_deadline(trx);
     trx->place = place_of(trx, statements, commits);
-    if (commits)
-        run.deadline += (int64_t)CORM__COMMIT_GRACE_MS * 1000000;
+    if (commits && trx->node->endpoint.driver->has_trips) /* a file answers, or has not done it */
+        run.grace_ns = (int64_t)CORM__COMMIT_GRACE_MS * 1000000;
     for (size_t i = 0; i < n; i++)
         trx->wrote = trx->wrote || (statements[i].verb != CORM__READ &&
                                     (statements[i].verb != CORM__CONTROL || trx->single));
     int rc = corm__connection_run(trx->connection, &run, &trx->error);
     if (statements == trx->pending)
         note_savepoints(trx, rc < 0 ? run.failed : n);
+    tell_deadline(trx);
     if (rc < 0) {
         if (commits)
             judge_commit(trx);
@@ -564,10 +588,9 @@ void corm__trx_rollback(struct corm_trx *trx)
     if (link != NULL && is_fatal(trx))
         link->lost = true;
     if (link != NULL && !trx->single && (!link->lost || link->holds_data)) {
-        /* Also after errors by which the server has rolled back: not all versions do. The deadline
-         * may have passed, and the connection is worth a second more. */
+        /* Also after errors by which the server has rolled back: not all versions do. */
         (void)corm__connection_control(trx->connection, "ROLLBACK", trx->attempt,
-                                       corm__deadline_in(CORM__COMMIT_GRACE_MS), &ignored);
+                                       deadline_of_rollback(trx, CORM__ROLLBACK_MS), &ignored);
         if (ignored.code != 0)
             trx->connection->link->lost = true;
         count(&trx->node->watch.rollbacks);
@@ -715,9 +738,10 @@ static int send_rollback_to(struct corm_trx *trx)
 
     (void)snprintf(text, sizeof(text), "ROLLBACK TO %s", set_text(trx->depth - 1));
     int rc = corm__connection_control(trx->connection, text, trx->attempt,
-                                      corm__deadline_in(CORM__COMMIT_GRACE_MS), &error);
+                                      deadline_of_rollback(trx, trx->timeout_ms), &error);
     if (rc < 0) { /* nothing is known of the transaction any more: it ends */
         trx->error = error;
+        tell_deadline(trx);
         trx->connection->link->lost = true;
         corm__trx_doom(trx, NULL, 0);
         trx->doomed_depth = 0;
@@ -865,7 +889,8 @@ static int attempt(struct corm_trx *trx, corm_trx_function *function, void *arg)
  * after a link that was given up. Keeps the error of a stale attempt in *stale. */
 static int name_stale(struct corm_trx *trx, int rc, bool again, struct corm_error *stale)
 {
-    bool ends = (again || rc == CORM_TIMEOUT) && corm__ms_left(trx->deadline) == 0;
+    bool ends =
+        (again || rc == CORM_TIMEOUT || rc == CORM_DEADLINE) && corm__ms_left(trx->deadline) == 0;
 
     if (ends && stale->code != 0) {
         trx->error = *stale;

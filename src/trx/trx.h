@@ -9,8 +9,10 @@
 enum {
     CORM__PENDING_MAX = 32,                /* writes that are buffered, then they are sent */
     CORM__PENDING_BYTES_MAX = 1024 * 1024, /* their text and values */
-    CORM__COMMIT_GRACE_MS = 1000           /* how much longer than the deadline an answer to COMMIT
+    CORM__COMMIT_GRACE_MS = 1000,          /* how much longer than the deadline an answer to COMMIT
                                               is waited for */
+    CORM__ROLLBACK_MS = 1000,              /* how long one to ROLLBACK is waited for, before ... */
+    CORM__ROLLBACK_GRACE_MS = 25           /* ... and how much longer than the deadline */
 };
 
 enum corm__trx_state { CORM__TRX_READY, CORM__TRX_OPEN, CORM__TRX_DOOMED, CORM__TRX_OVER };

@@ -40,6 +40,11 @@ class Proxy:
             fields = f.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def tell(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
     def stop(self):
         self.process.stdin.close()
         counts = self.read_counts()
@@ -240,10 +245,125 @@ def check_sigterm():
     assert proxy.process.wait(SECONDS) == 0
 
 
+def hears(sock, seconds=0.2):
+    """All that comes until nothing does for so long."""
+    got = b""
+    sock.settimeout(seconds)
+    try:
+        while data := sock.recv(65536):
+            got += data
+    except TimeoutError:
+        pass
+    sock.settimeout(SECONDS)
+    return got
+
+
+def check_hold():
+    proxy, client, server = pair(0)
+    assert proxy.tell("hold up after 3") == "ok"
+    client.sendall(b"abc")
+    client.sendall(b"def")
+    client.shutdown(socket.SHUT_WR)
+    assert hears(server) == b"abc"
+    server.sendall(b"the other way is open")
+    assert hears(client) == b"the other way is open"
+    assert proxy.tell("pass") == "ok"
+    assert read_all(server)[0] == 3
+    proxy.stop()
+
+
+def check_hold_of_a_new_connection():
+    with listen() as listener:
+        proxy = Proxy(listener.getsockname()[1], 0)
+        assert proxy.tell("hold down after 2") == "ok"
+        client = socket.create_connection(("127.0.0.1", proxy.port), SECONDS)
+        server, _ = listener.accept()
+        server.sendall(b"greeting")
+        assert hears(client) == b"gr"
+        assert proxy.tell("pass down") == "ok"
+        assert client.recv(100) == b"eeting"
+        proxy.stop()
+
+
+def check_stall_blocks_the_sender():
+    proxy, client, server = pair(0)
+    assert proxy.tell("stall up after 10") == "ok"
+    client.setblocking(False)
+    sent = 0
+    for _ in range(100):
+        try:
+            while True:
+                sent += client.send(b"x" * 65536)
+        except BlockingIOError:
+            time.sleep(0.005)
+    assert hears(server) == b"x" * 10
+    assert proxy.counts()["bytes_up"] < 200000, "it went on reading"
+    assert proxy.tell("pass") == "ok"
+    client.shutdown(socket.SHUT_WR)
+    assert read_all(server)[0] == sent - 10
+    proxy.stop()
+
+
+def check_swallow():
+    proxy, client, server = pair(0)
+    assert proxy.tell("swallow up after 1") == "ok"
+    client.sendall(b"abc")
+    client.sendall(b"def")
+    assert hears(server) == b"a"
+    reset(client)
+    server.sendall(b"nobody tells this side")
+    assert hears(server) == b""
+    assert proxy.tell("pass") == "ok"
+    assert is_reset(server)
+    proxy.stop()
+
+
+def check_drip():
+    proxy, client, server = pair(0)
+    assert proxy.tell("drip 100 down") == "ok"
+    start = time.monotonic()
+    server.sendall(b"abcdef")
+    client.sendall(b"at once")
+    assert server.recv(100) == b"at once"
+    for i in range(3):
+        assert client.recv(100) == b"abcdef"[i:i + 1]
+        assert time.monotonic() - start >= i * 0.1
+    assert proxy.tell("pass") == "ok"
+    assert hears(client) == b"def"
+    proxy.stop()
+
+
+def check_cut_and_reset():
+    for command, ends in (("cut up after 4", b""), ("reset up after 4", None)):
+        proxy, client, server = pair(0)
+        assert proxy.tell(command) == "ok"
+        client.sendall(b"abcdefgh")
+        if ends is None:
+            assert is_reset(client) and is_reset(server)
+        else:
+            assert read_all(server)[0] == 4 and not is_reset(client)
+        proxy.stop()
+
+
+def check_commands():
+    proxy, client, server = pair(0)
+    for wrong in ("", "holds", "hold left", "hold up after", "hold up after x", "drip", "drip x",
+                  "delay", "delay -1", "hold up down", "pass now"):
+        assert proxy.tell(wrong).startswith("no:"), wrong
+    assert proxy.tell("counts").startswith("connections 1 ")
+    assert proxy.tell(f"delay {DELAY_US}") == "ok"
+    start = time.monotonic()
+    client.sendall(b"x")
+    assert server.recv(10) == b"x" and time.monotonic() - start >= DELAY_US / 1e6
+    proxy.stop()
+
+
 def main():
     cases = [check_delay_and_turns, check_chunks_overlap, check_half_close,
              check_reset_follows_data, check_reset_after_close, check_refused,
-             check_idle_costs_nothing, check_many, check_sigterm]
+             check_idle_costs_nothing, check_many, check_sigterm, check_hold,
+             check_hold_of_a_new_connection, check_stall_blocks_the_sender, check_swallow,
+             check_drip, check_cut_and_reset, check_commands]
     for case in cases:
         case()
         print("ok", case.__name__, flush=True)

@@ -1,4 +1,5 @@
-/* proxy: stands between clients and a server and passes their bytes on a fixed time late.
+/* proxy: stands between clients and a server and passes their bytes on: a fixed time late, and with
+ * the faults that it is told of.
  *
  *     client  --- flow[CLIENT] --->  server      Each flow is a queue of chunks, oldest first, each
  *     client  <-- flow[SERVER] ---   server      with the time it is due: when it was read, and D.
@@ -6,6 +7,11 @@
  *     a flow:  OPEN --end read--> FIN queued --due--> FIN passed     the sink is told: no more
  *              OPEN or FIN ------source died---> RESET queued --due--> both sides are closed
  *     a side:  CONNECTING (the server's only) --> UP --> DEAD        its fd is closed
+ *
+ * Faults: each of the two directions has one rule, for all connections, those that are open and those
+ * to come. A rule acts on a flow at its mark: so many bytes behind what was passed when the rule was
+ * made, or behind the beginning of a connection that came later. Up to its mark a flow is passed on as
+ * ever.
  *
  * Invariants: a flow passes chunks in order, none before it is due; it reads no more while it
  * holds --window-kib, so the memory is bounded; a delay costs no throughput, as chunks wait side
@@ -36,10 +42,12 @@
 #include <unistd.h>
 
 enum {
-    MAX_LINKS = 256,       /* connections at once; one more ends the program with a message */
+    MAX_LINKS = 1024,      /* connections at once; one more ends the program with a message */
     READ_SIZE = 64 * 1024, /* bytes taken at once, the most a flow holds beyond its window */
     MAX_DELAY_US = 10000000,
     MAX_WINDOW_KIB = 65536,
+    MAX_DRIP_MS = 60000,
+    MAX_COMMAND = 128,
     MAX_EVENTS = 64,
 };
 
@@ -52,6 +60,18 @@ struct chunk {
     size_t          len;
     size_t          sent;
     unsigned char   data[];
+};
+
+/* What is done with a flow at its mark. CUT and RESET end both ways of the connection at once. HOLD
+ * reads up to the window and keeps it, ends too; STALL does not even read; SWALLOW reads and forgets,
+ * so that the connection stays a black hole until the rule is gone, and is then reset; DRIP passes
+ * single bytes on. */
+enum fault { PASS, HOLD, STALL, SWALLOW, DRIP, CUT, RESET };
+
+struct rule {
+    enum fault fault;
+    uint64_t   after;
+    int64_t    gap_ns; /* between the bytes of DRIP */
 };
 
 enum side_name { CLIENT, SERVER };
@@ -70,8 +90,12 @@ struct side {
 struct flow {
     struct chunk *first;
     struct chunk *last;
-    size_t        held;         /* bytes of memory of all its chunks */
-    uint64_t      taken;        /* bytes read from the source, ever */
+    size_t        held;   /* bytes of memory of all its chunks */
+    uint64_t      taken;  /* bytes read from the source, ever */
+    uint64_t      passed; /* bytes passed to the sink or swallowed, ever */
+    uint64_t      mark;   /* where the rule acts: at so many bytes passed */
+    int64_t       next_drip;
+    bool          swallowed;    /* something is missing: what comes later would make no sense */
     bool          source_ended; /* a FIN or a RESET is queued or passed: nothing is read any more */
     bool          fin_passed;
     bool          sink_full; /* the sink took no more: wait until it can be written */
@@ -92,6 +116,9 @@ struct proxy {
     struct link       *links[MAX_LINKS];
     struct sockaddr_in to;
     int64_t            delay_ns;
+    struct rule        rule[2]; /* of what is read from clients, from servers */
+    char               command[MAX_COMMAND];
+    size_t             command_len;
     size_t             window;
     int                epoll;
     int                listener;
@@ -168,6 +195,36 @@ static void flow_drop(struct flow *f)
         flow_pop(f);
 }
 
+/* ---- rules ----------------------------------------------------------------------------- */
+
+/* What the rule does with the flow now, PASS before its mark. */
+static enum fault fault_of(const struct proxy *p, const struct link *l, enum side_name source)
+{
+    return l->flow[source].passed < l->flow[source].mark ? PASS : p->rule[source].fault;
+}
+
+/* How many bytes may be passed at once. */
+static size_t allowance(const struct proxy *p, const struct link *l, enum side_name source)
+{
+    const struct flow *f = &l->flow[source];
+
+    if (p->rule[source].fault == PASS)
+        return SIZE_MAX;
+    return f->passed < f->mark ? f->mark - f->passed : 1;
+}
+
+static void set_rule(struct proxy *p, enum side_name source, const struct rule *rule)
+{
+    p->rule[source] = *rule;
+    for (size_t n = 0; n < MAX_LINKS; n++) {
+        if (p->links[n] == NULL)
+            continue;
+        struct flow *f = &p->links[n]->flow[source];
+        f->mark = f->passed + rule->after;
+        f->next_drip = 0;
+    }
+}
+
 /* ---- sides ----------------------------------------------------------------------------- */
 
 static void side_close(struct side *side, bool reset)
@@ -212,6 +269,8 @@ static bool side_readable(const struct proxy *p, const struct link *l, enum side
 {
     const struct flow *f = &l->flow[s];
 
+    if (p->rule[s].fault == STALL && f->taken >= f->mark)
+        return false;
     return l->side[s].state == UP && l->side[!s].state != DEAD && !f->source_ended &&
            f->held < p->window;
 }
@@ -269,20 +328,26 @@ static void side_read(struct proxy *p, struct link *l, enum side_name s)
 
 /* ---- writing --------------------------------------------------------------------------- */
 
-/* Passes a chunk of data on. False when some is left, or the sink died and the queue is gone. */
+/* Passes a chunk of data on. False when the sink took nothing, or died and the queue is gone. */
 static bool pass_data(struct proxy *p, struct link *l, enum side_name sink, struct chunk *c)
 {
-    ssize_t put = send(l->side[sink].fd, c->data + c->sent, c->len - c->sent, MSG_NOSIGNAL);
+    struct flow *f = &l->flow[!sink];
+    size_t       most = allowance(p, l, sink == CLIENT ? SERVER : CLIENT);
+    size_t       len = c->len - c->sent < most ? c->len - c->sent : most;
+    ssize_t      put = send(l->side[sink].fd, c->data + c->sent, len, MSG_NOSIGNAL);
 
     if (put < 0) {
         if (would_block(errno))
-            l->flow[!sink].sink_full = true;
+            f->sink_full = true;
         else
             side_died(p, l, sink);
         return false;
     }
     c->sent += (size_t)put;
-    return c->sent == c->len;
+    f->passed += (size_t)put;
+    if (c->sent == c->len)
+        flow_pop(f);
+    return true;
 }
 
 /* Passes the end on. False when that was the end of the connection, or the sink had died. */
@@ -298,35 +363,68 @@ static bool pass_fin(struct proxy *p, struct link *l, enum side_name sink)
     return !l->over;
 }
 
-/* Passes on what is due of the flow from this side. */
-static void flow_pass(struct proxy *p, struct link *l, enum side_name source, int64_t now)
+/* Passes the oldest chunk on. False when nothing more can be done now. */
+static bool pass_chunk(struct proxy *p, struct link *l, enum side_name source)
 {
     struct flow   *f = &l->flow[source];
     enum side_name sink = source == CLIENT ? SERVER : CLIENT;
 
-    while (!l->over && f->first != NULL && f->first->due <= now && !f->sink_full) {
-        struct chunk *c = f->first;
+    if (f->first->kind == CHUNK_RESET) {
+        link_close(l, true);
+        return false;
+    }
+    if (l->side[sink].state == CONNECTING)
+        return false;
+    if (f->first->kind == CHUNK_DATA)
+        return pass_data(p, l, sink, f->first);
+    if (!pass_fin(p, l, sink))
+        return false;
+    flow_pop(f);
+    return true;
+}
 
-        if (c->kind == CHUNK_RESET) {
-            link_close(l, true);
+static void swallow(struct flow *f)
+{
+    f->passed += f->first->len - f->first->sent;
+    f->swallowed = true;
+    flow_pop(f);
+}
+
+/* Passes on what is due of the flow from this side, as its rule allows. */
+static void flow_pass(struct proxy *p, struct link *l, enum side_name source, int64_t now)
+{
+    struct flow *f = &l->flow[source];
+
+    if (f->swallowed && p->rule[source].fault != SWALLOW)
+        link_close(l, true);
+    while (!l->over) {
+        enum fault fault = fault_of(p, l, source);
+
+        if (fault == CUT || fault == RESET)
+            link_close(l, fault == RESET);
+        if (f->first == NULL || f->first->due > now || f->sink_full || fault == HOLD ||
+            fault == STALL || (fault == DRIP && now < f->next_drip))
             return;
-        }
-        if (l->side[sink].state == CONNECTING)
+        if (fault == DRIP && f->first->kind == CHUNK_DATA)
+            f->next_drip = now + p->rule[source].gap_ns;
+        if (fault == SWALLOW)
+            swallow(f);
+        else if (!pass_chunk(p, l, source))
             return;
-        if (c->kind == CHUNK_FIN ? pass_fin(p, l, sink) : pass_data(p, l, sink, c))
-            flow_pop(f);
     }
 }
 
 /* When this flow next has something to do by the clock alone; INT64_MAX: not at all. */
-static int64_t flow_due(const struct link *l, enum side_name source)
+static int64_t flow_due(const struct proxy *p, const struct link *l, enum side_name source)
 {
     const struct flow *f = &l->flow[source];
     bool               waits = f->sink_full || l->side[!source].state == CONNECTING;
+    enum fault         fault = fault_of(p, l, source);
 
-    if (f->first == NULL || (waits && f->first->kind != CHUNK_RESET))
+    if (f->first == NULL || (waits && f->first->kind != CHUNK_RESET) || fault == HOLD ||
+        fault == STALL)
         return INT64_MAX;
-    return f->first->due;
+    return fault == DRIP && f->next_drip > f->first->due ? f->next_drip : f->first->due;
 }
 
 /* ---- connections ----------------------------------------------------------------------- */
@@ -354,6 +452,8 @@ static void link_open(struct proxy *p, int client)
     no_delay(server);
     l->side[CLIENT] = (struct side){.fd = client, .state = UP};
     l->side[SERVER] = (struct side){.fd = server, .state = CONNECTING};
+    l->flow[CLIENT].mark = p->rule[CLIENT].after;
+    l->flow[SERVER].mark = p->rule[SERVER].after;
     l->spoke_last = SERVER;
     p->links[n] = l;
     p->connections++;
@@ -431,13 +531,96 @@ static void read_signal(struct proxy *p)
         p->stop = true;
 }
 
+static bool take_word(char **rest, const char *word)
+{
+    size_t len = strlen(word);
+
+    if (strncmp(*rest, word, len) != 0 || ((*rest)[len] != ' ' && (*rest)[len] != '\0'))
+        return false;
+    *rest += len;
+    *rest += strspn(*rest, " ");
+    return true;
+}
+
+static bool take_number(char **rest, uint64_t most, uint64_t *number)
+{
+    char *end;
+
+    errno = 0;
+    *number = strtoull(*rest, &end, 10);
+    if (**rest < '0' || **rest > '9' || errno != 0 || *number > most ||
+        (*end != ' ' && *end != '\0'))
+        return false;
+    *rest = end + strspn(end, " ");
+    return true;
+}
+
+/* FAULT [up|down] [after N], where FAULT is one of the names, or drip MS. */
+static bool obey_rule(struct proxy *p, char *rest)
+{
+    static const char *const names[] = {"pass", "hold", "stall", "swallow", "drip", "cut", "reset"};
+    struct rule              rule = {0};
+    uint64_t                 ms = 0;
+
+    while (rule.fault <= RESET && !take_word(&rest, names[rule.fault]))
+        rule.fault++;
+    if (rule.fault > RESET || (rule.fault == DRIP && !take_number(&rest, MAX_DRIP_MS, &ms)))
+        return false;
+    rule.gap_ns = (int64_t)ms * 1000000;
+    bool up = take_word(&rest, "up"), down = !up && take_word(&rest, "down");
+    if (take_word(&rest, "after") && !take_number(&rest, INT64_MAX, &rule.after))
+        return false;
+    if (*rest != '\0')
+        return false;
+    if (!down)
+        set_rule(p, CLIENT, &rule);
+    if (!up)
+        set_rule(p, SERVER, &rule);
+    return true;
+}
+
+static void obey(struct proxy *p, char *line)
+{
+    char    *rest = line;
+    uint64_t us;
+    bool     known;
+
+    if (take_word(&rest, "counts") && *rest == '\0') {
+        print_counts(p);
+        return;
+    }
+    rest = line;
+    if (take_word(&rest, "delay")) {
+        known = take_number(&rest, MAX_DELAY_US, &us) && *rest == '\0';
+        if (known)
+            p->delay_ns = (int64_t)us * 1000;
+    } else {
+        known = obey_rule(p, line);
+    }
+    puts(known ? "ok" : "no: --help lists the commands");
+    fflush(stdout);
+}
+
 static void read_stdin(struct proxy *p)
 {
-    char    ignored[256];
-    ssize_t got = read(STDIN_FILENO, ignored, sizeof ignored);
+    char   *line = p->command, *end;
+    ssize_t got = read(STDIN_FILENO, line + p->command_len, sizeof p->command - p->command_len);
 
-    if (got == 0 || (got < 0 && !would_block(errno)))
+    if (got < 0 && would_block(errno))
+        return;
+    if (got <= 0) {
         p->stop = true;
+        return;
+    }
+    p->command_len += (size_t)got;
+    while ((end = memchr(line, '\n', p->command_len)) != NULL) {
+        *end = '\0';
+        obey(p, line);
+        p->command_len -= (size_t)(end + 1 - line);
+        memmove(line, end + 1, p->command_len);
+    }
+    if (p->command_len == sizeof p->command)
+        die("a command of more than %d bytes", MAX_COMMAND);
 }
 
 static void read_timer(struct proxy *p)
@@ -495,8 +678,8 @@ static void attend_links(struct proxy *p)
         }
         for (enum side_name s = CLIENT; s <= SERVER; s++) {
             side_watch(p, l, n, s);
-            if (flow_due(l, s) < due)
-                due = flow_due(l, s);
+            if (flow_due(p, l, s) < due)
+                due = flow_due(p, l, s);
         }
     }
     set_timer(p, due == INT64_MAX ? 0 : due);
@@ -623,7 +806,19 @@ static const char usage[] =
     "  --delay-us D        each byte is passed on D us late, either way (0)\n"
     "  --window-kib W      held for one way of one connection, then reading stops (1024)\n"
     "Prints `port N` when it listens. Runs until stdin ends or SIGTERM; then, and at SIGUSR1,\n"
-    "prints `connections N bytes_up N bytes_down N turns N`.\n";
+    "prints `connections N bytes_up N bytes_down N turns N`.\n"
+    "Obeys the lines that it reads from stdin, and answers each by a line, `ok` where it has:\n"
+    "  FAULT [up|down] [after N]   from now on, on this way of all connections (both), those to\n"
+    "                              come too: when N more bytes were passed (0), one of\n"
+    "      pass      the end of a fault; what was held is passed on\n"
+    "      hold      keeps what comes, ends too, and stops reading when its window is full\n"
+    "      stall     does not even read\n"
+    "      swallow   reads and forgets; such a connection is reset when the fault ends\n"
+    "      drip MS   passes one byte on every MS milliseconds\n"
+    "      cut       closes both sides\n"
+    "      reset     resets both sides\n"
+    "  delay D                     as --delay-us, for what comes from now on\n"
+    "  counts                      is answered as SIGUSR1 is\n";
 
 static const struct option known[] = {
     {"to", required_argument, NULL, 't'},       {"listen", required_argument, NULL, 'l'},
