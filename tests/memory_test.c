@@ -269,6 +269,10 @@ CORM_DEFINE(order, ORDER);
 CORM_MODEL(letter, LETTER);
 CORM_DEFINE(letter, LETTER);
 
+#define TICKET(X) X(id, int, .pk = 1) X(price, int) X(version, int, .version = 1)
+CORM_MODEL(ticket, TICKET);
+CORM_DEFINE(ticket, TICKET);
+
 #define EXTRA(X)                                                                                   \
     X(id, int, .pk = 1, .autoinc = 1)                                                              \
     X(name, varchar(20), .unique = 1, .sql_name = "the `name`", .deflt = "'x'")
@@ -459,6 +463,16 @@ static int64_t update_on_db(struct world *w)
                          corm_set(letter.body, "short"), .error = &w->error);
 
     return rc < 0 ? rc : right(w, rc == LETTERS + 1, "updates all");
+}
+
+/* A version is counted up by a call that works, and by no other. */
+static int64_t update_row_on_db(struct world *w)
+{
+    struct ticket t = {.id = 1, .price = 20, .version = 1};
+    int           rc = corm_update_row(w->db, ticket, &t, .error = &w->error);
+
+    right(w, t.version == (rc < 0 ? 1 : 2), "counts the version");
+    return rc;
 }
 
 static int64_t delete_on_db(struct world *w)
@@ -1006,6 +1020,7 @@ static struct scenario scenarios[] = {
     SCENARIO("corm_insert_row()", insert_row_on_db, .writes = true),
     SCENARIO("corm_insert_rows()", insert_rows_on_db, .writes = true),
     SCENARIO("corm_update()", update_on_db, .writes = true),
+    SCENARIO("corm_update_row()", update_row_on_db, .writes = true),
     SCENARIO("corm_delete()", delete_on_db, .writes = true),
     SCENARIO("corm_sql() with rows", sql_on_db),
     SCENARIO("corm_sql() with long rows", sql_of_long_rows),
@@ -1044,6 +1059,7 @@ static void fill_tables(void)
 {
     beside(
         "DELETE FROM product; DELETE FROM `order`; DELETE FROM letter; "
+        "DELETE FROM ticket; INSERT INTO ticket (id, price, version) VALUES (1, 10, 1); "
         "INSERT INTO product (id, name, stock) VALUES (1, 'pear', %d); "
         "INSERT INTO letter (id, at, body) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
         "FROM n WHERE i < %d) SELECT i, '2026-01-31 09:05:00.000000', "
@@ -1060,6 +1076,7 @@ static void make_tables(void)
     new_table(db, product);
     new_table(db, order);
     new_table(db, letter);
+    new_table(db, ticket);
     assert_int_equal(corm_drop_table(db, extra, .if_exists = true), 0);
     corm_close(db);
     if (is_mariadb())
@@ -1075,7 +1092,7 @@ static long long state_of(const struct scenario *s)
         return number_beside(
             "SELECT (SELECT SUM(stock) + 1000 * COUNT(*) FROM product) + (SELECT 10000 * COUNT(*) + "
             "10000000 * COALESCE(SUM(user_id), 0) FROM `order`) + (SELECT 10000000000 * "
-            "SUM(LENGTH(body)) + COUNT(*) FROM letter)");
+            "SUM(LENGTH(body)) + COUNT(*) FROM letter) + (SELECT 7 * version + price FROM ticket)");
     return number_beside("%s", is_mariadb()
                                    ? "SELECT SUM(CASE table_name WHEN 'extra' THEN 10 ELSE 1 "
                                      "END) FROM information_schema.tables WHERE "
