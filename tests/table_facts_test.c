@@ -261,6 +261,18 @@ static void the_model_must_be_the_table(void **state)
     assert_facts(facts_of(&table), "-i---", 0);
 }
 
+static void a_key_with_more_columns_than_the_models_is_not_held(void **state)
+{
+    (void)state;
+    beside("DROP TABLE IF EXISTS tag");
+    beside(is_mariadb() ? "CREATE TABLE tag (code VARCHAR(20) NOT NULL, count INT NOT NULL, other "
+                          "INT NOT NULL, PRIMARY KEY (code, other)) ENGINE=InnoDB "
+                          "DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin"
+                        : "CREATE TABLE tag (code TEXT NOT NULL, count INTEGER NOT NULL, other "
+                          "INTEGER NOT NULL, PRIMARY KEY (code, other)) STRICT");
+    assert_facts(facts_of(tag.corm_table), "-i---", 0);
+}
+
 static void of_many_columns_none_is_updated(void **state)
 {
     struct corm_column columns[80];
@@ -732,6 +744,7 @@ WITH(a_transaction_goes_on)
 WITH(what_does_not_exist_may_not_be_held)
 WITH(names_are_quoted)
 WITH(the_model_must_be_the_table)
+WITH(a_key_with_more_columns_than_the_models_is_not_held)
 WITH(of_many_columns_none_is_updated)
 WITH(a_read_that_fails_allows_nothing)
 WITH(what_a_temporary_table_hides_is_not_held)
@@ -758,6 +771,7 @@ int main(int argc, char **argv)
         TEST(what_does_not_exist_may_not_be_held),
         TEST(names_are_quoted),
         TEST(the_model_must_be_the_table),
+        TEST(a_key_with_more_columns_than_the_models_is_not_held),
         TEST(of_many_columns_none_is_updated),
         TEST(a_read_that_fails_allows_nothing),
         TEST(what_a_temporary_table_hides_is_not_held),
