@@ -275,6 +275,13 @@ static int64_t make_update(struct one *o)
               .error = &o->error);
 }
 
+static int64_t make_update_row(struct one *o)
+{
+    struct item row = {o->id, o->next_id++ - o->id - 9};
+
+    return ON(o, corm_update_row, item, &row, .error = &o->error);
+}
+
 static int64_t make_delete(struct one *o)
 {
     int32_t victim = o->id + 1 + (o->trx == NULL && o->next_id++ % 2 == 0);
@@ -654,6 +661,7 @@ static const struct scene scenes[] = {
     WRITE_SCENES("corm_insert_", make_insert),
     WRITE_SCENES("corm_insert_rows_", make_insert_rows),
     WRITE_SCENES("corm_update_", make_update),
+    WRITE_SCENES("corm_update_row_", make_update_row),
     WRITE_SCENES("corm_delete_", make_delete),
     WRITE_SCENES("corm_sql_", make_sql),
     {"corm_commit", "behind a write", open_warm, in_the_middle, make_commit, CORM_UNKNOWN, BY_GRACE, 1, 1},

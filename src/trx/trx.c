@@ -889,8 +889,8 @@ static int attempt(struct corm_trx *trx, corm_trx_function *function, void *arg)
  * after a link that was given up. Keeps the error of a stale attempt in *stale. */
 static int name_stale(struct corm_trx *trx, int rc, bool again, struct corm_error *stale)
 {
-    bool ends =
-        (again || rc == CORM_TIMEOUT || rc == CORM_DEADLINE) && corm__ms_left(trx->deadline) == 0;
+    bool late = rc == CORM_TIMEOUT || rc == CORM_DEADLINE;
+    bool ends = (again || late) && corm__ms_left(trx->deadline) == 0;
 
     if (ends && stale->code != 0) {
         trx->error = *stale;
