@@ -115,8 +115,7 @@ static int wait_inside(my_socket socket, my_bool is_read, int timeout)
     do
         n = poll(&p, 1, corm__ms_left(connect_deadline));
     while (n < 0 && errno == EINTR);
-    /* Bytes that trickle in are no reason to go on. */
-    return corm__now() < connect_deadline && n > 0;
+    return n > 0;
 }
 
 /* Gives up. The library's TLS does not look at the time-out: it reads again, and has to find the end. */
