@@ -676,7 +676,7 @@ static void an_array_ends_at_its_deadline(void **state)
     some.rows = ROWS_MAX;
     int rc = corm__connection_run_array(c, &update, &some, NULL, 1,
                                         corm__deadline_in(is_mariadb() ? 300 : 0), &error);
-    assert_code(rc, is_mariadb() ? CORM_DISCONNECTED : CORM_INTERRUPTED, &error);
+    assert_code(rc, is_mariadb() ? CORM_DEADLINE : CORM_TIMEOUT, &error);
     assert_int_equal(c->link->lost, is_mariadb());
     corm__connection_close(c);
     if (other != NULL)
