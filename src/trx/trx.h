@@ -31,6 +31,7 @@ struct corm_trx {
     bool                     wrote;    /* something that may write was sent */
     struct corm__node       *node;
     struct corm__trx_store  *store;
+    struct corm__caller      caller;     /* where it was begun, or its one statement called */
     struct corm_arena       *arena;      /* of the attempt */
     struct corm__connection *connection; /* NULL before the first statement and when it is over */
     struct corm__mode        mode;
