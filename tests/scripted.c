@@ -207,6 +207,13 @@ static bool link_is_alive(struct corm__link *link)
     return !link->lost;
 }
 
+/* What a text has touched is closed. */
+static bool link_begin_reset(struct corm__link *link)
+{
+    (void)link;
+    return false;
+}
+
 static int link_enter(struct corm__link *link, const struct corm__mode *mode, int64_t deadline,
                       struct corm_error *error)
 {
@@ -333,6 +340,7 @@ static struct corm__driver driver = {
     .connect = link_connect,
     .close = link_close,
     .is_alive = link_is_alive,
+    .begin_reset = link_begin_reset,
     .enter = link_enter,
     .prepare = link_prepare,
     .finalize = link_finalize,

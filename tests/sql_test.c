@@ -567,7 +567,7 @@ static void in_takes_one_to_sixteen_values(void **state)
 {
     (void)state;
     WHERE(corm_in(item.id, 7), "`id` IN (?)", "int 7");
-    WHERE(corm_in(item.id, 1, 2, 3), "`id` IN (?, ?, ?)", "int 1, int 2, int 3");
+    WHERE(corm_in(item.id, 1, 2, 3), "`id` IN (?, ?, ?, ?)", "int 1, int 2, int 3, int 3");
     WHERE(corm_in(item.name, "a", "b"), "`name` IN (?, ?)", "text 'a', text 'b'");
     WHERE(corm_in(item.price, 1, 2.5), "`price` IN (?, ?)", "real 1, real 2.5");
     WHERE(corm_in(item.ok, true, false), "`ok` IN (?, ?)", "int 1, int 0");
@@ -587,8 +587,8 @@ static void a_list_has_values_of_one_type(void **state)
     char              own[] = "own", *pointers[] = {own, own + 1};
 
     (void)state;
-    WHERE(corm_in_list(item.stock, ints, 3), "`stock` IN (?, ?, ?)",
-          "int -2147483648, int 0, int 2147483647");
+    WHERE(corm_in_list(item.stock, ints, 3), "`stock` IN (?, ?, ?, ?)",
+          "int -2147483648, int 0, int 2147483647, int 2147483647");
     WHERE(corm_in_list(item.stock, ints, 1), "`stock` IN (?)", "int -2147483648");
     WHERE(corm_in_list(item.big, bigs, 2), "`big` IN (?, ?)",
           "int -9223372036854775808, int 9223372036854775807");
@@ -596,7 +596,8 @@ static void a_list_has_values_of_one_type(void **state)
     WHERE(corm_in_list(item.price, reals, 2), "`price` IN (?, ?)",
           "real -1.5, real 1.0000000000000001e+300");
     WHERE(corm_in_list(item.price, ints, 2), "`price` IN (?, ?)", "real -2147483648, real 0");
-    WHERE(corm_in_list(item.name, texts, 3), "`name` IN (?, ?, ?)", "text 'a', text '%', text ''");
+    WHERE(corm_in_list(item.name, texts, 3), "`name` IN (?, ?, ?, ?)",
+          "text 'a', text '%', text '', text ''");
     WHERE(corm_in_list(item.name, pointers, 2), "`name` IN (?, ?)", "text 'own', text 'wn'");
     WHERE(corm_in_list(item.at, (const int64_t[]){1}, 1), "`at` IN (?)",
           "text '1970-01-01 00:00:00.000001'");
@@ -679,6 +680,32 @@ static void a_text_of_a_size_is_taken_so_far(void **state)
     assert_int_equal(corm_sql(&of, NULL, "SELECT ?", (struct corm_vals){values}), 0);
     assert_int_equal(of.binds[0].size, 3);
     corm_arena_free(own);
+}
+
+/* Lists of all lengths make few texts, so that they do not push all else out of the caches: the last
+ * value stands for those that are missing. */
+static void a_list_is_as_long_as_the_next_power_of_two(void **state)
+{
+    static const struct {
+        size_t values, binds;
+    } lists[] = {{1, 1},      {2, 2},       {3, 4},       {4, 4},       {5, 8},
+                 {8, 8},      {9, 16},      {16, 16},     {17, 32},     {100, 128},
+                 {513, 1024}, {1023, 1024}, {1024, 1024}, {1025, 1025}, {20000, 20000}};
+    static int32_t ids[20000];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(ids); i++)
+        ids[i] = (int32_t)i;
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        begin_call(CORM_DIALECT_SQLITE);
+        assert_int_equal(
+            corm_count(&of, item, .where = corm_in_list(item.id, ids, lists[i].values)), 0);
+        assert_int_equal(of.bind_count, lists[i].binds);
+        for (size_t n = 0; n < of.bind_count; n++)
+            assert_int_equal(of.binds[n].as.i, n < lists[i].values ? n : lists[i].values - 1);
+    }
+    WHERE(corm_not(corm_in(item.stock, 1, 2, item.big)), "NOT (`stock` IN (?, ?, `big`, `big`))",
+          "int 1, int 2");
 }
 
 static void searches_escape_what_they_are_given(void **state)
@@ -2774,6 +2801,7 @@ int main(void)
         cmocka_unit_test(a_list_that_no_server_takes_is_refused),
         cmocka_unit_test(expressions_that_no_macro_makes_are_refused),
         cmocka_unit_test(a_text_of_a_size_is_taken_so_far),
+        cmocka_unit_test(a_list_is_as_long_as_the_next_power_of_two),
         cmocka_unit_test(searches_escape_what_they_are_given),
         cmocka_unit_test(null_is_tested_for),
         cmocka_unit_test(conditions_nest),

@@ -119,16 +119,34 @@ static int lock_item(struct corm_trx *trx, int id)
 }
 
 /* A transaction that holds an item until it is ended. */
+struct hold {
+    struct corm_trx   *trx;
+    int                id;
+    enum corm_lock     lock;
+    struct corm_error *error;
+    int                rc;
+};
+
+static void *hold_main(void *arg)
+{
+    struct hold *hold = arg;
+    struct item  found;
+
+    hold->rc = corm_first(hold->trx, item, &found, .where = corm_eq(item.id, hold->id),
+                          .lock = hold->lock, .error = hold->error);
+    return NULL;
+}
+
+/* A transaction that holds a row. A thread of its own locks it, so that whoever waits for it waits for
+ * somebody else. */
 static struct corm_trx *hold_item(struct corm_db *db, int id, enum corm_lock lock,
                                   struct corm_error *error)
 {
-    struct corm_trx *trx = begin(db, error);
-    struct item      found;
+    struct hold hold = {.trx = begin(db, error), .id = id, .lock = lock, .error = error};
 
-    assert_rows(
-        corm_first(trx, item, &found, .where = corm_eq(item.id, id), .lock = lock, .error = error),
-        1, error);
-    return trx;
+    run_threads(1, hold_main, &hold, sizeof(hold));
+    assert_rows(hold.rc, 1, error);
+    return hold.trx;
 }
 
 /* Each call that a transaction takes, but commit and rollback. */

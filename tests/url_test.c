@@ -26,7 +26,7 @@ struct expected {
     const char    *user, *password, *database;
     const char    *socket, *tls_ca;
     enum corm__tls tls;
-    uint32_t       pool, timeout_ms; /* 0: the default */
+    uint32_t       pool, timeout_ms, max_age_s; /* 0: the default */
     bool           file, memory;
 };
 
@@ -74,6 +74,7 @@ static void check_config(const struct corm__config *config, const struct expecte
     check_number(x->url, "pool", config->pool, x->pool != 0 ? x->pool : x->memory ? 1 : 16);
     check_number(x->url, "timeout", config->timeout_ms, x->timeout_ms ? x->timeout_ms : 30000);
     check_number(x->url, "the endpoint's timeout", e->timeout_ms, config->timeout_ms);
+    check_number(x->url, "the greatest age", e->max_age_s, x->max_age_s);
     check_number(x->url, "memory", config->memory, x->memory);
 }
 
@@ -222,6 +223,8 @@ static void options_are_read(void **state)
         {"mariadb://db/shop?pool=1", "db", .database = "shop", .pool = 1},
         {"mariadb://db/shop?pool=1000&timeout_ms=1", "db", .database = "shop", .pool = 1000,
          .timeout_ms = 1},
+        {"mariadb://db/shop?max_age_s=2592000", "db", .database = "shop", .max_age_s = 2592000},
+        {"mysql://db/shop?pool=2&max_age_s=1", "db", .database = "shop", .pool = 2, .max_age_s = 1},
         {"mariadb://db/shop?timeout_ms=86400000&pool=0016", "db", .database = "shop", .pool = 16,
          .timeout_ms = 86400000},
         {"mariadb://db/shop?tls=verify", "db", .database = "shop", .tls = CORM__TLS_VERIFY},
@@ -428,6 +431,9 @@ static void numbers_out_of_range_are_refused_with_the_range(void **state)
         {SERVER "?timeout_ms=0", "timeout_ms must be a whole number from 1 to 86400000"},
         {SERVER "?timeout_ms=86400001", "from 1 to 86400000"},
         {SERVER "?timeout_ms=3s", "from 1 to 86400000"},
+        {SERVER "?max_age_s=0", "max_age_s must be a whole number from 1 to 2592000"},
+        {SERVER "?max_age_s=2592001", "from 1 to 2592000"},
+        {"sqlite:a.db?max_age_s=5", "max_age_s"},
         {"sqlite:a.db?pool=1", "the option pool must be 2 at least"},
         {"sqlite:a.db?pool=1001", "from 1 to 1000"},
     };
@@ -439,8 +445,9 @@ static void numbers_out_of_range_are_refused_with_the_range(void **state)
 static void an_unknown_option_is_named_with_those_that_exist(void **state)
 {
     static const struct refused urls[] = {
-        {SERVER "?charset=utf8", "option charset is unknown, there are pool, timeout_ms, tls, "
-                                 "tls_ca, socket;"},
+        {SERVER "?charset=utf8",
+         "option charset is unknown, there are pool, timeout_ms, max_age_s, tls, "
+         "tls_ca, socket;"},
         {SERVER "?pool=4&poll=4", "option poll is unknown, did you mean pool? There are pool"},
         {SERVER "?timeout=4", "option timeout is unknown, there are"},
         {SERVER "?timeoutms=4", "did you mean timeout_ms?"},

@@ -10,6 +10,9 @@
  *     pool=N          connections at most, 1 to 1000 (default 16). One of a file of SQLite's writes
  *                     and the others read, so it has at least 2; in memory there is exactly 1
  *     timeout_ms=N    default deadline of a transaction or a statement on a db (30000)
+ *     max_age_s=N     a connection to a server is replaced when it is about so many seconds old
+ *                     (1800), so that one behind a balancer moves and memory on the server is freed;
+ *                     somewhat sooner, so that they do not all expire together
  *     tls=verify      the server must prove who it is; the default for every host but loopback
  *     tls=off         clear text; the default on loopback and on a Unix socket
  *     tls_ca=FILE     certificates to verify against; default: the system's
@@ -72,8 +75,14 @@ CORM_API int corm_open_(struct corm_db **db, const struct corm_options *options)
                                                   .url = __VA_ARGS__})
 #endif
 
-/* Closes all connections and frees the handle; NULL is allowed. Waits for no server. Transactions must have ended before:
- * an open one is a mistake that stops the program with a message. */
+/* Closes all connections and frees the handle; NULL is allowed. Waits for no server.
+ * Transactions must have ended before: an open one is a mistake that stops the program with a message.
+ *
+ * After fork() a handle, and what was begun on it, is the parent's: in the child every call that would
+ * use it is CORM_FORKED. There call corm_end() and corm_close(), which send nothing and close nothing of
+ * the parent's (what its other threads had in use is not freed), and corm_open() for a handle of its
+ * own. A file of SQLite that a child opens must not be open in the parent when that forks: SQLite's
+ * bookkeeping of locks does not survive it. */
 CORM_API void corm_close(struct corm_db *db);
 
 /* Opens the connections of the pool that are not open yet, so that nobody waits for them later.
@@ -83,8 +92,9 @@ CORM_API int corm_connect_all(struct corm_db *db, struct corm_error *error);
 
 /* Counters since corm_open(). From any thread; each is exact, together they are no snapshot. */
 struct corm_counters {
-    uint64_t round_trips; /* answers waited for, prepares too; connecting and SQLite do not count */
-    uint64_t statements;  /* sent, a buffered batch counts each */
+    uint64_t round_trips;  /* answers waited for, prepares and resets too; connecting and SQLite do
+                             not count */
+    uint64_t statements;   /* sent, a buffered batch counts each */
     uint64_t transactions; /* begun with their first statement */
     uint64_t commits;
     uint64_t rollbacks;

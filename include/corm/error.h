@@ -82,6 +82,10 @@ enum corm_band {
       "read it again and decide anew; corm_transact() does so by running its function again")      \
     X(NESTED, -1030, "a call on the db inside a function of corm_transact() on that db",           \
       "pass the function's trx instead of the db, or make the call outside")                       \
+    X(WOULD_BLOCK, -1031,                                                                          \
+      "a thread that holds an open transaction asked for one more connection than there are: "     \
+      "it would wait for itself",                                                                  \
+      "inside a transaction pass the trx, not the db, or end it first, or raise pool= in the URL") \
     X(SERVER_ERROR, -1099, "the server refused the statement", "see its own message")              \
     X(DEADLOCK, -2001, "the server ended the transaction to resolve a deadlock",                   \
       "run the whole transaction again; corm_transact() does so by itself")                        \
@@ -109,6 +113,8 @@ enum corm_band {
       "see whether it is a ready member of its cluster (wsrep_ready), or connect to another node") \
     X(DEADLINE, -3009, "the deadline passed before the work was done: it was undone",              \
       "raise .timeout_ms, or see what took so long: a lock, the statement, the server, the network") \
+    X(FORKED, -3010, "the database was opened before fork() and is the parent's",                  \
+      "call corm_close() in the child, and corm_open() for a handle of its own")                   \
     X(UNKNOWN, -4001, "the link broke while COMMIT was under way: it may have happened or not",    \
       "read the rows back by a unique key of your own before you do the work again")
 /* clang-format on */

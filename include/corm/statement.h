@@ -286,7 +286,12 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
  * or NULL. Returns how many rows came back, or how many were matched. Inside a function that corm
  * may run again, only SELECT, WITH, INSERT, UPDATE, DELETE and REPLACE are taken; on a transaction
  * that was begun with corm_begin() anything that the server can prepare. BEGIN, COMMIT and the like
- * are refused everywhere: they would end the transaction behind corm's back. */
+ * are refused everywhere: they would end the transaction behind corm's back.
+ *
+ * What a text leaves in the session (variables, temporary tables, user locks, another database) is
+ * there until the transaction ends, or on a db the call, and never after that: the session is reset
+ * before somebody else has it. On a server that costs the next user of the connection two or three
+ * round trips, and its prepared statements; typed calls cost nothing. */
 #define corm_sql(on, rows, ...)                                                                    \
     corm_sql_(CORM_ON(on), CORM_ROWS(rows),                                                        \
               &(const struct corm_sql_args){CORM_HERE(struct corm_sql_args), .text = __VA_ARGS__})

@@ -13,7 +13,9 @@
  *     corm_end(trx);                  always; rolls back what is open
  *
  * Beginning costs no round trip: a connection is taken, and the transaction begun, with its first
- * statement. An empty transaction never reaches the server.
+ * statement. An empty transaction never reaches the server. A thread whose open transaction holds a
+ * connection may ask for a second one, by a call on the db or another transaction: where there is none
+ * free that is CORM_WOULD_BLOCK at once, because it might wait for itself for ever.
  *
  * A call that fails dooms the transaction, except when it is CORM_LOCKED: all that follows returns
  * that first error, and so does corm_commit(), which then rolls back. So a function that forgets to

@@ -57,9 +57,11 @@ int corm_open_(struct corm_db **out, const struct corm_options *options)
 
 void corm_close(struct corm_db *db)
 {
+    struct corm_error forked = {0};
+
     if (db == NULL)
         return;
-    if (corm__trx_store_live(db->store) > 0) {
+    if (corm__node_check(&db->node, &forked) == 0 && corm__trx_store_live(db->store) > 0) {
         (void)fprintf(stderr,
                       "corm_close(): %u transactions are not ended; call corm_end() first\n",
                       corm__trx_store_live(db->store));
@@ -131,6 +133,7 @@ static int ddl(struct corm_db *db, const struct corm_table *table,
         return error.code;
     }
     trx->single = true;
+    trx->caller = (struct corm__caller){create ? "corm_create_table()" : "corm_drop_table()", 0};
     trx->report = o->error;
     trx->deadline = corm__deadline_in(trx->timeout_ms);
     corm__trx_ready(trx);

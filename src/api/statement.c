@@ -37,6 +37,7 @@ static int open_single(struct call *call, struct corm_db *db)
     call->trx = corm__trx_take(db->store, call->error);
     if (call->trx == NULL)
         return call->error->code;
+    call->trx->caller = (struct corm__caller){call->file, call->line};
     call->own_trx = true;
     call->trx->single = true;
     call->trx->reader = !call->writes;
@@ -626,14 +627,8 @@ static bool is_one_of(const char *word, const char *const *words)
     return false;
 }
 
-/* Whether it may leave something in the session: a user lock, a user variable. Too often is harmless:
- * the connection is closed then. */
-static bool touches_session(const char *text)
-{
-    return strcasestr(text, "GET_LOCK") != NULL || strchr(text, '@') != NULL;
-}
-
-/* What the text may begin with. `*plain`: it leaves nothing behind in the session. */
+/* What the text may begin with. `*plain`: it reads or writes rows, and neither ends a transaction
+ * nor changes what is no row, but by functions that it calls. */
 static int check_text(struct call *call, const char *text, bool *plain)
 {
     static const char *const data[] = {"SELECT", "WITH",    "INSERT", "UPDATE",
@@ -643,7 +638,7 @@ static int check_text(struct call *call, const char *text, bool *plain)
     char                     word[16];
 
     corm__first_word(text, word);
-    *plain = is_one_of(word, data) && !touches_session(text);
+    *plain = is_one_of(word, data);
     if (is_one_of(word, ends))
         return misuse(call, "corm_sql() with a text that begins or ends a transaction, or may: use "
                             "corm_begin(), corm_commit() and corm_rollback()");
@@ -652,6 +647,13 @@ static int check_text(struct call *call, const char *text, bool *plain)
                       "corm_sql() in a function of corm_transact() takes SELECT, WITH, INSERT, "
                       "UPDATE, DELETE and REPLACE only");
     return 0;
+}
+
+/* On a server a text never tells that it leaves the session as it was: a view, a trigger, a function
+ * may set a variable or take a lock. SQLite's have no such thing. */
+static bool may_touch_session(const struct call *call, bool plain)
+{
+    return !plain || call->trx->node->endpoint.driver->has_trips;
 }
 
 int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct corm_sql_args *options)
@@ -688,7 +690,7 @@ int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct corm_sql_a
         rc = corm__trx_send(call.trx, &statement, &sink.base);
         if (rc < 0 && !plain && begun)
             rc = corm__trx_lose(call.trx);
-        if (call.trx->connection != NULL && !plain)
+        if (call.trx->connection != NULL && may_touch_session(&call, plain))
             call.trx->connection->dirty = true;
     }
     return (int)end_call(&call, rows_as_int(rc));

@@ -21,6 +21,7 @@ static int make_trx(struct corm_db *db, const struct corm_trx_options *o, bool f
     *trx = corm__trx_take(db->store, error);
     if (*trx == NULL)
         return error->code;
+    (*trx)->caller = (struct corm__caller){o->file, o->line};
     (*trx)->function = function;
     (*trx)->reader = o->read_only;
     (*trx)->mode = (struct corm__mode){

@@ -122,6 +122,11 @@ int(corm__fail_memory)(struct corm_error *error, const char *what)
     return corm__fail(error, CORM_NO_MEMORY, "no memory for %s", what);
 }
 
+int(corm__fail_forked)(struct corm_error *error)
+{
+    return corm__fail(error, CORM_FORKED, "the database was opened by the parent of this process");
+}
+
 void corm__error_prefix(struct corm_error *error, const char *where)
 {
     char   message[CORM_MESSAGE_MAX];

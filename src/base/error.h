@@ -25,6 +25,9 @@ int corm__fail_user(struct corm_error *error, int code, const char *format, va_l
 /* The error of a call that found no memory for `what`. */
 int corm__fail_memory(struct corm_error *error, const char *what);
 
+/* The error of a call in a child of the process that opened what the call is made on. */
+int corm__fail_forked(struct corm_error *error);
+
 /* A failure is negative, always; said once, so that a reader of any caller, and a tool that analyses
  * it, need not wonder. */
 static inline int corm__negative(int code)
@@ -35,6 +38,7 @@ static inline int corm__negative(int code)
 #define corm__fail(...)        corm__negative(corm__fail(__VA_ARGS__))
 #define corm__fail_server(...) corm__negative(corm__fail_server(__VA_ARGS__))
 #define corm__fail_memory(...) corm__negative(corm__fail_memory(__VA_ARGS__))
+#define corm__fail_forked(...) corm__negative(corm__fail_forked(__VA_ARGS__))
 
 /* Puts "<where>: " in front of a message; `where` is a short text, such as "insert into `order`". */
 void corm__error_prefix(struct corm_error *error, const char *where);

@@ -28,6 +28,7 @@ struct corm__endpoint {
     enum corm__tls             tls;
     const char                *tls_ca;
     uint32_t                   timeout_ms;
+    uint32_t                   max_age_s; /* of a connection; 0: the pool's default */
 };
 
 /* What a session is set up for: single statements, or transactions of one kind. */
@@ -47,6 +48,7 @@ struct corm__link {
     bool                       autocommits; /* although it is in a mode for transactions */
     bool                       holds_data;  /* of a database in memory: is never closed */
     bool     rollback_on_timeout;           /* a lock that is not had ends the transaction */
+    uint32_t statements_max; /* prepared ones, of all connections to the server; 0: unbounded */
     uint64_t round_trips;
 };
 
@@ -98,6 +100,17 @@ struct corm__driver {
     /* False where the server has closed the link in the meantime. No trip. */
     bool (*is_alive)(struct corm__link *link);
 
+    /* Begins to put the session back to what it was when it was opened, and waits for nothing: only
+     * end_reset() and close() may follow. False where that cannot be done: close it. */
+    bool (*begin_reset)(struct corm__link *link);
+    /* Ends it: 0, and the session is as after connect(), in no transaction, and all prepared statements
+     * are stale: finalize() is all that they are good for. On error the link is to be closed. */
+    int (*end_reset)(struct corm__link *link, int64_t deadline, struct corm_error *error);
+
+    /* In a child of the process that opened the link, before close(): from now on nothing that is
+     * done with it reaches the server or the file, which are the parent's. */
+    void (*disown)(struct corm__link *link);
+
     /* Sets the session up for `mode`, or begins a transaction of that mode. 1 where something was
      * sent for that, 0 where the session was like that already. Not inside a transaction. */
     int (*enter)(struct corm__link *link, const struct corm__mode *mode, int64_t deadline,
@@ -140,5 +153,8 @@ extern const struct corm__driver corm__sqlite;
 /* What execute() and control() return for a prepared statement that the server has forgotten, or
  * whose tables changed: prepare it again, once. Never seen above the pool. */
 enum { CORM__STALE_STATEMENT = -9001 };
+
+/* What prepare() returns when the server has no room for one more prepared statement. */
+enum { CORM__STATEMENTS_FULL = -9002 };
 
 #endif

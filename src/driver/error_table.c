@@ -47,6 +47,7 @@ const struct corm__own_error corm__own_errors[] = {
     {CORM_INTERRUPTED, "CFFFRX"},
     {CORM_STALE, "AAAAAX"},
     {CORM_NESTED, "CFFFCX"},
+    {CORM_WOULD_BLOCK, "CFFFCX"},
     {CORM_SERVER_ERROR, "CFFFCX"},
     {CORM_DEADLOCK, "AAAAAX"},
     {CORM_CONFLICT, "AAAAAX"},
@@ -61,6 +62,7 @@ const struct corm__own_error corm__own_errors[] = {
     {CORM_NOT_A_DATABASE, "CXXXXX"},
     {CORM_NOT_READY, "AAAARX"},
     {CORM_DEADLINE, "CXXXRX"},
+    {CORM_FORKED, "CXXXXX"},
     {CORM_UNKNOWN, "RRRRRX"},
     {0, NULL},
 };
@@ -121,6 +123,7 @@ const struct corm__server_error corm__mariadb_errors[] = {
     {1390, "ER_PS_MANY_PARAM", CORM_TOO_LARGE, NULL},
     {1243, "ER_UNKNOWN_STMT_HANDLER", CORM__STALE_STATEMENT, NULL},
     {1615, "ER_NEED_REPREPARE", CORM__STALE_STATEMENT, NULL},
+    {1461, "ER_MAX_PREPARED_STMT_COUNT_REACHED", CORM__STATEMENTS_FULL, NULL},
     /* a server or a session that takes no writes */
     {1290, "ER_OPTION_PREVENTS_STATEMENT", CORM_READ_ONLY, "EEEEEX"},
     {1836, "ER_READ_ONLY_MODE", CORM_READ_ONLY, "EEEEEX"},
@@ -302,8 +305,8 @@ static bool server_rule(const struct corm__server_error *row, size_t count, size
     if (i >= count - 1)
         return false;
     row += i;
-    if (row->code ==
-        CORM__STALE_STATEMENT) { /* prepared again, once; then it is the server's error */
+    /* Prepared again, once, or when there is room; then it is the server's error. */
+    if (row->code == CORM__STALE_STATEMENT || row->code == CORM__STATEMENTS_FULL) {
         fill(rule, row, CORM_SERVER_ERROR, own_verdicts(CORM_SERVER_ERROR));
         return true;
     }

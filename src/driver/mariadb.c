@@ -6,7 +6,10 @@
  * for never waits at all, but for the handshake of TLS (wait_inside() below). Only the look-up of
  * a host's name can take longer.
  *
- * A session is pinned when it is opened (pin()): strict SQL, UTC, utf8mb4, no LOAD DATA LOCAL.
+ * A session is pinned when it is opened (pin()): strict SQL, UTC, utf8mb4, no LOAD DATA LOCAL. A reset
+ * (COM_RESET_CONNECTION) is asked for by begin_reset() and waited for by end_reset(), which pins again
+ * and sees to what a reset leaves: the default database and the role.
+ *
  * Transactions need no BEGIN: a session in transaction mode has autocommit off and the wanted
  * isolation level, so that the first statement begins one, in the binary protocol and with a count
  * of its own. Sessions keep the mode, and the pool hands out one that fits, so that a change of mode
@@ -32,6 +35,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 enum { FIRST_TEXT = 256 };
 
@@ -43,6 +47,10 @@ struct mariadb_link {
     bool              has_arrays;             /* the bulk protocol of MariaDB */
     size_t            packet_max;             /* the largest that the server takes */
     bool              is_connected;
+    const char       *database;               /* of the endpoint */
+    uint32_t          lock_wait_s;
+    char              home[72]; /* database and role of the session when it was opened, hashed */
+    int               reset_rc, reset_wants; /* of a reset that was begun */
     bool              is_open; /* and was set up: what is refused now is a statement */
     bool              timed_out;
 };
@@ -362,9 +370,11 @@ static int open_link(struct mariadb_link *link, const struct corm__endpoint *e, 
     return fail_query(link, error);
 }
 
-/* Reads one row of up to four short texts. */
-static int ask(struct mariadb_link *link, const char *text, int64_t deadline, char answers[4][64],
-               struct corm_error *error)
+enum { ANSWERS_MAX = 6, ANSWER_SIZE = 72 };
+
+/* Reads one row of short texts. */
+static int ask(struct mariadb_link *link, const char *text, int64_t deadline,
+               char answers[ANSWERS_MAX][ANSWER_SIZE], struct corm_error *error)
 {
     int rc = query(link, text, deadline, error);
 
@@ -374,8 +384,8 @@ static int ask(struct mariadb_link *link, const char *text, int64_t deadline, ch
     if (rows == NULL)
         return fail_query(link, error);
     MYSQL_ROW row = mysql_fetch_row(rows);
-    for (unsigned int i = 0; row != NULL && i < mysql_num_fields(rows) && i < 4; i++)
-        (void)snprintf(answers[i], sizeof(answers[i]), "%s", row[i] != NULL ? row[i] : "");
+    for (unsigned int i = 0; row != NULL && i < mysql_num_fields(rows) && i < ANSWERS_MAX; i++)
+        (void)snprintf(answers[i], ANSWER_SIZE, "%s", row[i] != NULL ? row[i] : "");
     mysql_free_result(rows);
     return 0;
 }
@@ -393,36 +403,51 @@ static int check_version(struct mariadb_link *link, struct corm_error *error)
                       mysql_get_server_info(link->mysql));
 }
 
-/* Makes the session one that corm can rely on, whatever the server's defaults are. */
-static int pin(struct mariadb_link *link, const struct corm__endpoint *endpoint, int64_t deadline,
-               struct corm_error *error)
+/* Where a session stands: what neither a SET nor a reset puts back. */
+#define HOME "SHA2(CONCAT(COALESCE(CURRENT_ROLE(), ''), '/', COALESCE(DATABASE(), '')), 256)"
+
+/* What is asked once, of a session that nobody has touched. */
+static int learn(struct mariadb_link *link, int64_t deadline, struct corm_error *error)
 {
-    bool     maria = link->base.dialect == CORM_DIALECT_MARIADB;
-    char     text[512], answers[4][64] = {{0}};
-    uint32_t lock_wait = endpoint->timeout_ms / 1000 > 0 ? endpoint->timeout_ms / 1000 : 1;
+    bool maria = link->base.dialect == CORM_DIALECT_MARIADB;
+    char answers[ANSWERS_MAX][ANSWER_SIZE] = {{0}};
+    int  rc =
+        ask(link,
+            maria ? "SELECT @@tx_isolation, @@innodb_rollback_on_timeout, (SELECT COUNT(*) FROM "
+                    "information_schema.system_variables WHERE variable_name = "
+                    "'innodb_snapshot_isolation'), @@max_allowed_packet, "
+                    "@@max_prepared_stmt_count, " HOME
+                  : "SELECT @@transaction_isolation, @@innodb_rollback_on_timeout, 0, "
+                    "@@max_allowed_packet, @@max_prepared_stmt_count, " HOME,
+            deadline, answers, error);
+
+    (void)snprintf(link->server_isolation, sizeof(link->server_isolation), "%.31s", answers[0]);
+    link->base.rollback_on_timeout = strcmp(answers[1], "1") == 0;
+    link->has_snapshot_isolation = strcmp(answers[2], "1") == 0;
+    link->packet_max = strtoul(answers[3], NULL, 10);
+    link->base.statements_max = (uint32_t)strtoul(answers[4], NULL, 10);
+    (void)snprintf(link->home, sizeof(link->home), "%s", answers[5]);
+    return rc;
+}
+
+/* Makes the session one that corm can rely on, whatever the server's defaults are. One that is not at
+ * home is refused with AWAY: two rows where one value may stand. */
+enum { AWAY = 1242 };
+
+static int pin(struct mariadb_link *link, int64_t deadline, struct corm_error *error)
+{
+    bool maria = link->base.dialect == CORM_DIALECT_MARIADB;
+    char text[768];
 
     (void)snprintf(text, sizeof(text),
                    "SET SESSION sql_mode='STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_DATE,"
                    "NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO,"
                    "NO_ENGINE_SUBSTITUTION%s', time_zone='+00:00', autocommit=1, "
-                   "completion_type=0, foreign_key_checks=1, unique_checks=1, "
+                   "completion_type=IF(" HOME "='%s', 0, (SELECT 0 UNION SELECT 1)), "
+                   "foreign_key_checks=1, unique_checks=1, "
                    "innodb_lock_wait_timeout=LEAST(@@innodb_lock_wait_timeout, %u)",
-                   maria ? ",SIMULTANEOUS_ASSIGNMENT" : "", lock_wait);
-    int rc = query(link, text, deadline, error);
-    if (rc == 0)
-        rc = ask(link,
-                 maria
-                     ? "SELECT @@tx_isolation, @@innodb_rollback_on_timeout, (SELECT COUNT(*) FROM "
-                       "information_schema.system_variables WHERE variable_name = "
-                       "'innodb_snapshot_isolation'), @@max_allowed_packet"
-                     : "SELECT @@transaction_isolation, @@innodb_rollback_on_timeout, 0, "
-                       "@@max_allowed_packet",
-                 deadline, answers, error);
-    memcpy(link->server_isolation, answers[0], sizeof(link->server_isolation) - 1);
-    link->base.rollback_on_timeout = strcmp(answers[1], "1") == 0;
-    link->has_snapshot_isolation = strcmp(answers[2], "1") == 0;
-    link->packet_max = strtoul(answers[3], NULL, 10);
-    return rc;
+                   maria ? ",SIMULTANEOUS_ASSIGNMENT" : "", link->home, link->lock_wait_s);
+    return query(link, text, deadline, error);
 }
 
 static bool find_arrays(struct mariadb_link *link)
@@ -439,6 +464,9 @@ static void link_close(struct corm__link *base)
 {
     struct mariadb_link *link = mariadb(base);
 
+    while (link->reset_wants != 0) /* ends with an error, and the library's call with it */
+        link->reset_wants =
+            mysql_reset_connection_cont(&link->reset_rc, link->mysql, MYSQL_WAIT_TIMEOUT);
     if (link->mysql != NULL)
         mysql_close(link->mysql); /* sends a farewell where that is possible at once */
     free(link);
@@ -464,6 +492,8 @@ static int link_connect(const struct corm__endpoint *endpoint, bool for_writing,
     if (link == NULL)
         return corm__fail_memory(error, "a connection");
     link->base.driver = &corm__mariadb;
+    link->database = endpoint->database;
+    link->lock_wait_s = endpoint->timeout_ms / 1000 > 0 ? endpoint->timeout_ms / 1000 : 1;
     int rc = open_link(link, endpoint, deadline, error);
     if (rc == 0) {
         link->base.dialect =
@@ -471,7 +501,9 @@ static int link_connect(const struct corm__endpoint *endpoint, bool for_writing,
         rc = check_version(link, error);
     }
     if (rc == 0)
-        rc = pin(link, endpoint, deadline, error);
+        rc = learn(link, deadline, error);
+    if (rc == 0)
+        rc = pin(link, deadline, error);
     if (rc == 0)
         link->has_arrays = find_arrays(link);
     if (rc < 0) {
@@ -492,6 +524,63 @@ static bool link_is_alive(struct corm__link *base)
 
     /* Nothing to read is the rule; a farewell of the server or its end of file is not. */
     return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+/* ---- Resets ---------------------------------------------------------------- */
+
+static bool link_begin_reset(struct corm__link *base)
+{
+    struct mariadb_link *link = mariadb(base);
+
+    base->round_trips++;
+    link->reset_wants = mysql_reset_connection_start(&link->reset_rc, link->mysql);
+    return true;
+}
+
+static int use_database(struct mariadb_link *link, int64_t deadline, struct corm_error *error)
+{
+    int rc = 0;
+
+    link->base.round_trips++;
+    int wanted = mysql_select_db_start(&rc, link->mysql, link->database);
+    while (wanted != 0)
+        wanted = mysql_select_db_cont(&rc, link->mysql, wait_for(link, wanted, deadline));
+    return rc != 0 ? fail_query(link, error) : 0;
+}
+
+static int link_end_reset(struct corm__link *base, int64_t deadline, struct corm_error *error)
+{
+    struct mariadb_link *link = mariadb(base);
+    struct corm_error    away = {0};
+
+    while (link->reset_wants != 0)
+        link->reset_wants = mysql_reset_connection_cont(
+            &link->reset_rc, link->mysql, wait_for(link, link->reset_wants, deadline));
+    if (link->reset_rc != 0)
+        return fail_query(link, error);
+    base->mode = (struct corm__mode){0};
+    int rc = pin(link, deadline, &away);
+    if (rc == 0)
+        return 0;
+    if (away.server_code != AWAY || link->database == NULL) {
+        *error = away;
+        return rc;
+    }
+    rc = use_database(link, deadline, error); /* which a reset leaves as it is; and a role, too */
+    return rc < 0 ? rc : pin(link, deadline, error);
+}
+
+static void link_disown(struct corm__link *base)
+{
+    int parents = mysql_get_socket(mariadb(base)->mysql), nowhere = open("/dev/null", O_RDWR);
+
+    base->lost = true;
+    if (nowhere >= 0) {
+        (void)dup2(nowhere, parents);
+        (void)close(nowhere);
+    } else {
+        (void)close(parents);
+    }
 }
 
 /* ---- Modes ----------------------------------------------------------------- */
@@ -1113,6 +1202,9 @@ const struct corm__driver corm__mariadb = {
     .connect = link_connect,
     .close = link_close,
     .is_alive = link_is_alive,
+    .begin_reset = link_begin_reset,
+    .end_reset = link_end_reset,
+    .disown = link_disown,
     .enter = link_enter,
     .prepare = link_prepare,
     .finalize = link_finalize,

@@ -22,7 +22,8 @@ int corm__mariadb_code(unsigned int server_code, bool is_open)
     const struct corm__server_error *row = corm__find_error(corm__mariadb_errors, (int)server_code);
     int                              code = row != NULL ? row->code : CORM_SERVER_ERROR;
 
-    if (!is_open || code > CORM_CONNECTION_GONE || code == CORM__STALE_STATEMENT)
+    if (!is_open || code > CORM_CONNECTION_GONE || code == CORM__STALE_STATEMENT ||
+        code == CORM__STATEMENTS_FULL)
         return code;
     if (corm__mariadb_lost(server_code))
         return code == CORM_NOT_READY ? code : CORM_DISCONNECTED;
@@ -33,8 +34,8 @@ int corm__mariadb_code(unsigned int server_code, bool is_open)
 static bool is_harmless(unsigned int server_code)
 {
     static const unsigned int harmless[] = {
-        1020, 1040, 1044, 1045, 1048, 1049, 1050, 1051, 1053, 1054, 1130, 1142, 1143, 1146,
-        1205, 1213, 1227, 1264, 1290, 1317, 1364, 1406, 1451, 1452, 1792, 1836, 1969, 4025};
+        1020, 1040, 1044, 1045, 1048, 1049, 1050, 1051, 1053, 1054, 1130, 1142, 1143, 1146, 1205,
+        1213, 1227, 1264, 1290, 1317, 1364, 1406, 1451, 1452, 1461, 1792, 1836, 1969, 4025};
 
     for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
         if (harmless[i] == server_code)

@@ -36,10 +36,44 @@ enum { OLDEST = 3037000 };
 
 enum { FIRST_PAUSE_NS = 100000, LAST_PAUSE_NS = 10000000, OPS_BETWEEN_LOOKS = 10000 };
 
+/* What a text can change in a session; one of a database in memory is put back by hand. */
+static const char *const pragmas[] = {"analysis_limit",
+                                      "automatic_index",
+                                      "busy_timeout",
+                                      "cache_size",
+                                      "cache_spill",
+                                      "cell_size_check",
+                                      "checkpoint_fullfsync",
+                                      "count_changes",
+                                      "empty_result_callbacks",
+                                      "foreign_keys",
+                                      "full_column_names",
+                                      "fullfsync",
+                                      "hard_heap_limit",
+                                      "ignore_check_constraints",
+                                      "legacy_alter_table",
+                                      "max_page_count",
+                                      "query_only",
+                                      "read_uncommitted",
+                                      "recursive_triggers",
+                                      "reverse_unordered_selects",
+                                      "secure_delete",
+                                      "short_column_names",
+                                      "soft_heap_limit",
+                                      "synchronous",
+                                      "temp_store",
+                                      "threads",
+                                      "trusted_schema",
+                                      "writable_schema"};
+
+enum { PRAGMAS = sizeof(pragmas) / sizeof(pragmas[0]) };
+
 struct sqlite_link {
     struct corm__link base;
     sqlite3          *db;
     int64_t           deadline; /* of the call that is under way */
+    bool              disowned;
+    char values[PRAGMAS][16]; /* of a database in memory, when it was opened; "": none */
 };
 
 struct corm__prepared {
@@ -293,6 +327,19 @@ static int ask(struct sqlite_link *link, const char *text, char answer[static 16
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : failed != SQLITE_OK ? failed : rc;
 }
 
+/* The values of all pragmas as they are now. */
+static int remember(struct sqlite_link *link)
+{
+    char text[64];
+    int  rc = SQLITE_OK;
+
+    for (size_t i = 0; rc == SQLITE_OK && i < PRAGMAS; i++) {
+        (void)snprintf(text, sizeof(text), "PRAGMA %s", pragmas[i]);
+        rc = ask(link, text, link->values[i]);
+    }
+    return rc;
+}
+
 /* The change to WAL needs the file alone, and two that want to change it at the same time are both
  * refused without a call of the busy handler. */
 static int use_wal(struct sqlite_link *link, bool for_writing, struct corm_error *error)
@@ -316,9 +363,10 @@ static void link_close(struct corm__link *base)
 {
     struct sqlite_link *link = sqlite(base);
 
-    if (base->lost) /* somebody waits, and moving the log into the file takes its time */
+    if (base->lost &&
+        !link->disowned) /* somebody waits, and moving the log into the file takes its time */
         (void)sqlite3_db_config(link->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    int rc = sqlite3_close(link->db);
+    int rc = link->disowned ? SQLITE_OK : sqlite3_close(link->db);
 
     assert(rc == SQLITE_OK); /* or a statement was not finalized */
     (void)rc;
@@ -348,6 +396,8 @@ static int open_link(struct sqlite_link *link, const char *file, bool for_writin
         rc = pin(link, for_writing, error);
     if (rc == 0 && !in_memory)
         rc = use_wal(link, for_writing, error);
+    if (rc == 0 && in_memory && remember(link) != SQLITE_OK)
+        rc = fail_open(link, error);
     return rc;
 }
 
@@ -382,6 +432,79 @@ static bool link_is_alive(struct corm__link *base)
     return true;
 }
 
+/* What is SQLite's in the parent is left alone, and lost to the child: even closing it is not allowed
+ * (https://www.sqlite.org/howtocorrupt.html, "Carrying an open database connection across a fork"). */
+static void link_disown(struct corm__link *base)
+{
+    sqlite(base)->disowned = true;
+}
+
+/* ---- Resets ---------------------------------------------------------------- */
+
+/* Gives all pragmas the values that are remembered. */
+static int put_back(struct sqlite_link *link)
+{
+    char text[64], now[16];
+    int  rc = SQLITE_OK;
+
+    for (size_t i = 0; rc == SQLITE_OK && i < PRAGMAS; i++) {
+        (void)snprintf(text, sizeof(text), "PRAGMA %s", pragmas[i]);
+        rc = ask(link, text, now);
+        if (rc != SQLITE_OK || strcmp(now, link->values[i]) == 0)
+            continue;
+        (void)snprintf(text, sizeof(text), "PRAGMA %s=%s", pragmas[i], link->values[i]);
+        rc = sqlite3_exec(link->db, text, NULL, NULL, NULL);
+    }
+    return rc;
+}
+
+/* Runs what the rows of `text` say, a row at a time. */
+static int run_each(struct sqlite_link *link, const char *text)
+{
+    int rc;
+
+    do {
+        sqlite3_stmt *rows = NULL;
+        rc = sqlite3_prepare_v2(link->db, text, -1, &rows, NULL);
+        if (rc == SQLITE_OK)
+            rc = sqlite3_step(rows);
+        char *what = rc == SQLITE_ROW ? sqlite3_mprintf("%s", sqlite3_column_text(rows, 0)) : NULL;
+        (void)sqlite3_finalize(rows);
+        if (what == NULL)
+            return rc == SQLITE_ROW ? SQLITE_NOMEM : rc;
+        rc = sqlite3_exec(link->db, what, NULL, NULL, NULL);
+        sqlite3_free(what);
+    } while (rc == SQLITE_OK);
+    return rc;
+}
+
+/* Only a database in memory needs it, which is gone when its link is closed: others are closed. */
+static bool link_begin_reset(struct corm__link *base)
+{
+    return base->holds_data;
+}
+
+static int link_end_reset(struct corm__link *base, int64_t deadline, struct corm_error *error)
+{
+    struct sqlite_link *link = sqlite(base);
+    int                 rc;
+
+    link->deadline = deadline;
+    rc = put_back(link); /* first: they decide what the rest may do */
+    if (rc == SQLITE_OK)
+        rc = run_each(link,
+                      "SELECT printf('DROP %s temp.\"%w\"', type, name) FROM sqlite_temp_schema "
+                      "WHERE type IN ('table', 'view', 'trigger') AND name NOT LIKE 'sqlite_%' "
+                      "LIMIT 1");
+    if (rc == SQLITE_DONE)
+        rc = run_each(link, "SELECT printf('DETACH \"%w\"', name) FROM pragma_database_list "
+                            "WHERE name NOT IN ('main', 'temp') LIMIT 1");
+    rc = rc == SQLITE_DONE ? SQLITE_OK : rc;
+    (void)sqlite3_busy_handler(link->db, wait_for_lock, link);
+    base->mode = (struct corm__mode){0};
+    return rc != SQLITE_OK ? fail(link, NULL, error) : pin(link, true, error);
+}
+
 /* ---- Modes ----------------------------------------------------------------- */
 
 static int link_enter(struct corm__link *base, const struct corm__mode *mode, int64_t deadline,
@@ -399,8 +522,8 @@ static int link_enter(struct corm__link *base, const struct corm__mode *mode, in
 
 static void link_finalize(struct corm__link *base, struct corm__prepared *prepared)
 {
-    (void)base;
-    (void)sqlite3_finalize(prepared->statement);
+    if (!sqlite(base)->disowned)
+        (void)sqlite3_finalize(prepared->statement);
     free(prepared->values);
     free(prepared->names);
     free(prepared);
@@ -668,6 +791,9 @@ const struct corm__driver corm__sqlite = {
     .connect = link_connect,
     .close = link_close,
     .is_alive = link_is_alive,
+    .begin_reset = link_begin_reset,
+    .end_reset = link_end_reset,
+    .disown = link_disown,
     .enter = link_enter,
     .prepare = link_prepare,
     .finalize = link_finalize,

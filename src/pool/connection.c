@@ -2,11 +2,16 @@
  *
  * The cache holds at most CORM__CACHE_MAX prepared statements by text, with the list newest..oldest
  * through the same entries. A statement that the server has forgotten is prepared again, once: it
- * has not run. */
+ * has not run. When the server has no room for one more (its limit is for all that are connected to
+ * it), the cache becomes smaller, then the idle connections of the pool give back theirs.
+ *
+ * Nothing is sent in a child of the process that opened the connection. */
 #include "pool/connection.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "driver/number_sink.h"
+#include "pool/pool.h"
 #include "sql/batch.h"
 
 #include <stdlib.h>
@@ -52,6 +57,53 @@ static void drop_cached(struct corm__connection *c, struct corm__cached *cached)
     free(cached);
 }
 
+void corm__connection_shed(struct corm__connection *c)
+{
+    while (c->oldest != NULL)
+        drop_cached(c, c->oldest);
+}
+
+/* Makes room where the server has none. Half of the statements first, and no more than that from now
+ * on, so that the limit is not met at every new one. False where no room will come. */
+static bool make_room(struct corm__connection *c, uint32_t tries, int64_t deadline)
+{
+    enum { PAUSE_NS = 1000000, PAUSE_DOUBLINGS = 6 };
+
+    size_t keep = c->cache.count / 2;
+
+    c->cache_max = keep > 0 ? keep : 1;
+    if (c->cache.count > 0) {
+        while (c->cache.count > keep)
+            drop_cached(c, c->oldest);
+        return true;
+    }
+    if (c->pool == NULL)
+        return false;
+    /* Nobody answers when a statement is given back: it takes as long as it takes. */
+    corm__pool_shed(c->pool);
+    corm__pause((int64_t)PAUSE_NS << (tries < PAUSE_DOUBLINGS ? tries : PAUSE_DOUBLINGS), deadline);
+    return corm__ms_left(deadline) > 0;
+}
+
+/* Prepares a statement, whatever it takes to have room for it. */
+static int prepare(struct corm__connection *c, const struct corm__statement *statement,
+                   int64_t deadline, struct corm__prepared **prepared, struct corm_error *error)
+{
+    for (uint32_t tries = 0;; tries++) {
+        int rc = c->link->driver->prepare(c->link, statement->text, statement->size, deadline,
+                                          prepared, error);
+        if (rc != CORM__STATEMENTS_FULL)
+            return rc;
+        struct corm_error full = *error;
+        *error = (struct corm_error){0};
+        if (!make_room(c, tries, deadline))
+            return corm__fail_server(
+                error, CORM_SERVER_ERROR, full.server_code, full.sqlstate,
+                "the server has no room for one more prepared statement: raise "
+                "max_prepared_stmt_count");
+    }
+}
+
 /* Prepares a statement into the cache; NULL and an error. */
 static struct corm__cached *add_cached(struct corm__connection      *c,
                                        const struct corm__statement *statement, int64_t deadline,
@@ -64,10 +116,9 @@ static struct corm__cached *add_cached(struct corm__connection      *c,
         return NULL;
     }
     memcpy(cached->text, statement->text, statement->size);
-    if (c->cache.count >= CORM__CACHE_MAX)
+    while (c->cache.count >= c->cache_max)
         drop_cached(c, c->oldest);
-    if (c->link->driver->prepare(c->link, statement->text, statement->size, deadline,
-                                 &cached->prepared, error) < 0) {
+    if (prepare(c, statement, deadline, &cached->prepared, error) < 0) {
         free(cached);
         return NULL;
     }
@@ -153,6 +204,9 @@ int corm__connection_open(const struct corm__endpoint *endpoint, bool for_writin
         return rc;
     }
     c->watch = watch;
+    c->cache_max = CORM__CACHE_MAX;
+    c->process = corm__process_id();
+    c->expires = INT64_MAX;
     c->number = (uint32_t)atomic_fetch_add(&watch->connects, 1) + 1;
     c->link->round_trips = 0;
     *connection = c;
@@ -161,8 +215,9 @@ int corm__connection_open(const struct corm__endpoint *endpoint, bool for_writin
 
 void corm__connection_close(struct corm__connection *c)
 {
-    while (c->oldest != NULL)
-        drop_cached(c, c->oldest);
+    if (c->process != corm__process_id())
+        c->link->driver->disown(c->link);
+    corm__connection_shed(c);
     corm__map_free(&c->cache);
     c->link->driver->close(c->link);
     free(c);
@@ -181,14 +236,21 @@ static struct trip begin_trip(const struct corm__connection *c)
                          .round_trips = c->link->round_trips};
 }
 
+static uint64_t count_trip(struct corm__connection *c, const struct trip *trip)
+{
+    uint64_t round_trips = c->link->round_trips - trip->round_trips;
+
+    atomic_fetch_add_explicit(&c->watch->round_trips, round_trips, memory_order_relaxed);
+    return round_trips;
+}
+
 static void end_trip(struct corm__connection *c, const struct trip *trip,
                      const struct corm__statement *statement, uint32_t attempt, int64_t rows,
                      const struct corm_error *error)
 {
     struct corm__watch *w = c->watch;
-    uint64_t            round_trips = c->link->round_trips - trip->round_trips;
+    uint64_t            round_trips = count_trip(c, trip);
 
-    atomic_fetch_add_explicit(&w->round_trips, round_trips, memory_order_relaxed);
     if (w->on_statement == NULL)
         return;
     struct corm_event event = {
@@ -206,7 +268,43 @@ static void end_trip(struct corm__connection *c, const struct trip *trip,
     w->on_statement(&event, w->on_statement_arg);
 }
 
+/* ---- Resets ---------------------------------------------------------------------- */
+
+bool corm__connection_begin_reset(struct corm__connection *c)
+{
+    struct trip trip = begin_trip(c);
+
+    c->resetting = c->link->driver->begin_reset(c->link);
+    c->dirty = false;
+    count_trip(c, &trip);
+    return c->resetting;
+}
+
+int corm__connection_end_reset(struct corm__connection *c, int64_t deadline,
+                               struct corm_error *error)
+{
+    struct trip            trip = begin_trip(c);
+    struct corm__statement s = corm__control("(a session as it was before corm_sql())");
+    int                    rc = c->link->driver->end_reset(c->link, deadline, error);
+
+    c->resetting = false;
+    corm__connection_shed(c); /* the server has forgotten them */
+    end_trip(c, &trip, &s, 0, 0, error);
+    return rc;
+}
+
 /* ---- Running ------------------------------------------------------------------- */
+
+/* Nothing may be sent in a child of the process that opened the connection; else notes who uses it. */
+static int check_process(struct corm__connection *c, struct corm_error *error)
+{
+    atomic_store_explicit(&c->thread, corm__thread_id(), memory_order_relaxed);
+    if (c->process == corm__process_id())
+        return 0;
+    c->link->sent = false;
+    c->link->lost = true;
+    return corm__fail_forked(error);
+}
 
 int corm__connection_enter(struct corm__connection *c, const struct corm__mode *mode,
                            uint32_t attempt, int64_t deadline, struct corm_error *error)
@@ -214,7 +312,10 @@ int corm__connection_enter(struct corm__connection *c, const struct corm__mode *
     struct trip            trip = begin_trip(c);
     struct corm__statement s = corm__control(mode->trx ? "(begin, or a session for transactions)"
                                                        : "(a session for statements)");
-    int                    rc = c->link->driver->enter(c->link, mode, deadline, error);
+    int                    rc = check_process(c, error);
+
+    if (rc == 0)
+        rc = c->link->driver->enter(c->link, mode, deadline, error);
 
     if (rc != 0)
         end_trip(c, &trip, &s, attempt, 0, error);
@@ -226,8 +327,11 @@ int corm__connection_control(struct corm__connection *c, const char *text, uint3
 {
     struct trip            trip = begin_trip(c);
     struct corm__statement s = corm__control(text);
-    int                    rc = c->link->driver->control(c->link, text, deadline, error);
+    int                    rc = check_process(c, error);
 
+    if (rc < 0)
+        return rc;
+    rc = c->link->driver->control(c->link, text, deadline, error);
     atomic_fetch_add_explicit(&c->watch->statements, 1, memory_order_relaxed);
     end_trip(c, &trip, &s, attempt, 0, error);
     return rc;
@@ -247,8 +351,7 @@ static int run_one(struct corm__connection *c, const struct corm__statement *sta
                                       error);
     } else if (statement->once) {
         struct corm__prepared *prepared = NULL;
-        rc = c->link->driver->prepare(c->link, statement->text, statement->size, run->deadline,
-                                      &prepared, error);
+        rc = prepare(c, statement, run->deadline, &prepared, error);
         if (rc == 0) {
             rc = execute(c, prepared, statement, array, run, error);
             c->link->driver->finalize(c->link, prepared);
@@ -373,8 +476,10 @@ static int run_compound(struct corm__connection *c, struct corm__run *run, struc
 int corm__connection_run(struct corm__connection *c, struct corm__run *run,
                          struct corm_error *error)
 {
-    atomic_fetch_add_explicit(&c->watch->statements, run->count, memory_order_relaxed);
     run->failed = 0;
+    if (check_process(c, error) < 0)
+        return error->code;
+    atomic_fetch_add_explicit(&c->watch->statements, run->count, memory_order_relaxed);
     c->link->sent = false;
     if (run->count > 1 && corm__has_compound(c->link->dialect))
         return run_compound(c, run, error);

@@ -12,23 +12,50 @@
 enum { CORM__CACHE_MAX = 128 };
 
 struct corm__cached;
+struct corm__pool;
+
+/* Where in the program a connection is asked for: static text, or NULL; line 0: none. */
+struct corm__caller {
+    const char *file;
+    int32_t     line;
+};
 
 struct corm__connection {
-    struct corm__link       *link;
-    struct corm__watch      *watch;
-    struct corm__map         cache;           /* by text */
-    struct corm__cached     *newest, *oldest; /* of the cache, by last use */
-    uint32_t                 number;
-    bool                     dirty; /* a session that must not be used by another borrower */
-    int64_t                  idle_since;
-    struct corm__connection *next; /* in the pool's list */
+    struct corm__link   *link;
+    struct corm__watch  *watch;
+    struct corm__map     cache;           /* by text */
+    struct corm__cached *newest, *oldest; /* of the cache, by last use */
+    size_t               cache_max;
+    uint32_t             number;
+    uint32_t             process;   /* that opened it */
+    bool                 dirty;     /* its session must not reach another borrower as it is */
+    bool                 resetting; /* a reset was begun and has not ended */
+    _Atomic uint64_t     thread;    /* that used it last */
+
+    /* The pool's own. */
+    struct corm__pool       *pool; /* or NULL */
+    int64_t                  expires;
+    struct corm__caller      caller; /* where it was asked for ... */
+    int64_t                  since;  /* ... and when it was handed out */
+    struct corm__connection *next, *previous;
 };
 
 /* Opens a connection; or a negative code and an error. */
-int  corm__connection_open(const struct corm__endpoint *endpoint, bool for_writing,
-                           struct corm__watch *watch, int64_t deadline,
-                           struct corm__connection **connection, struct corm_error *error);
+int corm__connection_open(const struct corm__endpoint *endpoint, bool for_writing,
+                          struct corm__watch *watch, int64_t deadline,
+                          struct corm__connection **connection, struct corm_error *error);
+/* In a child of the process that opened it nothing of that reaches the server or the file. */
 void corm__connection_close(struct corm__connection *connection);
+
+/* Puts the session back to what it was when it was opened, in two steps: the first one waits for
+ * nothing, and tells false where it cannot be done; the second one waits for the server. On error the
+ * connection must be closed. */
+bool corm__connection_begin_reset(struct corm__connection *connection);
+int  corm__connection_end_reset(struct corm__connection *connection, int64_t deadline,
+                                struct corm_error *error);
+
+/* Gives back all that the server holds for prepared statements. */
+void corm__connection_shed(struct corm__connection *connection);
 
 /* Sets the session up for `mode` (driver.h: enter). */
 int corm__connection_enter(struct corm__connection *connection, const struct corm__mode *mode,

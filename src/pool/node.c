@@ -2,6 +2,7 @@
 #include "pool/node.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 int corm__node_open(struct corm__node *node, uint32_t connections, struct corm_error *error)
 {
@@ -9,14 +10,15 @@ int corm__node_open(struct corm__node *node, uint32_t connections, struct corm_e
     struct corm__mode        single = {0};
     struct corm__connection *c = NULL;
 
+    node->process = corm__process_id();
     node->write = corm__pool_new(&node->endpoint, true, apart ? 1 : connections, &node->watch);
     node->read = node->write;
     if (apart)
         node->read = corm__pool_new(&node->endpoint, false, connections - 1, &node->watch);
     int rc = node->write == NULL || node->read == NULL
                  ? corm__fail_memory(error, "a pool")
-                 : corm__pool_acquire(node->write, &single, corm__deadline_in(node->timeout_ms), &c,
-                                      error);
+                 : corm__pool_acquire(node->write, &single, (struct corm__caller){"corm_open()", 0},
+                                      corm__deadline_in(node->timeout_ms), &c, error);
     if (rc < 0) {
         corm__node_close(node);
         return rc;
@@ -32,6 +34,11 @@ void corm__node_close(struct corm__node *node)
         corm__pool_free(node->read); /* before the writer: the last one to close checkpoints */
     corm__pool_free(node->write);
     node->read = node->write = NULL;
+}
+
+int corm__node_check(const struct corm__node *node, struct corm_error *error)
+{
+    return node->process == corm__process_id() ? 0 : corm__fail_forked(error);
 }
 
 int corm__node_fill(struct corm__node *node, struct corm_error *error)

@@ -13,11 +13,15 @@ struct corm__node {
     struct corm__watch    watch;
     uint32_t              timeout_ms; /* the default deadline */
     enum corm_dialect     dialect;    /* known once a connection was open */
+    uint32_t              process;    /* that opened it */
 };
 
 /* Opens the node's pools, with `connections` in all, and one connection. On error nothing is open. */
 int  corm__node_open(struct corm__node *node, uint32_t connections, struct corm_error *error);
 void corm__node_close(struct corm__node *node);
+
+/* 0; CORM_FORKED in a child of the process that opened it. */
+int corm__node_check(const struct corm__node *node, struct corm_error *error);
 
 /* Opens all connections; how many there are then, or the first error. */
 int corm__node_fill(struct corm__node *node, struct corm_error *error);

@@ -1,29 +1,69 @@
 /* pool/pool.c -- the connections of one node, bounded, handed out in the order of arrival.
  *
- * Under `mutex`: `open` counts connections that are open, being opened or promised, and never exceeds
- * `max`; `idle` are those that nobody has, last used first; `waiters` stand in the order of arrival
- * and there are none while something is idle. No I/O happens under the mutex.
+ * A connection:
  *
- * A waiter is given one of two things and woken once: a connection, or the promise that it may open
- * one (counted in `open` already). Who gives up takes himself out of the queue; what he was given at
- * that moment he keeps. */
+ *                 serve()             open_one()                release(): clean
+ *     (none)  ───────────►  OPENING  ───────────►   USED  ────────────────────────►  IDLE
+ *        ▲                     │                   ▲ │ ▲                              │
+ *        │ open_one(): error   │                   │ │ └──────────────────────────────┤ serve(), and
+ *        ├─────────────────────┘                   │ │                                │ is_usable()
+ *        │                                         │ │ release(): dirty;              │
+ *        │     serve(), and the reset has ended:   │ ▼ a reset is asked for           │
+ *        │     is_usable()                         └ STAINED                          │
+ *        │                                            │                               │
+ *        └──── close_used(): lost, dead, too old, or the reset has failed ───────────────┘
+ *
+ * OPENING counts in `open` and in `opening`; it is the promise to one borrower that he may open one.
+ * USED    is in the list `used`, the one that was handed out first in front. Whoever has it is alone
+ *         with it, also while he looks whether it is usable and closes it.
+ * IDLE    is in the list `idle`, the one that was used last in front. Its session is as if it had just
+ *         been opened, or in the mode of its last borrower.
+ * STAINED is in the list `stained`, the one that waits for longest in front. Its reset was sent, the
+ *         answer was not read: the borrower who gets it does that, and clean ones go first.
+ *
+ * A waiter:
+ *
+ *     ASKING ── enter_queue(), serve() ──►  GIVEN a connection, or the promise that he may open one
+ *       ▲          │ neither                  ▲                      │
+ *       │          ▼                          │ serve()              │ what he was given is not usable:
+ *       │       QUEUED ───────────────────────┘                      │ he keeps his ticket
+ *       └──────────┼─────────────────────────────────────────────────┘
+ *                  └── leave_queue() ──►  GONE: his deadline has passed, or he would wait for himself
+ *
+ * Under `mutex`, always: open = IDLE + STAINED + USED + OPENING <= max, and opening <= CORM__CONNECTS_MAX;
+ * `queue` is in the order of tickets, which is that of arrival; while somebody stands in it nothing is
+ * IDLE or STAINED, and no promise can be made. serve() restores the last one after every change. What a
+ * waiter was given at the moment when he gives up he keeps.
+ *
+ * No I/O happens under the mutex: what is sent, waited for or closed is USED or OPENING meanwhile. In a
+ * child of the process that made the pool the mutex is not touched: another thread may have had it. */
 #include "pool/pool.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-/* An idle connection is looked at before it is used again after so long. */
-static const int64_t TRUST_IDLE_NS = 1000000000;
-
 struct waiter {
-    struct waiter           *next;
+    struct waiter           *next, *previous;
+    uint64_t                 ticket; /* 0: none yet */
+    const struct corm__mode *mode;
+    struct corm__caller      caller;
+    uint64_t                 thread;
     pthread_cond_t           given;
+    bool                     waits; /* on `given` */
     struct corm__connection *connection;
     bool                     may_open;
+    bool                     has_place; /* of a connection that he has closed */
+};
+
+struct list {
+    struct corm__connection *first, *last;
 };
 
 struct corm__pool {
@@ -31,46 +71,141 @@ struct corm__pool {
     struct corm__watch          *watch;
     bool                         for_writing;
     uint32_t                     max;
-    pthread_mutex_t              mutex;
-    uint32_t                     open;
-    struct corm__connection     *idle;
+    uint32_t                     process; /* that made it */
+    int64_t                      max_age;
+    pthread_mutex_t              mutex;  /* guards the rest */
+    pthread_cond_t               opened; /* `opening` has become less */
+    uint32_t                     open, opening;
+    struct list                  idle, stained, used;
     struct waiter               *first, *last;
+    uint64_t                     tickets;
+    uint64_t                     random;
 };
+
+static void init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t monotonic;
+
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(condition, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+}
 
 struct corm__pool *corm__pool_new(const struct corm__endpoint *endpoint, bool for_writing,
                                   uint32_t max, struct corm__watch *watch)
 {
     struct corm__pool *pool = calloc(1, sizeof(*pool));
+    uint32_t           age_s = endpoint->max_age_s > 0 ? endpoint->max_age_s : CORM__MAX_AGE_S;
 
     if (pool == NULL)
         return NULL;
-    if (pthread_mutex_init(&pool->mutex, NULL) != 0) {
-        free(pool);
-        return NULL;
-    }
+    (void)pthread_mutex_init(&pool->mutex, NULL);
+    init_condition(&pool->opened);
     pool->endpoint = endpoint;
     pool->watch = watch;
     pool->for_writing = for_writing;
     pool->max = max;
+    pool->process = corm__process_id();
+    pool->max_age = (int64_t)age_s * 1000000000;
+    pool->random = ((uint64_t)(uintptr_t)pool ^ (uint64_t)corm__now()) | 1;
     return pool;
 }
 
-void corm__pool_free(struct corm__pool *pool)
+/* ---- Under the mutex: lists ------------------------------------------------------ */
+
+static void append(struct list *list, struct corm__connection *c)
 {
-    if (pool == NULL)
-        return;
-    while (pool->idle != NULL) {
-        struct corm__connection *c = pool->idle;
-        pool->idle = c->next;
-        pool->open--;
-        corm__connection_close(c);
-    }
-    assert(pool->open == 0 && "a connection was not given back");
-    pthread_mutex_destroy(&pool->mutex);
-    free(pool);
+    c->next = NULL;
+    c->previous = list->last;
+    if (list->last != NULL)
+        list->last->next = c;
+    else
+        list->first = c;
+    list->last = c;
 }
 
-/* ---- Under the mutex ---------------------------------------------------------- */
+static void put_in_front(struct list *list, struct corm__connection *c)
+{
+    c->previous = NULL;
+    c->next = list->first;
+    if (list->first != NULL)
+        list->first->previous = c;
+    else
+        list->last = c;
+    list->first = c;
+}
+
+static void take_out(struct list *list, struct corm__connection *c)
+{
+    if (c->previous != NULL)
+        c->previous->next = c->next;
+    else
+        list->first = c->next;
+    if (c->next != NULL)
+        c->next->previous = c->previous;
+    else
+        list->last = c->previous;
+}
+
+/* ---- Under the mutex: the queue -------------------------------------------------- */
+
+/* Behind all who came before: who comes again with his ticket does not stand behind those who came
+ * later. */
+static void enter_queue(struct corm__pool *pool, struct waiter *w)
+{
+    struct waiter *before = pool->last;
+
+    if (w->ticket == 0)
+        w->ticket = ++pool->tickets;
+    while (before != NULL && before->ticket > w->ticket)
+        before = before->previous;
+    w->previous = before;
+    w->next = before != NULL ? before->next : pool->first;
+    if (w->next != NULL)
+        w->next->previous = w;
+    else
+        pool->last = w;
+    if (before != NULL)
+        before->next = w;
+    else
+        pool->first = w;
+}
+
+static void leave_queue(struct corm__pool *pool, const struct waiter *w)
+{
+    if (w->previous != NULL)
+        w->previous->next = w->next;
+    else
+        pool->first = w->next;
+    if (w->next != NULL)
+        w->next->previous = w->previous;
+    else
+        pool->last = w->previous;
+}
+
+static bool is_given(const struct waiter *w)
+{
+    return w->connection != NULL || w->may_open;
+}
+
+/* Whether it would take others who give back before it is this one's turn, and his thread holds a
+ * connection itself. */
+static bool would_wait_for_itself(const struct corm__pool *pool, const struct waiter *waiter)
+{
+    uint32_t places = pool->max - pool->open;
+
+    for (const struct waiter *w = pool->first; w != waiter && places > 0; w = w->next)
+        places--;
+    if (places > 0)
+        return false;
+    for (const struct corm__connection *c = pool->used.first; c != NULL; c = c->next)
+        if (atomic_load_explicit(&c->thread, memory_order_relaxed) == waiter->thread)
+            return true;
+    return false;
+}
+
+/* ---- Under the mutex: handing out ------------------------------------------------ */
 
 static bool fits(const struct corm__mode *a, const struct corm__mode *b)
 {
@@ -79,158 +214,267 @@ static bool fits(const struct corm__mode *a, const struct corm__mode *b)
 
 static struct corm__connection *take_idle(struct corm__pool *pool, const struct corm__mode *mode)
 {
-    struct corm__connection **best = &pool->idle;
+    struct corm__connection *best = pool->idle.first;
 
-    for (struct corm__connection **at = &pool->idle; *at != NULL; at = &(*at)->next) {
-        if (fits(&(*at)->link->mode, mode)) {
-            best = at;
+    for (struct corm__connection *c = pool->idle.first; c != NULL; c = c->next) {
+        if (fits(&c->link->mode, mode)) {
+            best = c;
             break;
         }
     }
-    struct corm__connection *c = *best;
-    if (c != NULL)
-        *best = c->next;
-    return c;
-}
-
-static struct waiter *take_waiter(struct corm__pool *pool)
-{
-    struct waiter *w = pool->first;
-
-    if (w != NULL) {
-        pool->first = w->next;
-        if (pool->first == NULL)
-            pool->last = NULL;
+    if (best != NULL) {
+        take_out(&pool->idle, best);
+        return best;
     }
-    return w;
+    best = pool->stained.first;
+    if (best != NULL)
+        take_out(&pool->stained, best);
+    return best;
 }
 
-/* One connection less: who waits longest may open one in its place. */
-static void give_place(struct corm__pool *pool)
+static void hand_out(struct corm__pool *pool, struct corm__connection *c, const struct waiter *w)
 {
-    struct waiter *w = take_waiter(pool);
-
-    if (w == NULL) {
-        pool->open--;
-        return;
-    }
-    w->may_open = true;
-    pthread_cond_signal(&w->given);
+    c->caller = w->caller;
+    c->since = corm__now();
+    atomic_store_explicit(&c->thread, w->thread, memory_order_relaxed);
+    append(&pool->used, c);
 }
 
-static void give_connection(struct corm__pool *pool, struct corm__connection *c)
+/* Gives to those who wait what there is to give. */
+static void serve(struct corm__pool *pool)
 {
-    struct waiter *w = take_waiter(pool);
-
-    if (w == NULL) {
-        c->next = pool->idle;
-        pool->idle = c;
-        return;
-    }
-    w->connection = c;
-    pthread_cond_signal(&w->given);
-}
-
-static void leave_queue(struct corm__pool *pool, struct waiter *waiter)
-{
-    struct waiter *before = NULL;
-
-    for (struct waiter *w = pool->first; w != waiter; w = w->next)
-        before = w;
-    if (before == NULL)
-        pool->first = waiter->next;
-    else
-        before->next = waiter->next;
-    if (pool->last == waiter)
-        pool->last = before;
-}
-
-/* Waits until something is given or the deadline has passed. */
-static void wait_in_queue(struct corm__pool *pool, struct waiter *waiter, int64_t deadline)
-{
-    struct timespec until = {.tv_sec = (time_t)(deadline / 1000000000),
-                             .tv_nsec = (long)(deadline % 1000000000)};
-
-    if (pool->last != NULL)
-        pool->last->next = waiter;
-    else
-        pool->first = waiter;
-    pool->last = waiter;
-    while (waiter->connection == NULL && !waiter->may_open) {
-        if (pthread_cond_timedwait(&waiter->given, &pool->mutex, &until) != 0 &&
-            waiter->connection == NULL && !waiter->may_open) {
-            leave_queue(pool, waiter);
+    for (struct waiter *w = pool->first; w != NULL; w = pool->first) {
+        w->connection = take_idle(pool, w->mode);
+        if (w->connection != NULL) {
+            hand_out(pool, w->connection, w);
+        } else if (pool->open < pool->max && pool->opening < CORM__CONNECTS_MAX) {
+            pool->open++;
+            pool->opening++;
+            w->may_open = true;
+        } else {
             return;
         }
+        leave_queue(pool, w);
+        if (w->waits)
+            (void)pthread_cond_signal(&w->given);
     }
 }
 
-/* An idle connection, a promise, or neither; in turn. */
-static void take_turn(struct corm__pool *pool, const struct corm__mode *mode, struct waiter *waiter,
-                      int64_t deadline)
+/* ---- Who holds what --------------------------------------------------------------- */
+
+enum { HOLDERS_SIZE = 256, FILE_SHOWN = 40 };
+
+static const char *name_of_file(const struct corm__caller *caller)
 {
-    if (pool->first == NULL) {
-        waiter->connection = take_idle(pool, mode);
-        if (waiter->connection == NULL && pool->open < pool->max) {
-            pool->open++;
-            waiter->may_open = true;
-        }
-    }
-    if (waiter->connection == NULL && !waiter->may_open)
-        wait_in_queue(pool, waiter, deadline);
+    const char *slash = caller->file != NULL ? strrchr(caller->file, '/') : NULL;
+
+    return slash != NULL ? slash + 1 : caller->file != NULL ? caller->file : "somebody";
 }
 
-/* ---- Without it ---------------------------------------------------------------- */
+/* "a.c:7 for 1200 ms, b.c:9 for 3 ms and 4 more", those first that have had theirs for longest. */
+static void tell_holders(const struct corm__pool *pool, char text[HOLDERS_SIZE])
+{
+    size_t   used = 0;
+    uint32_t untold = pool->open - pool->opening;
+    int64_t  now = corm__now();
 
-static int open_one(struct corm__pool *pool, int64_t deadline, struct corm__connection **connection,
-                    struct corm_error *error)
+    text[0] = '\0';
+    for (const struct corm__connection *c = pool->used.first; c != NULL; c = c->next) {
+        char one[FILE_SHOWN + 64], line[16] = "";
+        if (c->caller.line > 0)
+            (void)snprintf(line, sizeof(line), ":%d", (int)c->caller.line);
+        int size =
+            snprintf(one, sizeof(one), "%s%.*s%s for %lld ms", used > 0 ? ", " : "", FILE_SHOWN,
+                     name_of_file(&c->caller), line, (long long)((now - c->since) / 1000000));
+        if (used + (size_t)size >= HOLDERS_SIZE - 48) /* room for the last words */
+            break;
+        memcpy(text + used, one, (size_t)size + 1);
+        used += (size_t)size;
+        untold--;
+    }
+    if (untold > 0)
+        used += (size_t)snprintf(text + used, HOLDERS_SIZE - used, " and %u more", untold);
+    if (pool->opening > 0)
+        (void)snprintf(text + used, HOLDERS_SIZE - used, "%s%u being opened", used > 0 ? ", " : "",
+                       pool->opening);
+}
+
+static int fail_dry(const struct corm__pool *pool, struct corm_error *error)
+{
+    char holders[HOLDERS_SIZE];
+
+    tell_holders(pool, holders);
+    if (pool->endpoint->driver->locks_file && pool->for_writing)
+        return corm__fail(error, CORM_TIMEOUT,
+                          "the one connection that writes to the file was in use until the "
+                          "deadline: %s",
+                          holders);
+    return corm__fail(error, CORM_TIMEOUT, "all %u connections were in use until the deadline: %s",
+                      pool->max, holders);
+}
+
+/* ---- Waiting ----------------------------------------------------------------------- */
+
+static struct timespec time_of(int64_t deadline)
+{
+    return (struct timespec){.tv_sec = (time_t)(deadline / 1000000000),
+                             .tv_nsec = (long)(deadline % 1000000000)};
+}
+
+/* Under the mutex, which it gives up meanwhile. */
+static void wait_in_queue(struct corm__pool *pool, struct waiter *w, int64_t deadline)
+{
+    struct timespec until = time_of(deadline);
+    int             rc = 0;
+
+    init_condition(&w->given);
+    w->waits = true;
+    while (!is_given(w) && rc == 0)
+        rc = pthread_cond_timedwait(&w->given, &pool->mutex, &until);
+    w->waits = false;
+    (void)pthread_cond_destroy(&w->given);
+}
+
+/* 0, and the waiter is given a connection or a promise. */
+static int take_turn(struct corm__pool *pool, struct waiter *w, int64_t deadline,
+                     struct corm_error *error)
+{
+    int rc = 0;
+
+    (void)pthread_mutex_lock(&pool->mutex);
+    enter_queue(pool, w);
+    if (w->has_place) /* it goes to him, or to one who came before him */
+        pool->open--;
+    w->has_place = false;
+    serve(pool);
+    if (!is_given(w) && would_wait_for_itself(pool, w))
+        rc = corm__fail(error, CORM_WOULD_BLOCK, "this thread holds one of the %u connections%s",
+                        pool->max, pool->max == 1 ? " (which is all there are)" : ", all in use,");
+    else if (!is_given(w))
+        wait_in_queue(pool, w, deadline);
+    if (!is_given(w)) {
+        leave_queue(pool, w);
+        rc = rc < 0 ? rc : fail_dry(pool, error);
+    }
+    (void)pthread_mutex_unlock(&pool->mutex);
+    return rc;
+}
+
+/* ---- Opening and closing ------------------------------------------------------------- */
+
+/* Between three quarters of the greatest age and the whole, so that connections that were opened
+ * together are not closed together. Files have nothing to gain from it. */
+static int64_t expiry(struct corm__pool *pool)
+{
+    int64_t jitter = pool->max_age / 4;
+
+    if (!pool->endpoint->driver->has_trips)
+        return INT64_MAX;
+    pool->random ^= pool->random << 13;
+    pool->random ^= pool->random >> 7;
+    pool->random ^= pool->random << 17;
+    return corm__now() + pool->max_age - (int64_t)(pool->random % (uint64_t)jitter);
+}
+
+/* How many statements it may keep prepared: of what the server has room for, this connection's part;
+ * half of it, because others want some, too. */
+static size_t cache_max(const struct corm__pool *pool, const struct corm__link *link)
+{
+    size_t part = link->statements_max / 2 / pool->max;
+
+    if (link->statements_max == 0 || part > CORM__CACHE_MAX)
+        return CORM__CACHE_MAX;
+    return part > 0 ? part : 1;
+}
+
+/* Keeps a promise. */
+static int open_one(struct corm__pool *pool, const struct waiter *w, int64_t deadline,
+                    struct corm__connection **connection, struct corm_error *error)
 {
     int rc = corm__connection_open(pool->endpoint, pool->for_writing, pool->watch, deadline,
                                    connection, error);
 
+    (void)pthread_mutex_lock(&pool->mutex);
+    pool->opening--;
     if (rc < 0) {
-        pthread_mutex_lock(&pool->mutex);
-        give_place(pool);
-        pthread_mutex_unlock(&pool->mutex);
+        pool->open--;
+    } else {
+        (*connection)->pool = pool;
+        (*connection)->cache_max = cache_max(pool, (*connection)->link);
+        (*connection)->expires = expiry(pool);
+        hand_out(pool, *connection, w);
     }
+    serve(pool);
+    (void)pthread_cond_broadcast(&pool->opened);
+    (void)pthread_mutex_unlock(&pool->mutex);
     return rc;
 }
 
-static bool is_usable(struct corm__connection *c)
+/* Closes a connection that is used; its place is not free yet. */
+static void close_used(struct corm__pool *pool, struct corm__connection *c)
 {
-    return corm__now() - c->idle_since < TRUST_IDLE_NS || c->link->driver->is_alive(c->link);
+    (void)pthread_mutex_lock(&pool->mutex);
+    take_out(&pool->used, c);
+    (void)pthread_mutex_unlock(&pool->mutex);
+    corm__connection_close(c);
 }
 
-int corm__pool_acquire(struct corm__pool *pool, const struct corm__mode *mode, int64_t deadline,
+static void free_place(struct corm__pool *pool)
+{
+    (void)pthread_mutex_lock(&pool->mutex);
+    pool->open--;
+    serve(pool);
+    (void)pthread_mutex_unlock(&pool->mutex);
+}
+
+/* ---- Handing out ---------------------------------------------------------------------- */
+
+/* Of one that was idle or stained. */
+static bool is_usable(struct corm__connection *c, int64_t deadline)
+{
+    struct corm_error ignored = {0};
+
+    if (c->since >= c->expires)
+        return false;
+    if (!c->resetting && c->link->driver->is_alive(c->link))
+        return true;
+    if (c->resetting && corm__connection_end_reset(c, deadline, &ignored) == 0)
+        return true;
+    c->link->lost = !c->link->holds_data; /* which is never closed */
+    return !c->link->lost;
+}
+
+int corm__pool_acquire(struct corm__pool *pool, const struct corm__mode *mode,
+                       struct corm__caller caller, int64_t deadline,
                        struct corm__connection **connection, struct corm_error *error)
 {
-    struct waiter      waiter = {0};
-    pthread_condattr_t monotonic;
+    struct waiter w = {.mode = mode, .caller = caller, .thread = corm__thread_id()};
 
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&waiter.given, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    pthread_mutex_lock(&pool->mutex);
-    take_turn(pool, mode, &waiter, deadline);
-    pthread_mutex_unlock(&pool->mutex);
-    pthread_cond_destroy(&waiter.given);
-    if (waiter.connection != NULL && is_usable(waiter.connection)) {
-        *connection = waiter.connection;
-        return 0;
+    if (pool->process != corm__process_id())
+        return corm__fail_forked(error);
+    for (;;) {
+        int rc = take_turn(pool, &w, deadline, error);
+        if (rc < 0)
+            return rc;
+        if (w.may_open)
+            return open_one(pool, &w, deadline, connection, error);
+        if (is_usable(w.connection, deadline)) {
+            *connection = w.connection;
+            return 0;
+        }
+        close_used(pool, w.connection);
+        w.connection = NULL;
+        w.has_place = true;
+        if (corm__ms_left(deadline) > 0)
+            continue;
+        free_place(pool);
+        return corm__fail(error, CORM_TIMEOUT,
+                          "the deadline has passed, and the connection that was free could "
+                          "not be used");
     }
-    if (waiter.connection != NULL) { /* its place is ours */
-        waiter.connection->link->lost = true;
-        corm__connection_close(waiter.connection);
-        waiter.may_open = true;
-    }
-    if (waiter.may_open)
-        return open_one(pool, deadline, connection, error);
-    return corm__fail(error, CORM_TIMEOUT,
-                      "all %u connections of the pool were in use until the "
-                      "deadline",
-                      pool->max);
 }
+
+/* ---- Giving back ------------------------------------------------------------------------- */
 
 /* Of a connection that must not be closed: whatever has happened, it is outside a transaction. */
 static void make_clean(struct corm__connection *c)
@@ -239,41 +483,117 @@ static void make_clean(struct corm__connection *c)
 
     if (c->link->in_trx)
         (void)c->link->driver->control(c->link, "ROLLBACK", corm__deadline_in(1000), &ignored);
-    c->link->lost = c->dirty = false;
+    c->link->lost = false;
 }
 
 void corm__pool_release(struct corm__pool *pool, struct corm__connection *c)
 {
+    if (pool->process != corm__process_id()) {
+        corm__connection_close(c);
+        return;
+    }
     if (c->link->holds_data)
         make_clean(c);
-    bool keep = !c->link->lost && !c->dirty;
+    bool is_stained = c->dirty || c->link->in_trx;
+    if (c->link->lost || corm__now() >= c->expires ||
+        (is_stained && !corm__connection_begin_reset(c))) {
+        close_used(pool, c);
+        free_place(pool);
+        return;
+    }
+    (void)pthread_mutex_lock(&pool->mutex);
+    take_out(&pool->used, c);
+    if (is_stained)
+        append(&pool->stained, c);
+    else
+        put_in_front(&pool->idle, c);
+    serve(pool);
+    (void)pthread_mutex_unlock(&pool->mutex);
+}
 
-    if (!keep)
-        corm__connection_close(c);
-    else
-        c->idle_since = corm__now();
-    pthread_mutex_lock(&pool->mutex);
-    if (keep)
-        give_connection(pool, c);
-    else
-        give_place(pool);
-    pthread_mutex_unlock(&pool->mutex);
+/* ---- All of them --------------------------------------------------------------------------- */
+
+/* A promise for one who opens ahead of need; 1, or 0 where all are open, or CORM_TIMEOUT. */
+static int take_place(struct corm__pool *pool, int64_t deadline, struct corm_error *error)
+{
+    struct timespec until = time_of(deadline);
+    int             rc = 0;
+
+    (void)pthread_mutex_lock(&pool->mutex);
+    while (rc == 0 && pool->open < pool->max && pool->opening == CORM__CONNECTS_MAX)
+        rc = pthread_cond_timedwait(&pool->opened, &pool->mutex, &until);
+    if (rc != 0) {
+        rc = fail_dry(pool, error);
+    } else if (pool->open < pool->max) { /* nobody waits: he would have been promised it */
+        pool->open++;
+        pool->opening++;
+        rc = 1;
+    }
+    (void)pthread_mutex_unlock(&pool->mutex);
+    return rc;
 }
 
 int corm__pool_fill(struct corm__pool *pool, int64_t deadline, struct corm_error *error)
 {
+    struct waiter w = {.caller = {"corm_connect_all()", 0}, .thread = corm__thread_id()};
+
+    if (pool->process != corm__process_id())
+        return corm__fail_forked(error);
     for (;;) {
         struct corm__connection *c = NULL;
-        pthread_mutex_lock(&pool->mutex);
-        uint32_t open = pool->open;
-        if (open < pool->max)
-            pool->open++;
-        pthread_mutex_unlock(&pool->mutex);
-        if (open == pool->max)
-            return (int)open;
-        int rc = open_one(pool, deadline, &c, error);
+        int                      rc = take_place(pool, deadline, error);
+        if (rc == 0)
+            return (int)pool->max;
+        if (rc > 0)
+            rc = open_one(pool, &w, deadline, &c, error);
         if (rc < 0)
             return rc;
         corm__pool_release(pool, c);
     }
+}
+
+void corm__pool_shed(struct corm__pool *pool)
+{
+    struct list all = {0};
+
+    (void)pthread_mutex_lock(&pool->mutex);
+    all = pool->idle;
+    pool->idle = (struct list){0};
+    (void)pthread_mutex_unlock(&pool->mutex);
+    for (struct corm__connection *c = all.first; c != NULL; c = c->next)
+        corm__connection_shed(c);
+    (void)pthread_mutex_lock(&pool->mutex);
+    while (all.first != NULL) {
+        struct corm__connection *c = all.first;
+        take_out(&all, c);
+        append(&pool->idle, c);
+    }
+    serve(pool);
+    (void)pthread_mutex_unlock(&pool->mutex);
+}
+
+static void close_all(struct list *list)
+{
+    while (list->first != NULL) {
+        struct corm__connection *c = list->first;
+        take_out(list, c);
+        corm__connection_close(c);
+    }
+}
+
+void corm__pool_free(struct corm__pool *pool)
+{
+    if (pool == NULL)
+        return;
+    if (pool->process != corm__process_id() && pthread_mutex_trylock(&pool->mutex) != 0)
+        return; /* a thread of the parent was changing the lists */
+    assert((pool->process != corm__process_id() || pool->used.first == NULL) &&
+           "a connection was not given back");
+    close_all(&pool->idle);
+    close_all(&pool->stained);
+    if (pool->process == corm__process_id()) {
+        (void)pthread_cond_destroy(&pool->opened);
+        (void)pthread_mutex_destroy(&pool->mutex);
+    }
+    free(pool);
 }

@@ -23,19 +23,24 @@ enum {
     MAX_PORT = 65535,
     MAX_POOL = 1000,
     MAX_TIMEOUT_MS = 86400000, /* a day */
+    MAX_MAX_AGE_S = 2592000,   /* 30 days */
     DEFAULT_PORT = 3306,
     DEFAULT_POOL = 16,
     DEFAULT_TIMEOUT_MS = 30000
 };
 
-enum option { POOL, TIMEOUT_MS, TLS, TLS_CA, SOCKET, OPTION_COUNT };
+enum option { POOL, TIMEOUT_MS, MAX_AGE_S, TLS, TLS_CA, SOCKET, OPTION_COUNT };
 
 static const struct {
     const char *name;
     bool        of_files; /* SQLite has it, too */
 } options[OPTION_COUNT] = {
-    [POOL] = {"pool", true},      [TIMEOUT_MS] = {"timeout_ms", true}, [TLS] = {"tls", false},
-    [TLS_CA] = {"tls_ca", false}, [SOCKET] = {"socket", false},
+    [POOL] = {"pool", true},
+    [TIMEOUT_MS] = {"timeout_ms", true},
+    [MAX_AGE_S] = {"max_age_s", false},
+    [TLS] = {"tls", false},
+    [TLS_CA] = {"tls_ca", false},
+    [SOCKET] = {"socket", false},
 };
 
 struct slice {
@@ -352,6 +357,8 @@ static int set_option(const struct parse *p, enum option option, const char *tex
     case POOL: return read_number(p, value, "the option pool", MAX_POOL, &config->pool);
     case TIMEOUT_MS:
         return read_number(p, value, "the option timeout_ms", MAX_TIMEOUT_MS, &config->timeout_ms);
+    case MAX_AGE_S:
+        return read_number(p, value, "the option max_age_s", MAX_MAX_AGE_S, &e->max_age_s);
     case TLS:
         if (strcmp(text, "verify") != 0 && strcmp(text, "off") != 0)
             return corm__fail(p->error, CORM_BAD_URL, "the option tls must be verify or off");

@@ -90,9 +90,21 @@ static size_t list_count(const struct corm_expr *expr)
     return n;
 }
 
+/* How many values are put for `n`: their last one again and again, up to the next power of two, so that
+ * lists of any length make a few texts and not one for each length; longer ones are as long as they are. */
+static size_t padded(size_t n)
+{
+    enum { PADDED_MAX = 1024 };
+    size_t size = 1;
+
+    while (size < n)
+        size *= 2;
+    return size <= PADDED_MAX ? size : n;
+}
+
 static void put_in(struct corm__writer *w, const struct corm_expr *expr)
 {
-    size_t n = list_count(expr);
+    size_t n = list_count(expr), size = padded(n);
 
     if (n == 0) {
         corm__fail(w->error, CORM_MISUSE,
@@ -106,11 +118,12 @@ static void put_in(struct corm__writer *w, const struct corm_expr *expr)
         return;
     }
     corm__put_column(w, expr->column);
-    for (size_t i = 0; i < n && w->error->code == 0; i++) {
+    for (size_t i = 0; i < size && w->error->code == 0; i++) {
+        size_t at = i < n ? i : n - 1;
         corm__put(w, i == 0 ? " IN (" : ", ");
         corm__put_value(w, expr->column,
-                        expr->op == CORM_IN ? ((const struct corm_value *)expr->list)[i]
-                                            : list_value(expr, i),
+                        expr->op == CORM_IN ? ((const struct corm_value *)expr->list)[at]
+                                            : list_value(expr, at),
                         CORM__COMPARED);
     }
     corm__put(w, ")");

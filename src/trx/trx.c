@@ -34,6 +34,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "sql/key.h"
 #include "trx/retry.h"
 
@@ -116,7 +117,7 @@ static struct corm_trx *new_trx(struct corm__trx_store *store)
 
 struct corm_trx *corm__trx_take(struct corm__trx_store *store, struct corm_error *error)
 {
-    if (corm__trx_check_nested(store, error) < 0)
+    if (corm__node_check(store->node, error) < 0 || corm__trx_check_nested(store, error) < 0)
         return NULL;
     pthread_mutex_lock(&store->mutex);
     struct corm_trx *trx = store->kept;
@@ -138,6 +139,7 @@ struct corm_trx *corm__trx_take(struct corm__trx_store *store, struct corm_error
     trx->state = CORM__TRX_OVER;
     trx->single = trx->function = trx->reader = false;
     trx->mode = (struct corm__mode){0};
+    trx->caller = (struct corm__caller){0};
     trx->timeout_ms = store->node->timeout_ms;
     trx->attempt = 0;
     trx->report = NULL;
@@ -149,6 +151,10 @@ void corm__trx_give(struct corm_trx *trx)
 {
     struct corm__trx_store *store = trx->store;
 
+    if (store->node->process != corm__process_id()) { /* another thread may have had the mutex */
+        free_trx(trx);
+        return;
+    }
     corm_arena_reset(trx->arena);
     corm_arena_reset(trx->drafts);
     pthread_mutex_lock(&store->mutex);
@@ -284,7 +290,8 @@ static int open_trx(struct corm_trx *trx, const struct corm__statement *statemen
     trx->place = CORM_AT_CONNECT;
     if (corm__ms_left(trx->deadline) == 0)
         return fail_deadline(trx);
-    int rc = corm__pool_acquire(pool, &trx->mode, deadline, &trx->connection, &trx->error);
+    int rc = corm__pool_acquire(pool, &trx->mode, trx->caller, deadline, &trx->connection,
+                                &trx->error);
     if (rc == 0) {
         trx->place = CORM_AT_FIRST;
         rc = corm__connection_enter(trx->connection, &trx->mode, trx->attempt, deadline,
@@ -300,13 +307,6 @@ static int open_trx(struct corm_trx *trx, const struct corm__statement *statemen
     if (trx->connection != NULL) {
         corm__pool_release(pool, trx->connection);
         trx->connection = NULL;
-    } else if (rc == CORM_TIMEOUT && trx->node->endpoint.driver->locks_file && !trx->reader) {
-        trx->error = (struct corm_error){0};
-        return corm__fail(
-            &trx->error, CORM_TIMEOUT,
-            "another transaction held the one connection that writes to the file until "
-            "the deadline (or this one's own thread does: inside a transaction pass the "
-            "trx, not the db)");
     }
     return rc;
 }
@@ -325,7 +325,7 @@ static bool is_answer(struct corm_trx *trx, const struct corm__statement *statem
         return false;
     bool waited_for_file = at_begin && trx->node->endpoint.driver->locks_file;
     if (code != CORM_LOCKED && code != CORM_LOCK_TIMEOUT &&
-        !(waited_for_file && code == CORM_TIMEOUT) &&
+        !(waited_for_file && (code == CORM_TIMEOUT || code == CORM_WOULD_BLOCK)) &&
         trx->error.server_code != STATEMENT_TIME_LIMIT)
         return false;
     struct corm_error locked = {0};

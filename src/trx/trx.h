@@ -33,6 +33,7 @@ struct corm_trx {
     bool                     wrote;    /* something that may write was sent */
     struct corm__node       *node;
     struct corm__trx_store  *store;
+    struct corm__caller      caller;     /* where it was begun, or its one statement called */
     struct corm_arena       *arena;      /* of the attempt */
     struct corm_arena       *drafts;     /* of statements that are being made or pending; the first
                                             call that finds none pending empties it */
