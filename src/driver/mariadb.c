@@ -47,7 +47,7 @@ struct mariadb_link {
     bool              has_arrays;             /* the bulk protocol of MariaDB */
     size_t            packet_max;             /* the largest that the server takes */
     bool              is_connected;
-    const char       *database;               /* of the endpoint */
+    const char       *database; /* of the endpoint */
     uint32_t          lock_wait_s;
     char              home[72]; /* database and role of the session when it was opened, hashed */
     int               reset_rc, reset_wants; /* of a reset that was begun */
