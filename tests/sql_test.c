@@ -454,9 +454,10 @@ static void a_lock_wait_has_milliseconds(void **state)
     (void)state;
     WAITS(1, "SET STATEMENT max_statement_time=0.001 FOR ");
     WAITS(50, "SET STATEMENT max_statement_time=0.050 FOR ");
-    WAITS(1000, "SET STATEMENT max_statement_time=1.000 FOR ");
-    WAITS(1500, "SET STATEMENT max_statement_time=1.500 FOR ");
-    WAITS(UINT32_MAX, "SET STATEMENT max_statement_time=4294967.295 FOR ");
+    WAITS(1000, "SET STATEMENT max_statement_time=1.000, innodb_lock_wait_timeout=2 FOR ");
+    WAITS(1500, "SET STATEMENT max_statement_time=1.500, innodb_lock_wait_timeout=2 FOR ");
+    WAITS(UINT32_MAX,
+          "SET STATEMENT max_statement_time=4294967.295, innodb_lock_wait_timeout=4294968 FOR ");
     begin_call(CORM_DIALECT_MARIADB);
     check(corm_all(&of, item, &rows, .lock = CORM_FOR_SHARE, .wait_ms = 20, .error = &error),
           "share", "SET STATEMENT max_statement_time=0.020 FOR " SELECT_ITEM " LOCK IN SHARE MODE",

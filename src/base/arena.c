@@ -1,8 +1,9 @@
 /* base/arena.c -- memory that is freed at once.
  *
  * A list of blocks, newest first; each allocation is cut from the newest. A block is BLOCK_SIZE or,
- * for something larger, just as large as that. Reset frees all blocks but one of BLOCK_SIZE, so a
- * loop that resets and stays below BLOCK_SIZE never calls malloc. Not for two threads at once. */
+ * for something larger, just as large as that. Reset keeps blocks of `keep` bytes in all, one of
+ * BLOCK_SIZE unless somebody asked for more: a loop that resets and stays below that never calls
+ * malloc. Not for two threads at once. */
 #include "base/arena.h"
 
 #include <stdalign.h>
@@ -21,40 +22,78 @@ struct block {
 
 struct corm_arena {
     struct block *blocks;
+    struct block *spare; /* kept by a reset */
+    size_t        size;  /* of `blocks` */
+    size_t        spare_size, keep;
 };
 
 struct corm_arena *corm_arena_new(void)
 {
-    return calloc(1, sizeof(struct corm_arena));
+    struct corm_arena *arena = calloc(1, sizeof(*arena));
+
+    if (arena != NULL)
+        arena->keep = BLOCK_SIZE;
+    return arena;
+}
+
+void corm__arena_keep(struct corm_arena *arena, size_t bytes)
+{
+    arena->keep = bytes;
+}
+
+size_t corm__arena_size(const struct corm_arena *arena)
+{
+    return arena->size;
 }
 
 void corm_arena_reset(struct corm_arena *arena)
 {
-    struct block *kept = NULL;
-
     for (struct block *b = arena->blocks, *next; b != NULL; b = next) {
         next = b->next;
-        if (kept == NULL && b->size == BLOCK_SIZE)
-            kept = b;
-        else
+        if (b->size > arena->keep - arena->spare_size) {
             free(b);
+            continue;
+        }
+        b->next = arena->spare;
+        arena->spare = b;
+        arena->spare_size += b->size;
     }
-    if (kept != NULL) {
-        kept->next = NULL;
-        kept->used = 0;
+    arena->blocks = NULL;
+    arena->size = 0;
+}
+
+static void free_blocks(struct block *blocks)
+{
+    for (struct block *b = blocks, *next; b != NULL; b = next) {
+        next = b->next;
+        free(b);
     }
-    arena->blocks = kept;
 }
 
 void corm_arena_free(struct corm_arena *arena)
 {
     if (arena == NULL)
         return;
-    for (struct block *b = arena->blocks, *next; b != NULL; b = next) {
-        next = b->next;
-        free(b);
-    }
+    free_blocks(arena->blocks);
+    free_blocks(arena->spare);
     free(arena);
+}
+
+/* A block of that size or more, of those kept or a new one; NULL when there is no memory. */
+static struct block *take_block(struct corm_arena *arena, size_t size)
+{
+    for (struct block **at = &arena->spare; *at != NULL; at = &(*at)->next) {
+        struct block *b = *at;
+        if (b->size >= size) {
+            *at = b->next;
+            arena->spare_size -= b->size;
+            return b;
+        }
+    }
+    struct block *b = malloc(sizeof(struct block) + size);
+    if (b != NULL)
+        b->size = size;
+    return b;
 }
 
 void *corm_arena_alloc(struct corm_arena *arena, size_t size)
@@ -65,14 +104,13 @@ void *corm_arena_alloc(struct corm_arena *arena, size_t size)
         return NULL;
     size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (b == NULL || b->size - b->used < size) {
-        size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
-        b = malloc(sizeof(struct block) + room);
+        b = take_block(arena, size > BLOCK_SIZE ? size : BLOCK_SIZE);
         if (b == NULL)
             return NULL;
-        b->size = room;
         b->used = 0;
         b->next = arena->blocks;
         arena->blocks = b;
+        arena->size += b->size;
     }
     void *p = b->data + b->used;
     b->used += size;

@@ -5,6 +5,12 @@
 #include <corm/arena.h>
 #include <stdbool.h>
 
+/* How many bytes its blocks have that were taken since it was reset. */
+size_t corm__arena_size(const struct corm_arena *arena);
+
+/* From now on a reset keeps blocks of up to `bytes` in all: what is done over and over asks for nothing. */
+void corm__arena_keep(struct corm_arena *arena, size_t bytes);
+
 /* A copy of `size` bytes with a NUL behind them; NULL when there is no memory. */
 char *corm__arena_copy(struct corm_arena *arena, const void *data, size_t size);
 

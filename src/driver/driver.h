@@ -36,6 +36,7 @@ struct corm__mode {
     bool                trx;
     enum corm_isolation isolation; /* CORM_ISOLATION_DEFAULT: the server's own */
     bool                read_only;
+    uint32_t lock_wait_s; /* how long a lock is waited for; 0: as long as the server says */
 };
 
 struct corm__link {

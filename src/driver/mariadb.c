@@ -602,22 +602,29 @@ static int link_enter(struct corm__link *base, const struct corm__mode *mode, in
     const char          *prefix = base->dialect == CORM_DIALECT_MARIADB ? "tx" : "transaction";
     const char          *isolation = isolation_text(link, mode->isolation);
     const char          *snapshot = "";
-    char                 text[192];
+    char                 wait[96] = "", text[320];
 
-    if (mode->trx == base->mode.trx && (!mode->trx || (mode->isolation == base->mode.isolation &&
-                                                       mode->read_only == base->mode.read_only)))
+    if (mode->trx == base->mode.trx &&
+        (!mode->trx ||
+         (mode->isolation == base->mode.isolation && mode->read_only == base->mode.read_only)) &&
+        mode->lock_wait_s == base->mode.lock_wait_s)
         return 0;
     /* It makes REPEATABLE READ lose no update. SERIALIZABLE loses none by its locks, and with it even
      * a first locking read that had to wait fails with 1020 (MDEV-36330, from 10.11.12). */
     if (link->has_snapshot_isolation)
         snapshot = strcmp(isolation, "REPEATABLE-READ") == 0 ? ", innodb_snapshot_isolation=ON"
                                                              : ", innodb_snapshot_isolation=OFF";
+    if (mode->lock_wait_s != base->mode.lock_wait_s)
+        (void)snprintf(wait, sizeof(wait),
+                       ", innodb_lock_wait_timeout=LEAST(@@GLOBAL.innodb_lock_wait_timeout, %u)",
+                       mode->lock_wait_s > 0 ? mode->lock_wait_s : link->lock_wait_s);
     if (mode->trx)
         (void)snprintf(text, sizeof(text),
-                       "SET SESSION %s_isolation='%s', %s_read_only=%d, autocommit=0%s", prefix,
-                       isolation, prefix, mode->read_only, snapshot);
+                       "SET SESSION %s_isolation='%s', %s_read_only=%d, autocommit=0%s%s", prefix,
+                       isolation, prefix, mode->read_only, snapshot, wait);
     else
-        (void)snprintf(text, sizeof(text), "SET SESSION %s_read_only=0, autocommit=1", prefix);
+        (void)snprintf(text, sizeof(text), "SET SESSION %s_read_only=0, autocommit=1%s", prefix,
+                       wait);
     int rc = query(link, text, deadline, error);
     if (rc < 0)
         base->lost = true; /* half set up: nobody may use it */

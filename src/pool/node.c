@@ -41,6 +41,12 @@ int corm__node_check(const struct corm__node *node, struct corm_error *error)
     return node->process == corm__process_id() ? 0 : corm__fail_forked(error);
 }
 
+bool corm__node_is_held(const struct corm__node *node)
+{
+    return corm__pool_is_held(node->write) ||
+           (node->read != node->write && corm__pool_is_held(node->read));
+}
+
 int corm__node_fill(struct corm__node *node, struct corm_error *error)
 {
     int64_t deadline = corm__deadline_in(node->timeout_ms);

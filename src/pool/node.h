@@ -23,6 +23,9 @@ void corm__node_close(struct corm__node *node);
 /* 0; CORM_FORKED in a child of the process that opened it. */
 int corm__node_check(const struct corm__node *node, struct corm_error *error);
 
+/* Whether the calling thread holds a connection, in an open transaction. Not in a child. */
+bool corm__node_is_held(const struct corm__node *node);
+
 /* Opens all connections; how many there are then, or the first error. */
 int corm__node_fill(struct corm__node *node, struct corm_error *error);
 

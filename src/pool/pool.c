@@ -189,6 +189,14 @@ static bool is_given(const struct waiter *w)
     return w->connection != NULL || w->may_open;
 }
 
+static bool holds(const struct corm__pool *pool, uint64_t thread)
+{
+    for (const struct corm__connection *c = pool->used.first; c != NULL; c = c->next)
+        if (atomic_load_explicit(&c->thread, memory_order_relaxed) == thread)
+            return true;
+    return false;
+}
+
 /* Whether it would take others who give back before it is this one's turn, and his thread holds a
  * connection itself. */
 static bool would_wait_for_itself(const struct corm__pool *pool, const struct waiter *waiter)
@@ -197,19 +205,15 @@ static bool would_wait_for_itself(const struct corm__pool *pool, const struct wa
 
     for (const struct waiter *w = pool->first; w != waiter && places > 0; w = w->next)
         places--;
-    if (places > 0)
-        return false;
-    for (const struct corm__connection *c = pool->used.first; c != NULL; c = c->next)
-        if (atomic_load_explicit(&c->thread, memory_order_relaxed) == waiter->thread)
-            return true;
-    return false;
+    return places == 0 && holds(pool, waiter->thread);
 }
 
 /* ---- Under the mutex: handing out ------------------------------------------------ */
 
 static bool fits(const struct corm__mode *a, const struct corm__mode *b)
 {
-    return a->trx == b->trx && a->isolation == b->isolation && a->read_only == b->read_only;
+    return a->trx == b->trx && a->isolation == b->isolation && a->read_only == b->read_only &&
+           a->lock_wait_s == b->lock_wait_s;
 }
 
 static struct corm__connection *take_idle(struct corm__pool *pool, const struct corm__mode *mode)
@@ -509,6 +513,14 @@ void corm__pool_release(struct corm__pool *pool, struct corm__connection *c)
         put_in_front(&pool->idle, c);
     serve(pool);
     (void)pthread_mutex_unlock(&pool->mutex);
+}
+
+bool corm__pool_is_held(struct corm__pool *pool)
+{
+    (void)pthread_mutex_lock(&pool->mutex);
+    bool held = holds(pool, corm__thread_id());
+    (void)pthread_mutex_unlock(&pool->mutex);
+    return held;
 }
 
 /* ---- All of them --------------------------------------------------------------------------- */

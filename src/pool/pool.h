@@ -35,6 +35,9 @@ int corm__pool_acquire(struct corm__pool *pool, const struct corm__mode *mode,
  * borrower has it; one that is lost, or too old, is closed. */
 void corm__pool_release(struct corm__pool *pool, struct corm__connection *connection);
 
+/* Whether the calling thread was the last to use a connection that was not given back. */
+bool corm__pool_is_held(struct corm__pool *pool);
+
 /* Opens what is not open yet; how many are open then, or the first error. */
 int corm__pool_fill(struct corm__pool *pool, int64_t deadline, struct corm_error *error);
 

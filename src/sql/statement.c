@@ -84,7 +84,7 @@ static void put_lock(struct corm__writer *w, const struct corm_query *query)
  * fractions, and leaves the transaction alive. */
 static void put_wait(struct corm__writer *w, const struct corm_query *query)
 {
-    char text[64];
+    char text[96];
 
     if (query->wait_ms == 0 || w->dialect == CORM_DIALECT_SQLITE)
         return;
@@ -92,8 +92,12 @@ static void put_wait(struct corm__writer *w, const struct corm_query *query)
         corm__fail(w->error, CORM_UNSUPPORTED, "MySQL has no lock wait in milliseconds (wait_ms)");
         return;
     }
-    (void)snprintf(text, sizeof(text), "SET STATEMENT max_statement_time=%u.%03u FOR ",
-                   query->wait_ms / 1000, query->wait_ms % 1000);
+    int size = snprintf(text, sizeof(text), "SET STATEMENT max_statement_time=%u.%03u",
+                        query->wait_ms / 1000, query->wait_ms % 1000);
+    if (query->wait_ms >= 1000) /* a session may wait for less */
+        size += snprintf(text + size, sizeof(text) - (size_t)size, ", innodb_lock_wait_timeout=%u",
+                         query->wait_ms / 1000 + 1);
+    (void)snprintf(text + size, sizeof(text) - (size_t)size, " FOR ");
     corm__put(w, text);
 }
 
