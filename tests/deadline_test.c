@@ -352,6 +352,22 @@ static int64_t make_quiet(struct one *o)
     return rc;
 }
 
+static int do_nothing(struct corm_trx *trx, void *arg)
+{
+    (void)trx, (void)arg;
+    return 0;
+}
+
+/* A ticket that does not wait, and calls that do not. */
+static int64_t make_quiet_in_lane(struct one *o)
+{
+    bool right = corm_cancel(o->db, 7) == CORM_NO_TICKET && corm_dispatch(o->db) == 0 &&
+                 corm_fd(o->db) >= 0 &&
+                 corm_submit(o->db, do_nothing, o, .error = &o->error) == CORM_MISUSE;
+
+    return right ? 0 : -1;
+}
+
 /* ---- Points of a call that is a statement ----------------------------------------- */
 
 static void open_warm(struct one *o)
@@ -633,6 +649,63 @@ static void open_committed(struct one *o)
     o->calls = 0;
 }
 
+/* ---- In a lane ---- */
+
+static int read_behind_the_fault(struct corm_trx *trx, void *arg)
+{
+    struct one *o = arg;
+    int         rc = lock_row(trx, o);
+
+    o->calls++;
+    await_fault(o);
+    return rc < 0 ? rc : (int)corm_exists(trx, item, .where = corm_gt(item.id, o->id));
+}
+
+static void transact_in_lane(struct one *o, corm_trx_function *function)
+{
+    o->began = now_ns();
+    end_call(o, corm_transact(o->db, function, o, .key = corm_eq(item.id, o->id),
+                              .timeout_ms = o->timeout_ms, .error = &o->error));
+}
+
+static void play_middle_in_lane(struct one *o)
+{
+    transact_in_lane(o, read_behind_the_fault);
+}
+
+static void play_commit_in_lane(struct one *o)
+{
+    transact_in_lane(o, fault_at_commit);
+}
+
+static int64_t submit(struct one *o)
+{
+    o->began = now_ns();
+    return corm_submit(o->db, read_behind_the_fault, o, .key = corm_eq(item.id, o->id),
+                       .timeout_ms = o->timeout_ms, .error = &o->error);
+}
+
+static void play_wait(struct one *o)
+{
+    end_call(o, corm_wait(o->db, submit(o), &o->error));
+}
+
+static void play_drain(struct one *o)
+{
+    (void)submit(o);
+    end_call(o, corm_drain(o->db));
+}
+
+static void open_committed_in_lane(struct one *o)
+{
+    open_warm(o);
+    assert_rows(corm_transact(o->db, write_two_quietly, o, .key = corm_eq(item.id, o->id),
+                              .error = &o->error),
+                0, &o->error);
+    o->next_id++;
+    o->calls = 0;
+}
+
 /* ---- The scenes ------------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -684,6 +757,12 @@ static const struct scene scenes[] = {
     {"corm_transact_", "commit to be prepared", open_warm, play_commit, NULL, CORM_DEADLINE, BY_DEADLINE, 1, 0},
     {"corm_transact_", "commit", open_committed, play_commit, NULL, CORM_UNKNOWN, BY_GRACE, 1, 2},
     {"corm_transact_", "refused", open_warm, play_refusal, NULL, REFUSED, BY_ROLLBACK, 1, 0},
+    {"corm_transact_", "in a lane, in the middle", open_warm, play_middle_in_lane, NULL, CORM_TIMEOUT, BY_DEADLINE, 1, 0},
+    {"corm_transact_", "in a lane, commit to be prepared", open_warm, play_commit_in_lane, NULL, CORM_TIMEOUT, BY_DEADLINE, 1, 0},
+    {"corm_transact_", "in a lane, commit", open_committed_in_lane, play_commit_in_lane, NULL, CORM_UNKNOWN, BY_GRACE, 1, 2},
+    {"corm_wait", "", open_warm, play_wait, NULL, CORM_TIMEOUT, BY_DEADLINE, 1, 0},
+    {"corm_drain", "", open_warm, play_drain, NULL, 1, BY_DEADLINE, 1, 0},
+    {"corm_submit_", "and other calls that send nothing", open_warm, alone, make_quiet_in_lane, 0, AT_ONCE, 0, 0},
     {"corm_open_", "", NULL, alone, make_open, CORM_UNREACHABLE, BY_DEADLINE, 0, 0},
     {"corm_connect_all", "", open_cold, alone, make_connect_all, CORM_UNREACHABLE, BY_DEADLINE, 0, 0},
     {"corm_create_table_", "no connection", open_cold, alone, make_create_table, CORM_UNREACHABLE, BY_DEADLINE, 0, 0},
@@ -697,11 +776,12 @@ static const struct scene scenes[] = {
 
 /* Every exported function that does not block: it sends nothing. */
 static const char *const quiet[] = {
-    "corm_abort",     "corm_arena_alloc", "corm_arena_free",   "corm_arena_new", "corm_arena_reset",
-    "corm_attempt",   "corm_code_cure",   "corm_code_name",    "corm_code_text", "corm_dialect_of",
-    "corm_dup_",      "corm_error_rule",  "corm_place_text",   "corm_start",     "corm_stats",
-    "corm_trx_arena", "corm_trx_error",   "corm_verdict_text", "corm_version",   "corm_where",
-    "corm_where_and", "corm_where_new",   "corm_where_or",
+    "corm_cancel",       "corm_dispatch",  "corm_fd",          "corm_abort",     "corm_arena_alloc",
+    "corm_arena_free",   "corm_arena_new", "corm_arena_reset", "corm_attempt",   "corm_code_cure",
+    "corm_code_name",    "corm_code_text", "corm_dialect_of",  "corm_dup_",      "corm_error_rule",
+    "corm_place_text",   "corm_start",     "corm_stats",       "corm_trx_arena", "corm_trx_error",
+    "corm_verdict_text", "corm_version",   "corm_where",       "corm_where_and", "corm_where_new",
+    "corm_where_or",
 };
 
 static bool is_listed(const char *call)

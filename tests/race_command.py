@@ -25,10 +25,11 @@ import traceback
 
 KEYS = ["mode", "buyers", "purchases", "products", "stock_before", "stock_after", "bought",
         "refused", "failed", "pieces_bought", "order_rows", "order_pieces", "oversold", "invariant",
-        "seconds", "purchases_per_second", "p50_ms", "p99_ms", "round_trips", "attempts"]
-MODES = ["naive", "lock", "guarded", "optimistic"]
+        "seconds", "purchases_per_second", "p50_ms", "p99_ms", "round_trips", "attempts",
+        "group_size_mean"]
+MODES = ["naive", "lock", "guarded", "optimistic", "group"]
 STRICT = MODES[1:]
-FRACTIONS = ["seconds", "purchases_per_second", "p50_ms", "p99_ms"]
+FRACTIONS = ["seconds", "purchases_per_second", "p50_ms", "p99_ms", "group_size_mean"]
 SECONDS = 300  # nothing takes that long; it is against hanging
 PASSWORD = "Wombat9Key"
 LOGIN = "Quokka7Usr:" + PASSWORD
@@ -136,7 +137,8 @@ def check_strict(r):
 
 @test
 def json_is_one_line_for_each_mode_with_these_keys_in_this_order():
-    result = corm("race", *database(), "--json", "--buyers", "20", "--purchases", "60")
+    result = corm("race", *database(), "--json", "--mode", "all", "--buyers", "20",
+                  "--purchases", "60")
     lines = lines_of(result)
     assert [dict(line)["mode"] for line in lines] == MODES, result
     for line in lines:
@@ -150,12 +152,21 @@ def json_is_one_line_for_each_mode_with_these_keys_in_this_order():
         assert r["stock_before"] == 200, r
         assert r["seconds"] > 0 and 0 < r["p50_ms"] <= r["p99_ms"], r
         assert r["purchases_per_second"] > 0, r
+        assert (r["group_size_mean"] >= 1) == (r["mode"] == "group"), r
+        assert r["group_size_mean"] >= 1 or r["group_size_mean"] == 0, r
+
+
+@test
+def without_a_mode_it_is_group():
+    lines = lines_of(corm("race", *database(), "--json", "--buyers", "20"))
+    assert [dict(line)["mode"] for line in lines] == ["group"], lines
 
 
 @test
 def in_a_pipe_there_is_no_progress_and_nothing_beside_the_result():
     for json_or_not in ([], ["--json"]):
-        result = corm("race", *database(), "--buyers", "50", "--purchases", "1000", *json_or_not)
+        result = corm("race", *database(), "--mode", "all", "--buyers", "50", "--purchases",
+                      "1000", *json_or_not)
         assert result.code == 0, result
         assert result.err == "", result
         assert "\r" not in result.out, result
@@ -165,7 +176,7 @@ def in_a_pipe_there_is_no_progress_and_nothing_beside_the_result():
 
 @test
 def a_person_is_told_the_proof_of_each_mode():
-    result = corm("race", *database(), "--buyers", "40")
+    result = corm("race", *database(), "--mode", "all", "--buyers", "40")
     assert result.code == 0, result
     blocks = result.out.split("\n\n")
     assert "40 buyers" in blocks[0] and "seed 1" in blocks[0], result
@@ -173,6 +184,7 @@ def a_person_is_told_the_proof_of_each_mode():
     for block in blocks[2:]:
         assert ": holds" in block, block
         assert "OVERSOLD" not in block, block
+        assert ("purchases in each" in block) == block.startswith("group:"), block
 
 
 def read_terminal(terminal):
@@ -185,11 +197,16 @@ def read_terminal(terminal):
 
 @test_on("sqlite")
 def on_a_terminal_there_is_progress_on_stderr_only():
+    for mode in ("guarded", "group"):
+        look_for_progress(mode)
+
+
+def look_for_progress(mode):
     purchases, shown = 1000, b""
     while b"\r" not in shown and purchases < 10000000:  # a run that is over at once shows none
         purchases *= 4
         terminal, side = pty.openpty()
-        process = subprocess.Popen([command, "race", "--mode", "guarded", "--json", "--purchases",
+        process = subprocess.Popen([command, "race", "--mode", mode, "--json", "--purchases",
                                     str(purchases)], stdout=subprocess.PIPE, stderr=side,
                                    env=environment())
         os.close(side)
@@ -200,7 +217,7 @@ def on_a_terminal_there_is_progress_on_stderr_only():
         out = process.communicate(timeout=SECONDS)[0]
         assert process.returncode == 0, (out, shown)
         assert len(out.splitlines()) == 1 and json.loads(out)["purchases"] == purchases, out
-    assert b"guarded: " in shown and b" bought" in shown, shown
+    assert mode.encode() + b": " in shown and b" bought" in shown, shown
 
 
 @test
@@ -214,7 +231,7 @@ def a_full_disk_behind_stdout_is_a_failure():
 # ---- The race -----------------------------------------------------------------------------------
 
 @test
-def lock_guarded_and_optimistic_tell_all_buyers_the_truth():
+def all_modes_but_naive_tell_all_buyers_the_truth():
     for seed in range(1, seeds + 1):
         for mode in STRICT:
             r = race(mode, "--buyers", "500", "--stock", "5000", "--seed", str(seed))
@@ -244,6 +261,29 @@ def optimistic_purchases_run_again_where_others_were_faster():
         assert r["attempts"] == 100, r
     else:
         assert r["attempts"] > 100, r
+
+
+@test
+def who_waits_for_a_row_shares_a_transaction():
+    r = race("group", "--buyers", "500", "--purchases", "5000", "--stock", "1000000")
+    check_strict(r)
+    assert r["bought"] == 5000, r
+    assert 10 < r["group_size_mean"] <= 256, r  # 500 under way, 256 at most together
+    if target == "mariadb":
+        assert r["round_trips"] < 1000, r
+    r = race("group", "--buyers", "1", "--purchases", "20", "--stock", "1000")
+    check_strict(r)
+    assert r["group_size_mean"] == 1, r  # nobody else was there
+
+
+@test
+def more_buyers_than_the_queue_holds_wait_for_room():
+    url = database()[1] if target == "mariadb" else "sqlite:" + os.path.join(place, "queue.db")
+    url += ("&" if "?" in url else "?") + "lane_queue=7"
+    result = corm("race", "--url", url, "--json", "--buyers", "100", "--purchases", "300")
+    r = dict(lines_of(result)[0])
+    check_strict(r)
+    assert r["group_size_mean"] <= 7, r
 
 
 @test
@@ -422,7 +462,7 @@ def tables_of_others_are_not_dropped_unless_that_is_asked_for():
     assert result.code == 2 and "--replace" in result.err and result.out == "", result
     assert rows_of(file, "SELECT name, stock FROM product") == [("chair", 7)]
     result = corm("race", "--url", "sqlite:" + file, "--json", "--buyers", "3", "--replace")
-    assert result.code == 0 and len(lines_of(result)) == len(MODES), result
+    assert result.code == 0 and len(lines_of(result)) == 1, result
     assert rows_of(file, "SELECT name FROM product") == [("product 1",)]
 
 
@@ -470,12 +510,13 @@ def set_signals(ignored):
         signal.signal(number, signal.SIG_IGN if number == ignored else signal.SIG_DFL)
 
 
-def start(*options, ignored=None):
+def start(*options, mode="lock", ignored=None):
     """A race that lasts until it is told to end."""
     # The thread sanitizer would call it a leak that threads run when a second signal ends it.
     tsan = os.environ.get("TSAN_OPTIONS", "") + " report_thread_leaks=0"
-    process = subprocess.Popen([command, "race", *options, "--mode", "lock", "--buyers", "20",
-                                "--purchases", "1000000", "--stock", "1000000000"],
+    purchases = "10000000" if mode == "group" else "1000000"
+    process = subprocess.Popen([command, "race", *options, "--mode", mode, "--buyers", "20",
+                                "--purchases", purchases, "--stock", "1000000000"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                env=environment(TSAN_OPTIONS=tsan),
                                preexec_fn=lambda: set_signals(ignored))
@@ -493,20 +534,21 @@ def end_of(process):
 
 @test_on("sqlite")
 def a_signal_ends_it_and_leaves_nothing_behind():
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        for ready in (folder_is_there, much_is_written):
-            process = start("--json")
-            wait_for(ready)
-            process.send_signal(number)
-            result = end_of(process)
-            assert result.code == 128 + number, result
-            assert "interrupted" in result.err and result.out == "", result
+    for mode in ("lock", "group"):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for ready in (folder_is_there, much_is_written):
+                process = start("--json", mode=mode)
+                wait_for(ready)
+                process.send_signal(number)
+                result = end_of(process)
+                assert result.code == 128 + number, result
+                assert "interrupted" in result.err and result.out == "", result
 
 
 @test_on("sqlite")
 def a_second_signal_ends_it_at_once_and_leaves_nothing_behind():
-    for _ in range(5):
-        process = start("--json")
+    for mode in ("lock", "group") * 3:
+        process = start("--json", mode=mode)
         wait_for(much_is_written)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
@@ -526,12 +568,13 @@ def a_signal_that_is_ignored_stays_ignored():
 
 @test_on("mariadb")
 def a_signal_ends_a_race_on_a_server():
-    process = start(*database())
-    assert "20 buyers" in process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    result = end_of(process)
-    assert result.code == 130 and "interrupted" in result.err, result
-    check_strict(race("lock", "--buyers", "20"))  # the server is as good as before
+    for mode in ("lock", "group"):
+        process = start(*database(), mode=mode)
+        assert "20 buyers" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        result = end_of(process)
+        assert result.code == 130 and "interrupted" in result.err, result
+        check_strict(race(mode, "--buyers", "20"))  # the server is as good as before
 
 
 # ---- All of them --------------------------------------------------------------------------------

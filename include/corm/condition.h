@@ -48,6 +48,7 @@ enum corm_op {
     CORM_OR,
     CORM_NOT,
     CORM_TRUE,   /* every row: corm_everything() */
+    CORM_KEYS,   /* no condition: several keys for .key */
     CORM_FAILED, /* put together at run time, and memory ran out */
     CORM_SET,    /* of assignments */
     CORM_ADD
@@ -246,6 +247,9 @@ static inline struct corm_expr corm_everything(void)
 #define CORM_JOINED(how, ...)                                                                      \
     ((struct corm_expr){.op = (how),                                                               \
                         .kids = (const struct corm_expr[]){__VA_ARGS__, {.op = CORM_END}}})
+
+/* Several keys of a transaction (.key): up to 16, the first one decides the lane. */
+#define corm_keys(...) CORM_JOINED(CORM_KEYS, __VA_ARGS__)
 
 /* corm_in(product.id, 1, 2, 3): up to 16 values, each checked. */
 #define corm_in(col, ...)                                                                          \

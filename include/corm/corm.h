@@ -9,6 +9,7 @@
  *     condition.h  WHERE and SET: typed conditions and assignments
  *     statement.h  reading and writing rows
  *     trx.h        transactions
+ *     lane.h       ... that wait for their turn and share a trip
  *     db.h         opening a database, tables, the statement hook, numbers
  *     error.h      result codes
  *     retry.h      what corm does about each
@@ -21,6 +22,7 @@
 #include <corm/condition.h>
 #include <corm/db.h>
 #include <corm/error.h>
+#include <corm/lane.h>
 #include <corm/model.h>
 #include <corm/on.h>
 #include <corm/retry.h>

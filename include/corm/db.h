@@ -9,6 +9,12 @@
  *
  *     pool=N          connections at most, 1 to 1000 (default 16). One of a file of SQLite's writes
  *                     and the others read, so it has at least 2; in memory there is exactly 1
+ *     lanes=N         threads that run transactions with a .key (lane.h), 1 to 64 (default 2, of SQLite 1); each
+ *                     takes a connection of the pool while it works
+ *     group_max=N     transactions of a lane that share one of the server at most, 1 to 4096 (256)
+ *     lane_queue=N    transactions in the lanes at most, told or not (100000)
+ *     lane_wait_ms=N  how long a group waits for rows that others hold, before it goes on without those who
+ *                     want them (1000)
  *     timeout_ms=N    default deadline of a transaction or a statement on a db (30000)
  *     max_age_s=N     a connection to a server is replaced when it is about so many seconds old
  *                     (1800), so that one behind a balancer moves and memory on the server is freed;
@@ -100,7 +106,10 @@ struct corm_counters {
     uint64_t rollbacks;
     uint64_t attempts; /* runs of functions of corm_transact() */
     uint64_t connects;
-    uint64_t reserved[9];
+    uint64_t
+        groups; /* transactions of lanes that shared one of the server (a group may have one member) */
+    uint64_t members; /* how many in them all, again those that ran again */
+    uint64_t reserved[7];
 };
 CORM_API void corm_stats(const struct corm_db *db, struct corm_counters *counters);
 

@@ -86,6 +86,12 @@ enum corm_band {
       "a thread that holds an open transaction asked for one more connection than there are: "       \
       "it would wait for itself",                                                                    \
       "inside a transaction pass the trx, not the db, or end it first, or raise pool= in the URL")   \
+    X(BUSY, -1032, "too many transactions wait in the lanes",                                        \
+      "take outcomes away with corm_drain() or corm_dispatch(), or raise lane_queue= in the URL")    \
+    X(CANCELLED, -1033, "the transaction was taken back before it had begun",                        \
+      "submit it again if it is still wanted")                                                       \
+    X(NO_TICKET, -1034, "there is no such ticket, or its outcome was told already",                  \
+      "wait for each ticket once")                                                                   \
     X(SERVER_ERROR, -1099, "the server refused the statement", "see its own message")                \
     X(DEADLOCK, -2001, "the server ended the transaction to resolve a deadlock",                     \
       "run the whole transaction again; corm_transact() does so by itself")                          \

@@ -77,8 +77,10 @@ struct corm_column {
     const char    *sql_name; /* NULL: as the C name; 1 to 64 characters */
     const char    *deflt;    /* SQL text of the DEFAULT clause, or NULL */
     bool           version;  /* counts the updates of its row, see below */
-    const void    *reserved[1];
+    const struct corm_table *table; /* that it belongs to */
 };
+
+struct corm_table;
 
 struct corm_table {
     const char               *name; /* the SQL name */
@@ -207,6 +209,7 @@ struct corm_opt_double {
  * applied: CORM_X_COLUMN(T) opens the initialiser and ends in the name of the macro that takes the
  * (name, kind, ...) that follows. */
 #define CORM_DEFINE(T, LIST)                                                                       \
+    static const struct corm_table  T##_corm_table;                                                \
     static const struct corm_column T##_corm_columns[] = {LIST(CORM_X_COLUMN(T))};                 \
     _Static_assert(sizeof(T##_corm_columns) / sizeof(T##_corm_columns[0]) ==                       \
                        sizeof(struct T##_corm_index),                                              \
@@ -220,7 +223,7 @@ struct corm_opt_double {
     const struct T##_corm T = {&T##_corm_table, LIST(CORM_X_BIND(T))}
 
 #define CORM_X_COLUMN(T)                                                                           \
-    { .offset = __builtin_offsetof(struct T, CORM_X_COLUMN_
+    { .table = &T##_corm_table, .offset = __builtin_offsetof(struct T, CORM_X_COLUMN_
 #define CORM_X_COLUMN_(name, ...)     name), CORM_X_COLUMN__(name, __VA_ARGS__, )                  \
     }                                                                                              \
     ,

@@ -25,6 +25,7 @@
 
 #include <stdint.h>
 #include <corm/arena.h>
+#include <corm/condition.h>
 #include <corm/error.h>
 #include <corm/on.h>
 
@@ -40,7 +41,8 @@ enum corm_isolation {
     CORM_SERIALIZABLE
 };
 
-typedef int corm_trx_function(struct corm_trx *trx, void *arg);
+typedef int  corm_trx_function(struct corm_trx *trx, void *arg);
+typedef void corm_done_function(int rc, const struct corm_error *error, void *arg);
 
 struct corm_trx_options {
     size_t              size; /* these three are set by the macros */
@@ -53,7 +55,11 @@ struct corm_trx_options {
     uint32_t            timeout_ms; /* for connection, locks and server together; default 30,000.
                                        Nothing is sent later; the answer to a COMMIT is waited for
                                        one second longer */
-    struct corm_error  *error;      /* the details, if it fails; for corm_begin() it must live until
+    struct corm_expr    key;  /* of corm_transact() and corm_submit(): the row that it is about, as
+                                       corm_eq() of its primary key; see lane.h */
+    corm_done_function *done; /* of corm_submit(); see lane.h */
+    bool                nowait; /* of corm_submit(): CORM_BUSY instead of waiting for room */
+    struct corm_error  *error;  /* the details, if it fails; for corm_begin() it must live until
                                        corm_end(): it takes the first error of each transaction */
 };
 

@@ -42,6 +42,13 @@ int corm_open_(struct corm_db **out, const struct corm_options *options)
     if (rc == 0)
         rc = corm__node_open(&db->node, config.pool, &error);
     if (rc == 0) {
+        db->lanes = corm__lanes_new(db->store, &config.lanes);
+        if (db->lanes == NULL) {
+            corm__node_close(&db->node);
+            rc = corm__fail_memory(&error, "a database handle");
+        }
+    }
+    if (rc == 0) {
         *out = db;
         return 0;
     }
@@ -61,6 +68,7 @@ void corm_close(struct corm_db *db)
 
     if (db == NULL)
         return;
+    corm__lanes_free(db->lanes, false);
     if (corm__node_check(&db->node, &forked) == 0 && corm__trx_store_live(db->store) > 0) {
         (void)fprintf(stderr,
                       "corm_close(): %u transactions are not ended; call corm_end() first\n",
@@ -98,6 +106,7 @@ void corm_stats(const struct corm_db *db, struct corm_counters *counters)
         .attempts = atomic_load(&w->attempts),
         .connects = atomic_load(&w->connects),
     };
+    corm__lanes_count(db->lanes, &counters->groups, &counters->members);
 }
 
 enum corm_dialect corm_dialect_of(const struct corm_db *db)

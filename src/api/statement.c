@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "driver/number_sink.h"
+#include "route/group.h"
 #include "schema/row.h"
 #include "schema/version.h"
 #include "sql/key.h"
@@ -197,9 +198,10 @@ static int check_lock(struct call *call, const struct corm_query *query)
     return 0;
 }
 
-/* Rows: 1 or 0 for CORM__FIRST, which gives them to sink->rows like CORM__ROWS does. */
+/* Rows: 1 or 0 for CORM__FIRST, which gives them to sink->rows like CORM__ROWS does, or puts the one that a
+ * group serves into `first`. */
 static int64_t read(struct call *call, struct corm_on on, enum corm__read_what what,
-                    const struct corm_table *table, const struct corm_query *query,
+                    const struct corm_table *table, const struct corm_query *query, void *first,
                     struct corm__sink *sink)
 {
     struct corm__statement statement;
@@ -207,6 +209,12 @@ static int64_t read(struct call *call, struct corm_on on, enum corm__read_what w
 
     if (rc == 0)
         rc = check_lock(call, query);
+    if (rc == 0 && first != NULL && call->trx != NULL) {
+        rc = corm__group_first(call->trx, table, first, query);
+        if (rc != CORM__NOT_SERVED)
+            return rc;
+        rc = 0;
+    }
     if (rc == 0)
         rc = corm__make_read(call->dialect, call->arena, what, table, query, &statement,
                              call->error);
@@ -236,7 +244,7 @@ int corm_first_(struct corm_on on, const struct corm_table *table, void *row,
         rc =
             refuse(&call, "a row with text is read on a db without .arena, in which it could live");
     else
-        rc = read(&call, on, CORM__FIRST, table, query, &sink.base);
+        rc = read(&call, on, CORM__FIRST, table, query, row, &sink.base);
     if (rc > 0 && sink.rows != NULL)
         memcpy(row, sink.rows, table->row_size);
     return (int)end_call(&call, rc);
@@ -254,7 +262,7 @@ int corm_all_(struct corm_on on, const struct corm_table *table, void *rows,
     if (on.db != NULL && query->arena == NULL)
         rc = refuse(&call, "corm_all() on a db without .arena, in which the rows could live");
     else
-        rc = read(&call, on, CORM__ROWS, table, query, &sink.base);
+        rc = read(&call, on, CORM__ROWS, table, query, NULL, &sink.base);
     if (rc >= 0 && on.sql_of == NULL)
         *(void **)rows = sink.rows;
     return (int)end_call(&call, rows_as_int(rc));
@@ -267,7 +275,7 @@ static int64_t read_number(struct corm_on on, enum corm__read_what what,
     const struct corm_query *query = corm__widen(options, options->size, sizeof(room), &room);
     struct call              call = call_of(query);
     struct corm__number_sink sink = corm__number_sink();
-    int64_t                  rc = read(&call, on, what, table, query, &sink.base);
+    int64_t                  rc = read(&call, on, what, table, query, NULL, &sink.base);
 
     return end_call(&call, rc < 0 ? rc : sink.number);
 }
@@ -337,6 +345,12 @@ int corm_insert_(struct corm_on on, const struct corm_table *table,
 
     if (rc == 0)
         rc = check_write(&call, write, true);
+    if (rc == 0 && call.trx != NULL) {
+        rc = corm__group_insert(call.trx, table, write);
+        if (rc != CORM__NOT_SERVED)
+            return (int)end_call(&call, rc);
+        rc = 0;
+    }
     if (rc == 0)
         rc = corm__make_insert(call.dialect, call.arena, known, table, write, &statement,
                                call.error);
@@ -385,6 +399,12 @@ int corm_update_(struct corm_on on, const struct corm_table *table,
         rc = check_write(&call, write, false);
     if (rc == 0)
         rc = check_condition(&call, write);
+    if (rc == 0 && call.trx != NULL) {
+        rc = corm__group_update(call.trx, table, write);
+        if (rc != CORM__NOT_SERVED)
+            return (int)end_call(&call, rc);
+        rc = 0;
+    }
     if (rc == 0) {
         held = is_held(&call, table, write);
         rc = corm__make_update(call.dialect, call.arena, held || write->later, table, write,

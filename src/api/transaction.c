@@ -18,6 +18,9 @@ static int make_trx(struct corm_db *db, const struct corm_trx_options *o, bool f
 {
     if (o->isolation > CORM_SERIALIZABLE)
         return corm__fail(error, CORM_MISUSE, "isolation %d does not exist", (int)o->isolation);
+    if (o->key.op != CORM_NONE)
+        return corm__fail(error, CORM_UNSUPPORTED,
+                          ".key of corm_begin(): read the row with .lock = CORM_FOR_UPDATE first");
     *trx = corm__trx_take(db->store, error);
     if (*trx == NULL)
         return error->code;
@@ -57,16 +60,67 @@ static int nested(struct corm_trx *trx, corm_trx_function *function,
     struct corm_error              error = {0};
     int                            rc = corm__trx_check(trx);
 
-    if (rc == 0 && (o->isolation != CORM_ISOLATION_DEFAULT || o->read_only || o->timeout_ms > 0)) {
+    if (rc == 0 && (o->isolation != CORM_ISOLATION_DEFAULT || o->read_only || o->timeout_ms > 0 ||
+                    o->key.op != CORM_NONE)) {
         corm__fail(&trx->error, CORM_MISUSE,
-                   "a nested transaction has the isolation, .read_only and "
-                   "deadline of the one around it");
+                   "a nested transaction has the isolation, .read_only, .key "
+                   "and deadline of the one around it");
         rc = corm__trx_doom(trx, o->file, o->line);
     }
     if (rc == 0)
         rc = corm__trx_nested(trx, function, o->arg, &error);
     if (rc < 0 && o->error != NULL)
         *o->error = error.code != 0 ? error : *corm__trx_error_of(trx, rc);
+    return rc;
+}
+
+struct corm__job corm__job_of(const struct corm_db *db, corm_trx_function *function,
+                              const struct corm_trx_options *o)
+{
+    return (struct corm__job){
+        .function = function,
+        .arg = o->arg,
+        .done = o->done,
+        .key = &o->key,
+        .isolation = isolation_of(o, true),
+        .timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : db->node.timeout_ms,
+        .nowait = o->nowait,
+    };
+}
+
+int corm__check_job(const struct corm__job *job, const struct corm_trx_options *o,
+                    struct corm_error *error)
+{
+    if (job->isolation > CORM_SERIALIZABLE)
+        return corm__fail(error, CORM_MISUSE, "isolation %d does not exist", (int)job->isolation);
+    if (o->read_only)
+        return corm__fail(
+            error, CORM_MISUSE,
+            ".read_only with a .key: a lane locks the row for writing; leave one out");
+    if (job->key->op == CORM_NONE)
+        return corm__fail(error, CORM_MISUSE, "corm_submit() without .key: which lane?");
+    return 0;
+}
+
+/* In the lane of its key. */
+static int transact_by_key(struct corm_db *db, corm_trx_function *function,
+                           const struct corm_trx_options *o)
+{
+    struct corm_error error = {0};
+    struct corm__job  job = corm__job_of(db, function, o);
+    int               rc = corm__check_lanes(db, true, &error);
+
+    if (rc == 0 && o->done != NULL)
+        rc = corm__fail(&error, CORM_MISUSE,
+                        ".done is for corm_submit(): this call returns the outcome");
+    if (rc == 0)
+        rc = corm__check_job(&job, o, &error);
+    if (rc == 0)
+        rc = corm__lanes_run(db->lanes, &job, &error);
+    if (rc < 0 && error.attempts == 0)
+        corm__error_place(&error, o->file, o->line);
+    if (rc < 0 && o->error != NULL)
+        *o->error = error;
     return rc;
 }
 
@@ -77,6 +131,10 @@ int corm_transact_(struct corm_on on, corm_trx_function *function,
 
     if (on.trx != NULL)
         return nested(on.trx, function, options);
+    struct corm_trx_options        room;
+    const struct corm_trx_options *o = corm__widen(options, options->size, sizeof(room), &room);
+    if (o->key.op != CORM_NONE)
+        return transact_by_key(on.db, function, o);
     int rc = new_trx(on.db, options, true, &trx);
 
     if (rc < 0)

@@ -3,7 +3,9 @@
  *     race_options.c   the command line, as data
  *     race_tables.c    the tables product and order: made afresh, and read back as the proof
  *     race_modes.c     who buys what, and how a purchase is made in each mode
- *     race_run.c       the buyers: threads that make all purchases of one mode
+ *     race_run.c       the buyers as threads
+ *     race_group.c     the buyers by one thread, which submits what they want
+ *     race_tally.c     what they were told: counts, latencies, failures
  *     race_report.c    what a person or a program is told
  *     race.c           the verb: one mode after the other, and the exit code
  *
@@ -46,7 +48,7 @@ CORM_MODEL(order, ORDER);
 struct race_options {
     char    *url;       /* for corm_open(), with its pool=; NULL: the environment (or scratch) */
     bool     scratch;   /* an SQLite file in a temporary folder */
-    int32_t  buyers;    /* threads */
+    int32_t  buyers;    /* threads, or purchases under way */
     int32_t  purchases; /* of all buyers together */
     int32_t  products;
     int32_t  stock;   /* of each product */
@@ -83,13 +85,14 @@ typedef int race_purchase(struct corm_db *db, struct race_want *want, struct cor
 
 struct race_mode {
     const char    *name;
-    const char    *about; /* half a sentence */
-    race_purchase *buy;
-    bool           strict;    /* it must not oversell, and runs in transactions */
-    bool           versioned; /* its product is a versioned_product */
+    const char    *about;                            /* half a sentence */
+    race_purchase *buy;                              /* in a thread of each buyer; NULL: */
+    int (*submit)(struct corm_trx *trx, void *want); /* for corm_submit(), which one thread calls */
+    bool strict;    /* it must not oversell, and runs in transactions */
+    bool versioned; /* its product is a versioned_product */
 };
 
-enum { RACE_MODE_COUNT = 4 };
+enum { RACE_MODE_COUNT = 5, RACE_MODE_DEFAULT = 4 };
 extern const struct race_mode race_modes[RACE_MODE_COUNT];
 
 /* What purchase number `index` (from 0) wants. product_id is the place of the product in the list of
@@ -151,15 +154,15 @@ struct race_result {
     double                  p99_ms;
     uint64_t                round_trips;
     uint64_t                attempts;
+    uint64_t                groups;  /* transactions of the server that purchases shared */
+    uint64_t                members; /* purchases in them, again those that ran again */
     struct race_proof       proof;
 };
 
-/* Runs all purchases and fills all of *result but the proof. 0; or -1 when threads or memory ran
- * out, which has been said. After an interrupt it returns 0 early. */
-int race_run(struct corm_db *db, const struct race_options *options, const struct race_mode *mode,
-             const int32_t *ids, struct race_result *result);
-
 /* ---- Report --------------------------------------------------------------- */
+
+/* Purchases that shared a transaction, in the mean; 0 in a mode where each has its own. */
+double race_group_size_mean(const struct race_result *result);
 
 /* Pieces that were ordered although the stock did not give them. */
 int64_t race_oversold(const struct race_result *result);

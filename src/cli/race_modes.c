@@ -3,7 +3,8 @@
  * naive reads, compares and writes in statements of their own: between reading the stock and writing
  * it anybody may have done the same, so pieces are sold twice. lock, guarded and optimistic are the
  * right ways: hold the row while deciding, have the server decide while it writes, or hold nothing and
- * begin anew where somebody else was faster. */
+ * begin anew where somebody else was faster. group is the function of lock, word for word, submitted with
+ * the row that it is about: those who wait for the row share one transaction of the server. */
 #include "race.h"
 
 /* ---- Who buys what -------------------------------------------------------- */
@@ -165,9 +166,23 @@ static int buy_optimistic(struct corm_db *db, struct race_want *want, struct cor
 /* ---- All of them ---------------------------------------------------------- */
 
 const struct race_mode race_modes[RACE_MODE_COUNT] = {
-    {"naive", "read, compare, write, without a transaction", buy_naive, false, false},
-    {"lock", "read the row FOR UPDATE, compare, write, in a transaction", buy_lock, true, false},
-    {"guarded", "UPDATE ... WHERE stock >= qty, in a transaction", buy_guarded, true, false},
-    {"optimistic", "read without a lock, write if the version is still the same, else again",
-     buy_optimistic, true, true},
+    {.name = "naive", .about = "read, compare, write, without a transaction", .buy = buy_naive},
+    {.name = "lock",
+     .about = "read the row FOR UPDATE, compare, write, in a transaction",
+     .buy = buy_lock,
+     .strict = true},
+    {.name = "guarded",
+     .about = "UPDATE ... WHERE stock >= qty, in a transaction",
+     .buy = buy_guarded,
+     .strict = true},
+    {.name = "optimistic",
+     .about = "read without a lock, write if the version is still the same, else again",
+     .buy = buy_optimistic,
+     .strict = true,
+     .versioned = true},
+    {.name = "group",
+     .about =
+         "as lock, but all who wait for a row go in one commit, each with an answer of his own",
+     .submit = purchase_lock,
+     .strict = true},
 };

@@ -44,9 +44,11 @@ static const struct poptOption option_table[] = {
      " DATABASE_URL or DB_* say; default: an SQLite file in a temporary folder",
      "URL"},
     {"mode", '\0', POPT_ARG_STRING, NULL, OPT_MODE,
-     "naive, lock, guarded, optimistic, or all of them, one after the other (default)", "MODE"},
+     "naive, lock, guarded, optimistic, group (default), or all, one after the other", "MODE"},
     {"buyers", '\0', POPT_ARG_STRING, NULL, OPT_BUYERS,
-     "threads that buy, 1 to 10000 (default 500): as many purchases are under way at once", "N"},
+     "who buy, 1 to 10000 (default 500): as many purchases are under way at once, in a thread each,"
+     " or submitted by one thread in the mode group",
+     "N"},
     {"purchases", '\0', POPT_ARG_STRING, NULL, OPT_PURCHASES,
      "purchases of all buyers together, 1 to 10000000 (default: one each)", "N"},
     {"products", '\0', POPT_ARG_STRING, NULL, OPT_PRODUCTS,
@@ -147,7 +149,7 @@ static int read_mode(const char *word, unsigned *modes)
             return 0;
         }
     }
-    return wrong("mode", word, "one of naive, lock, guarded, optimistic and all");
+    return wrong("mode", word, "one of naive, lock, guarded, optimistic, group and all");
 }
 
 /* ---- The line ------------------------------------------------------------- */
@@ -288,14 +290,14 @@ void race_help(void)
     printf("\n"
            "Modes:\n");
     for (int i = 0; i < RACE_MODE_COUNT; i++)
-        printf("  %-8s %s\n", race_modes[i].name, race_modes[i].about);
+        printf("  %-10s %s\n", race_modes[i].name, race_modes[i].about);
     printf(
         "Each mode drops and makes the tables product and order, and leaves them in the database.\n"
         "It stops short of that when they hold rows that no race put there; see --replace.\n"
         "\n"
         "With --json a line has the keys mode buyers purchases products stock_before stock_after\n"
         "bought refused failed pieces_bought order_rows order_pieces oversold invariant seconds\n"
-        "purchases_per_second p50_ms p99_ms round_trips attempts.\n"
+        "purchases_per_second p50_ms p99_ms round_trips attempts group_size_mean.\n"
         "\n"
         "A password in --url can be seen by other users of this machine; one in DATABASE_URL\n"
         "with --url env cannot.\n"
@@ -317,7 +319,7 @@ int race_options_read(struct race_options *options, int argc, const char **argv)
         .qty_min = 1,
         .qty_max = 30,
         .seed = 1,
-        .modes = (1U << RACE_MODE_COUNT) - 1,
+        .modes = 1U << RACE_MODE_DEFAULT,
     };
     if (context == NULL) {
         fprintf(stderr, "corm race: out of memory\n");

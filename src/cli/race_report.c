@@ -30,6 +30,11 @@ bool race_invariant(const struct race_result *result)
            p->order_rows == result->bought && p->order_pieces == result->pieces_bought;
 }
 
+double race_group_size_mean(const struct race_result *result)
+{
+    return result->groups > 0 ? (double)result->members / (double)result->groups : 0;
+}
+
 static double per_second(const struct race_result *result)
 {
     double answered = (double)(result->bought + result->refused);
@@ -146,6 +151,9 @@ static void print_block(const struct race_options *options, enum corm_dialect di
     printf("  speed        %.0f purchases per second, %.3f s\n", per_second(result),
            result->seconds);
     printf("  latency      p50 %.2f ms, p99 %.2f ms\n", result->p50_ms, result->p99_ms);
+    if (result->groups > 0)
+        printf("  groups       %" PRIu64 " transactions of the database, %.1f purchases in each\n",
+               result->groups, race_group_size_mean(result));
     print_trips(options, dialect, result);
     print_proof(result);
 }
@@ -165,7 +173,7 @@ static json_t *json_of(const struct race_options *options, const struct race_res
     const struct race_proof *p = &result->proof;
 
     return json_pack("{s:s, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b,"
-                     " s:f, s:f, s:f, s:f, s:I, s:I}",
+                     " s:f, s:f, s:f, s:f, s:I, s:I, s:f}",
                      "mode", result->mode->name,                             //
                      "buyers", (int)options->buyers,                         //
                      "purchases", (int)options->purchases,                   //
@@ -185,7 +193,8 @@ static json_t *json_of(const struct race_options *options, const struct race_res
                      "p50_ms", rounded(result->p50_ms, 6),                   //
                      "p99_ms", rounded(result->p99_ms, 6),                   //
                      "round_trips", (json_int_t)result->round_trips,         //
-                     "attempts", (json_int_t)result->attempts);
+                     "attempts", (json_int_t)result->attempts,               //
+                     "group_size_mean", rounded(race_group_size_mean(result), 3));
 }
 
 static void print_json(const struct race_options *options, const struct race_result *result)

@@ -24,12 +24,31 @@ enum {
     MAX_POOL = 1000,
     MAX_TIMEOUT_MS = 86400000, /* a day */
     MAX_MAX_AGE_S = 2592000,   /* 30 days */
+    MAX_LANES = 64,
+    MAX_GROUP = 4096,
+    MAX_QUEUE = 10000000,
+    DEFAULT_LANES = 2,
+    DEFAULT_GROUP = 256,
+    DEFAULT_QUEUE = 100000,
+    DEFAULT_LANE_WAIT_MS = 1000,
     DEFAULT_PORT = 3306,
     DEFAULT_POOL = 16,
     DEFAULT_TIMEOUT_MS = 30000
 };
 
-enum option { POOL, TIMEOUT_MS, MAX_AGE_S, TLS, TLS_CA, SOCKET, OPTION_COUNT };
+enum option {
+    POOL,
+    TIMEOUT_MS,
+    MAX_AGE_S,
+    TLS,
+    TLS_CA,
+    SOCKET,
+    LANES,
+    GROUP_MAX,
+    LANE_QUEUE,
+    LANE_WAIT_MS,
+    OPTION_COUNT
+};
 
 static const struct {
     const char *name;
@@ -41,6 +60,10 @@ static const struct {
     [TLS] = {"tls", false},
     [TLS_CA] = {"tls_ca", false},
     [SOCKET] = {"socket", false},
+    [LANES] = {"lanes", true},
+    [GROUP_MAX] = {"group_max", true},
+    [LANE_QUEUE] = {"lane_queue", true},
+    [LANE_WAIT_MS] = {"lane_wait_ms", true},
 };
 
 struct slice {
@@ -326,7 +349,7 @@ static bool looks_like_option(struct slice name)
 static int unknown_option(const struct parse *p, struct slice name, unsigned number)
 {
     char   shown[MAX_NAME + 8]; /* its name if it looks like one, else only which it is */
-    char   known[64] = "";
+    char   known[160] = "";
     size_t used = 0;
     bool   is_name = looks_like_option(name);
 
@@ -365,6 +388,14 @@ static int set_option(const struct parse *p, enum option option, const char *tex
         e->tls = strcmp(text, "off") == 0 ? CORM__TLS_OFF : CORM__TLS_VERIFY;
         return 0;
     case TLS_CA: e->tls_ca = text; return 0;
+    case LANES: return read_number(p, value, "the option lanes", MAX_LANES, &config->lanes.lanes);
+    case GROUP_MAX:
+        return read_number(p, value, "the option group_max", MAX_GROUP, &config->lanes.group_max);
+    case LANE_QUEUE:
+        return read_number(p, value, "the option lane_queue", MAX_QUEUE, &config->lanes.queue_max);
+    case LANE_WAIT_MS:
+        return read_number(p, value, "the option lane_wait_ms", MAX_TIMEOUT_MS,
+                           &config->lanes.lane_wait_ms);
     default:
         if (value.size > MAX_SOCKET)
             return corm__fail(p->error, CORM_BAD_URL,
@@ -420,6 +451,31 @@ static int parse_options(struct parse *p, struct slice text)
 
 /* ---- What is left out, and what does not go together ----------------------- */
 
+static int settle_lanes(const struct parse *p)
+{
+    struct corm__config       *config = p->config;
+    struct corm__lane_options *lanes = &config->lanes;
+    bool                       file = config->endpoint.driver == &corm__sqlite;
+
+    if (file && lanes->lanes > 1)
+        return corm__fail(
+            p->error, CORM_BAD_URL,
+            "lanes must be 1 or be left out: SQLite writes one transaction at a time");
+    if (lanes->lanes == 0)
+        lanes->lanes = file || config->pool < DEFAULT_LANES ? 1 : DEFAULT_LANES;
+    if (lanes->lanes > config->pool)
+        return corm__fail(p->error, CORM_BAD_URL,
+                          "lanes must not be more than the %u connections of the pool",
+                          config->pool);
+    if (lanes->group_max == 0)
+        lanes->group_max = DEFAULT_GROUP;
+    if (lanes->queue_max == 0)
+        lanes->queue_max = DEFAULT_QUEUE;
+    if (lanes->lane_wait_ms == 0)
+        lanes->lane_wait_ms = DEFAULT_LANE_WAIT_MS;
+    return 0;
+}
+
 /* `pool` is how the number of connections is called where the config comes from. */
 static int settle_pool(const struct parse *p, const char *pool)
 {
@@ -440,7 +496,7 @@ static int settle_pool(const struct parse *p, const char *pool)
     if (config->timeout_ms == 0)
         config->timeout_ms = DEFAULT_TIMEOUT_MS;
     config->endpoint.timeout_ms = config->timeout_ms;
-    return 0;
+    return settle_lanes(p);
 }
 
 static int settle_server(const struct parse *p)

@@ -8,7 +8,7 @@
 #ifndef CORM_ROUTE_URL_H
 #define CORM_ROUTE_URL_H
 
-#include "driver/driver.h"
+#include "route/lane.h"
 
 #include <corm/arena.h>
 #include <corm/error.h>
@@ -16,10 +16,11 @@
 #include <stdint.h>
 
 struct corm__config {
-    struct corm__endpoint endpoint;
-    uint32_t              pool;       /* connections at most, the writing one of SQLite's with it */
-    uint32_t              timeout_ms; /* also in endpoint */
-    bool                  memory;     /* sqlite::memory:, which has one connection */
+    struct corm__endpoint     endpoint;
+    uint32_t                  pool; /* connections at most, the writing one of SQLite's with it */
+    uint32_t                  timeout_ms; /* also in endpoint */
+    struct corm__lane_options lanes;
+    bool                      memory; /* sqlite::memory:, which has one connection */
 };
 
 /* Reads a URL, which is not NULL. 0, or CORM_BAD_URL, CORM_UNSUPPORTED or CORM_NO_MEMORY: *config

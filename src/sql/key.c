@@ -82,6 +82,33 @@ struct corm__key corm__key_of_row(struct corm_arena *arena, const struct corm_ta
     return end_key(&b, columns);
 }
 
+/* Which of the key columns of a model, in its order, `column` is. */
+static uint32_t key_index(const struct corm_table *table, const struct corm_column *column)
+{
+    uint32_t n = 0;
+
+    for (const struct corm_column *c = table->columns; c < column; c++)
+        n += c->pk;
+    return n;
+}
+
+struct corm__key corm__key_of_values(struct corm_arena *arena, const struct corm_table *table,
+                                     const struct corm_value *values)
+{
+    const struct corm_column *c = NULL;
+    struct corm__buffer       b;
+    uint32_t                  columns = 0;
+
+    corm__buffer_init(&b, arena);
+    corm__buffer_add(&b, table->name, strlen(table->name) + 1);
+    while ((c = next_key_column(table, c)) != NULL) {
+        put_key_column(&b, c);
+        put_key_value(&b, values[key_index(table, c)]);
+        columns++;
+    }
+    return end_key(&b, columns);
+}
+
 /* The one equality on `column` among `n` of them, or NULL where there is none or more than one. */
 static const struct corm_expr *equality_on(const struct corm_expr *equalities, uint32_t n,
                                            const struct corm_column *column)

@@ -15,6 +15,10 @@ struct corm__key {
 struct corm__key corm__key_of_row(struct corm_arena *arena, const struct corm_table *table,
                                   const void *row);
 
+/* The key of values, in the order of the model's key columns. */
+struct corm__key corm__key_of_values(struct corm_arena *arena, const struct corm_table *table,
+                                     const struct corm_value *values);
+
 /* The key that a condition names, if it is exactly an equality on each column of the primary key (one
  * alone, or and-ed) with a value; no key otherwise. Text counts byte by byte. */
 struct corm__key corm__key_of_condition(struct corm_arena *arena, const struct corm_table *table,

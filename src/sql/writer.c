@@ -36,7 +36,8 @@ int corm__writer_end(struct corm__writer *w, enum corm__verb verb,
 
 void corm__put(struct corm__writer *w, const char *text)
 {
-    corm__buffer_puts(&w->text, text);
+    if (!w->values_only)
+        corm__buffer_puts(&w->text, text);
 }
 
 void corm__put_column(struct corm__writer *w, const struct corm_column *column)
@@ -44,7 +45,7 @@ void corm__put_column(struct corm__writer *w, const struct corm_column *column)
     if (!corm__has_column(w->table, column))
         corm__fail(w->error, CORM_MISUSE, "column %s is none of table %s",
                    column != NULL ? corm__column_name(column) : "NULL", w->table->name);
-    else
+    else if (!w->values_only)
         corm__put_name(&w->text, w->dialect, corm__column_name(column));
 }
 
@@ -71,7 +72,7 @@ void corm__put_bind(struct corm__writer *w, struct corm_value value)
         }
     }
     w->binds[w->bind_count++] = value;
-    corm__buffer_putc(&w->text, '?');
+    corm__put(w, "?");
 }
 
 static void misfit(struct corm__writer *w, int code, const struct corm_column *column,

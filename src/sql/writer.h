@@ -8,7 +8,8 @@
 struct corm__writer {
     enum corm_dialect        dialect;
     struct corm_arena       *arena;
-    bool                     keep; /* copy what is bound */
+    bool                     keep;        /* copy what is bound */
+    bool                     values_only; /* the text is known */
     const struct corm_table *table;
     struct corm__buffer      text;
     struct corm_value       *binds;

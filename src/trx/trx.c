@@ -141,6 +141,8 @@ struct corm_trx *corm__trx_take(struct corm__trx_store *store, struct corm_error
     trx->timeout_ms = store->node->timeout_ms;
     trx->attempt = 0;
     trx->report = NULL;
+    trx->group = NULL;
+    trx->leave = NULL;
     trx->error = (struct corm_error){0};
     return trx;
 }
@@ -183,11 +185,11 @@ void corm__trx_ready(struct corm_trx *trx)
     trx->pending_count = trx->pending_bytes = 0;
     trx->error = (struct corm_error){0};
     trx->answer = (struct corm_error){0};
-    trx->begun = trx->wrote = false;
+    trx->begun = trx->wrote = trx->waited = false;
     trx->place = CORM_AT_CONNECT;
     trx->written = trx->written_last = trx->written_other = 0;
     trx->written_table = NULL;
-    trx->floor = trx->depth = trx->doomed_depth = trx->nested = 0;
+    trx->base = trx->floor = trx->depth = trx->doomed_depth = trx->nested = 0;
     trx->attempt++;
     trx->state = CORM__TRX_READY;
 }
@@ -311,6 +313,26 @@ static int open_trx(struct corm_trx *trx, const struct corm__statement *statemen
 
 /* ---- Statements ------------------------------------------------------------------ */
 
+static int leave_group(struct corm_trx *trx, const struct corm__statement *statement)
+{
+    return trx->leave == NULL ? 0 : trx->leave(trx, statement);
+}
+
+/* Who waits for locks a short time only is not told that the transaction is gone, where it is not. */
+static bool note_wait(struct corm_trx *trx)
+{
+    struct corm_error locked = {0};
+
+    if (trx->mode.lock_wait_s == 0 || trx->error.code != CORM_LOCK_TIMEOUT ||
+        trx->connection == NULL || trx->connection->link->rollback_on_timeout)
+        return false;
+    corm__fail_server(&locked, CORM_LOCKED, trx->error.server_code, trx->error.sqlstate,
+                      "a row is locked by another transaction");
+    trx->error = locked;
+    trx->waited = true;
+    return false;
+}
+
 /* Turns the error of a lock that was asked for with a bound into the answer CORM_LOCKED. True where
  * the transaction goes on. */
 static bool is_answer(struct corm_trx *trx, const struct corm__statement *statement)
@@ -320,7 +342,7 @@ static bool is_answer(struct corm_trx *trx, const struct corm__statement *statem
     bool at_begin = trx->state == CORM__TRX_READY;
 
     if (!statement->bounded_wait)
-        return false;
+        return note_wait(trx);
     bool waited_for_file = at_begin && trx->node->endpoint.driver->locks_file;
     if (code != CORM_LOCKED && code != CORM_LOCK_TIMEOUT &&
         !(waited_for_file && (code == CORM_TIMEOUT || code == CORM_WOULD_BLOCK)) &&
@@ -390,6 +412,15 @@ static void note_savepoints(struct corm_trx *trx, size_t done)
         trx->savepoints[i].sent = trx->savepoints[i].sent || trx->savepoints[i].at < done;
 }
 
+/* After an answer inside a transaction: whether it is still there. */
+static int note_trx(struct corm_trx *trx)
+{
+    bool was = trx->begun;
+
+    trx->begun = trx->connection->link->in_trx;
+    return (was && !trx->begun) || trx->connection->link->autocommits ? lose(trx) : 0;
+}
+
 static enum corm_place place_of(const struct corm_trx        *trx,
                                 const struct corm__statement *statements, bool commits)
 {
@@ -434,11 +465,7 @@ static int run(struct corm_trx *trx, const struct corm__statement *statements, s
     }
     if (rows != NULL)
         *rows = run.result.rows;
-    if (trx->single || commits)
-        return 0;
-    bool was = trx->begun;
-    trx->begun = trx->connection->link->in_trx;
-    return (was && !trx->begun) || trx->connection->link->autocommits ? lose(trx) : 0;
+    return trx->single || commits ? 0 : note_trx(trx);
 }
 
 static int flush(struct corm_trx *trx)
@@ -477,12 +504,49 @@ static int64_t send(struct corm_trx *trx, const struct corm__statement *statemen
 int64_t corm__trx_send(struct corm_trx *trx, const struct corm__statement *statement,
                        struct corm__sink *sink)
 {
-    int64_t rc = send(trx, statement, sink);
+    int64_t rc = leave_group(trx, statement);
 
+    if (rc == 0)
+        rc = send(trx, statement, sink);
     if (rc >= 0 || trx->state == CORM__TRX_DOOMED)
         return rc;
     if (trx->error.code == 0 || is_answer(trx, statement))
         return statement->skips ? 0 : CORM_LOCKED;
+    return corm__trx_doom(trx, statement->file, statement->line);
+}
+
+static int send_array(struct corm_trx *trx, const struct corm__statement *statement,
+                      const struct corm__array *array, struct corm__sink *sink)
+{
+    int rc = 0;
+
+    if (trx->state == CORM__TRX_READY)
+        rc = open_trx(trx, statement);
+    if (rc == 0)
+        rc = flush(trx);
+    if (rc == 0 && corm__ms_left(trx->deadline) == 0)
+        rc = fail_deadline(trx);
+    if (rc < 0)
+        return rc;
+    trx->place = CORM_AT_FLUSH;
+    trx->wrote = true;
+    rc = corm__connection_run_array(trx->connection, statement, array, sink, trx->attempt,
+                                    trx->deadline, &trx->error);
+    if (rc < 0) {
+        tell_deadline(trx);
+        (void)note_wait(trx);
+        return trx->error.code;
+    }
+    return note_trx(trx);
+}
+
+int corm__trx_send_array(struct corm_trx *trx, const struct corm__statement *statement,
+                         const struct corm__array *array, struct corm__sink *sink)
+{
+    int rc = send_array(trx, statement, array, sink);
+
+    if (rc >= 0 || trx->state == CORM__TRX_DOOMED)
+        return rc;
     return corm__trx_doom(trx, statement->file, statement->line);
 }
 
@@ -498,8 +562,10 @@ static size_t bytes_of(const struct corm__statement *statement)
 int corm__trx_buffer(struct corm_trx *trx, const struct corm__statement *statement)
 {
     size_t bytes = bytes_of(statement);
-    int    rc = 0;
+    int    rc = leave_group(trx, statement);
 
+    if (rc < 0)
+        return rc;
     /* One place stays free, for COMMIT or for a read. */
     if (trx->pending_count + 1 >= CORM__PENDING_MAX ||
         trx->pending_bytes + bytes > CORM__PENDING_BYTES_MAX) {
@@ -515,6 +581,24 @@ int corm__trx_buffer(struct corm_trx *trx, const struct corm__statement *stateme
     trx->pending[trx->pending_count++] = *statement;
     trx->pending_bytes += bytes;
     return 0;
+}
+
+int corm__trx_open(struct corm_trx *trx)
+{
+    int rc = trx->state == CORM__TRX_READY ? open_trx(trx, NULL) : 0;
+
+    return rc < 0 ? corm__trx_doom(trx, NULL, 0) : 0;
+}
+
+int corm__trx_flush(struct corm_trx *trx)
+{
+    int rc = 0;
+
+    if (trx->pending_count > 0 && trx->state == CORM__TRX_READY)
+        rc = open_trx(trx, NULL);
+    if (rc == 0)
+        rc = flush(trx);
+    return rc >= 0 || trx->state == CORM__TRX_DOOMED ? rc : corm__trx_doom(trx, NULL, 0);
 }
 
 /* ---- Rows that are held ------------------------------------------------------------ */
@@ -643,18 +727,18 @@ int corm__trx_commit(struct corm_trx *trx)
 /* ---- Savepoints -------------------------------------------------------------------------- */
 
 /* RELEASE SAVEPOINT x; behind its first word stands SAVEPOINT x. */
-static const char *const release_texts[CORM_SAVEPOINT_MAX] = {
+static const char *const release_texts[CORM_SAVEPOINT_MAX + CORM__GROUP_SAVEPOINTS] = {
     "RELEASE SAVEPOINT corm_1",  "RELEASE SAVEPOINT corm_2",  "RELEASE SAVEPOINT corm_3",
     "RELEASE SAVEPOINT corm_4",  "RELEASE SAVEPOINT corm_5",  "RELEASE SAVEPOINT corm_6",
     "RELEASE SAVEPOINT corm_7",  "RELEASE SAVEPOINT corm_8",  "RELEASE SAVEPOINT corm_9",
     "RELEASE SAVEPOINT corm_10", "RELEASE SAVEPOINT corm_11", "RELEASE SAVEPOINT corm_12",
     "RELEASE SAVEPOINT corm_13", "RELEASE SAVEPOINT corm_14", "RELEASE SAVEPOINT corm_15",
-    "RELEASE SAVEPOINT corm_16",
+    "RELEASE SAVEPOINT corm_16", "RELEASE SAVEPOINT corm_17", "RELEASE SAVEPOINT corm_18",
 };
 
 static const char *set_text(uint32_t depth)
 {
-    assert(depth < CORM_SAVEPOINT_MAX);
+    assert(depth < CORM_SAVEPOINT_MAX + CORM__GROUP_SAVEPOINTS);
     return release_texts[depth] + strlen("RELEASE ");
 }
 
@@ -662,9 +746,11 @@ int corm__trx_savepoint(struct corm_trx *trx, const char *file, int32_t line)
 {
     int rc = corm__trx_check(trx);
 
+    if (rc == 0)
+        rc = leave_group(trx, NULL);
     if (rc < 0)
         return rc;
-    if (trx->depth == CORM_SAVEPOINT_MAX) {
+    if (trx->depth == CORM_SAVEPOINT_MAX + trx->base) {
         corm__fail(&trx->error, CORM_MISUSE, "savepoints nest %d deep at most", CORM_SAVEPOINT_MAX);
         return corm__trx_doom(trx, file, line);
     }
@@ -681,7 +767,7 @@ int corm__trx_savepoint(struct corm_trx *trx, const char *file, int32_t line)
 /* SQLite stacks savepoints up until they are released; a server replaces one of the same name. */
 static int forget_savepoint(struct corm_trx *trx)
 {
-    assert(trx->depth < CORM_SAVEPOINT_MAX);
+    assert(trx->depth < CORM_SAVEPOINT_MAX + CORM__GROUP_SAVEPOINTS);
     if (trx->node->endpoint.driver->has_trips || !trx->savepoints[trx->depth].sent)
         return 0;
     struct corm__statement release = corm__control(release_texts[trx->depth]);
@@ -700,6 +786,8 @@ int corm__trx_savepoint_release(struct corm_trx *trx)
 {
     int rc = corm__trx_check(trx);
 
+    if (rc == 0)
+        rc = leave_group(trx, NULL);
     if (rc < 0)
         return rc;
     if (trx->depth <= trx->floor)
@@ -768,6 +856,8 @@ int corm__trx_savepoint_rollback(struct corm_trx *trx, struct corm_error *lifted
 {
     if (trx->state == CORM__TRX_OVER)
         return corm__trx_check(trx);
+    if (leave_group(trx, NULL) < 0)
+        return trx->error.code;
     if (trx->depth <= trx->floor)
         return trx->state == CORM__TRX_DOOMED ? trx->error.code : no_savepoint(trx);
     if (trx->state == CORM__TRX_DOOMED && !is_mendable(trx)) {
@@ -786,8 +876,19 @@ int corm__trx_savepoint_rollback(struct corm_trx *trx, struct corm_error *lifted
     return forget_savepoint(trx);
 }
 
-/* The end of a nested function that has returned `told`: keeps its writes, or takes them back. */
-static int end_nested(struct corm_trx *trx, int told, struct corm_error *error)
+void corm__trx_savepoint_is_set(struct corm_trx *trx)
+{
+    assert(trx->depth == 0);
+    trx->savepoints[trx->depth++] = (struct corm__savepoint){.sent = true};
+}
+
+void corm__trx_mend(struct corm_trx *trx)
+{
+    trx->error = (struct corm_error){0};
+    trx->state = trx->connection != NULL ? CORM__TRX_OPEN : CORM__TRX_READY;
+}
+
+int corm__trx_end_nested(struct corm_trx *trx, int told, struct corm_error *error)
 {
     struct corm_error lifted = {0};
     int               rc = told >= 0 ? corm__trx_savepoint_release(trx) : told;
@@ -816,8 +917,14 @@ static int end_nested(struct corm_trx *trx, int told, struct corm_error *error)
 int corm__trx_nested(struct corm_trx *trx, corm_trx_function *function, void *arg,
                      struct corm_error *error)
 {
+    int rc = corm__trx_check(trx);
+
+    if (rc == 0)
+        rc = leave_group(trx, NULL); /* which may set a savepoint */
+    if (rc < 0)
+        return rc;
     uint32_t depth = trx->depth, floor = trx->floor;
-    int      rc = corm__trx_savepoint(trx, NULL, 0);
+    rc = corm__trx_savepoint(trx, NULL, 0);
 
     if (rc < 0)
         return rc;
@@ -827,7 +934,7 @@ int corm__trx_nested(struct corm_trx *trx, corm_trx_function *function, void *ar
     trx->nested--;
     trx->floor = depth;
     trx->depth = depth + 1; /* those that it has left behind go with its own */
-    rc = end_nested(trx, told, error);
+    rc = corm__trx_end_nested(trx, told, error);
     trx->depth = depth;
     trx->floor = floor;
     return rc;
@@ -851,10 +958,11 @@ int corm__trx_check_nested(const struct corm__trx_store *store, struct corm_erro
     return 0;
 }
 
-static int run_function(struct corm_trx *trx, corm_trx_function *function, void *arg)
+int corm__trx_call(struct corm_trx *trx, corm_trx_function *function, void *arg)
 {
     struct running here = {.store = trx->store, .outer = running};
 
+    count(&trx->node->watch.attempts);
     running = &here;
     int rc = function(trx, arg);
     running = here.outer;
@@ -865,8 +973,7 @@ static int run_function(struct corm_trx *trx, corm_trx_function *function, void 
 static int attempt(struct corm_trx *trx, corm_trx_function *function, void *arg)
 {
     corm__trx_ready(trx);
-    count(&trx->node->watch.attempts);
-    int rc = run_function(trx, function, arg);
+    int rc = corm__trx_call(trx, function, arg);
     if (rc >= 0 || trx->state == CORM__TRX_DOOMED) {
         int ended = corm__trx_commit(trx);
         return ended < 0 ? ended : rc;

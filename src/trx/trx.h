@@ -7,7 +7,8 @@
 #include <corm/trx.h>
 
 enum {
-    CORM__PENDING_MAX = 32,                /* writes that are buffered, then they are sent */
+    CORM__GROUP_SAVEPOINTS = 2, /* beside those of the caller: of the group, of the member */
+    CORM__PENDING_MAX = 32,     /* writes that are buffered, then they are sent */
     CORM__PENDING_BYTES_MAX = 1024 * 1024, /* their text and values */
     CORM__COMMIT_GRACE_MS = 1000,          /* how much longer than the deadline an answer to COMMIT
                                               is waited for */
@@ -18,6 +19,7 @@ enum {
 enum corm__trx_state { CORM__TRX_READY, CORM__TRX_OPEN, CORM__TRX_DOOMED, CORM__TRX_OVER };
 
 struct corm__trx_store;
+struct corm__group;
 
 struct corm__savepoint {
     bool   sent; /* the server has it */
@@ -49,16 +51,23 @@ struct corm_trx {
     struct corm_error       *report; /* the caller's, or NULL */
     struct corm__statement   pending[CORM__PENDING_MAX];
     size_t                   pending_count, pending_bytes;
-    struct corm__savepoint   savepoints[CORM_SAVEPOINT_MAX];
+    struct corm__savepoint   savepoints[CORM_SAVEPOINT_MAX + CORM__GROUP_SAVEPOINTS];
+    uint32_t                 base;  /* savepoints of a group, which are not the caller\'s */
     uint32_t                 floor; /* savepoints that the function at hand may not touch */
     uint32_t                 depth; /* savepoints that are set */
     uint32_t         doomed_depth;  /* in DOOMED: how many were set in front of the failure */
     uint32_t         nested;        /* functions of nested transactions that are running */
     struct corm__map held;          /* keys of rows that were read FOR UPDATE and are still there */
     uint64_t
-                     written; /* counts buffered writes; of the table written last, and of any other one, which it was: */
-    const char      *written_table;
-    uint64_t         written_last, written_other;
+                        written; /* counts buffered writes; of the table written last, and of any other one, which it was: */
+    const char         *written_table;
+    uint64_t            written_last, written_other;
+    struct corm__group *group; /* that runs functions one after the other on it; or NULL */
+    bool
+        waited; /* for a row, as long as mode.lock_wait_s allows: the error of that is CORM_LOCKED */
+    /* Called in front of what the group does not do by itself: a statement, or (NULL) a savepoint. 0, or
+     * the error that dooms the transaction. NULL where there is nothing to be asked. */
+    int (*leave)(struct corm_trx *trx, const struct corm__statement *statement);
     struct corm_trx *next; /* in the store */
 };
 
@@ -111,6 +120,25 @@ int corm__trx_savepoint_release(struct corm_trx *trx);
 /* Undoes what came after the last savepoint. If that lifts a doom, *lifted is its error. */
 int corm__trx_savepoint_rollback(struct corm_trx *trx, struct corm_error *lifted);
 
+/* Takes a connection and begins, where that was not done yet. */
+int corm__trx_open(struct corm_trx *trx);
+
+/* Sends what is buffered. */
+int corm__trx_flush(struct corm_trx *trx);
+
+/* Says that the statement which was just sent has set the first savepoint. */
+void corm__trx_savepoint_is_set(struct corm_trx *trx);
+
+/* The end of a function that ran behind the last savepoint and has returned `told`: keeps its writes, or
+ * takes them back; *error is set where that was done. */
+int corm__trx_end_nested(struct corm_trx *trx, int told, struct corm_error *error);
+
+/* Calls it; a call on the same db in it is then NESTED. */
+int corm__trx_call(struct corm_trx *trx, corm_trx_function *function, void *arg);
+
+/* Lifts a doom of which the server knows nothing. */
+void corm__trx_mend(struct corm_trx *trx);
+
 /* Runs `function` behind a savepoint of its own; *error is set where that was rolled back. */
 int corm__trx_nested(struct corm_trx *trx, corm_trx_function *function, void *arg,
                      struct corm_error *error);
@@ -121,6 +149,11 @@ int corm__trx_nested(struct corm_trx *trx, corm_trx_function *function, void *ar
  * failure dooms the transaction, or is CORM_LOCKED. */
 int64_t corm__trx_send(struct corm_trx *trx, const struct corm__statement *statement,
                        struct corm__sink *sink);
+
+/* Sends a statement once for each row of an array (driver.h: execute_array), with all that is buffered in
+ * front of it. */
+int corm__trx_send_array(struct corm_trx *trx, const struct corm__statement *statement,
+                         const struct corm__array *array, struct corm__sink *sink);
 
 /* Buffers a write. 0, or the error of what had to be sent because the buffer was full. */
 int corm__trx_buffer(struct corm_trx *trx, const struct corm__statement *statement);

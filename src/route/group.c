@@ -1,0 +1,1285 @@
+/* route/group.c -- transactions of one lane that share one transaction of the server.
+ *
+ *     run()        lock_keys()          run_member() each            flush()         commit
+ *      ──► BEGUN ───────────────► LOCKED ─────────────────► RAN ──────────────► SENT ────────► outcomes
+ *            │  a row is locked by      │  ▲                          │
+ *            │  others: its members     │  └────────── replay() ──────┤ a statement is refused: back to
+ *            │  are BLOCKED             │                             │ the savepoint behind LOCKED, and
+ *            │                          ▼                             │ the members run once more, directly
+ *            └────────────► LOST ◄──────┴─────────────────────────────┘
+ *               deadlock, connection, deadline: all members AGAIN, or told
+ *
+ * A member: RUNS ──► DONE, its outcome told by the group's end; or, to run in a later group,
+ *   BLOCKED   by lock_each(): a row of its keys is locked by others,
+ *   ASIDE     by put_aside(): it waited lane_wait_ms for another row; undone, and alone from then on,
+ *   AGAIN     by conclude() or settle(): what it did was undone, whosesoever fault,
+ *   WAITS     by run_members(): it has not run, because the group has all the memory it may have.
+ *
+ * A member is either
+ *
+ *   served   its reads and updates by primary key of rows that the group holds, and its inserts, happen
+ *            in memory: rows in `held`, inserts in `batches`. `undo` takes back what it did when it
+ *            refuses. The server hears of all served members at once, in flush().
+ *   direct   its statements go to the server one by one, behind a savepoint of its own, after all that
+ *            the members before it have left in memory. A served member becomes direct by its first
+ *            call that is not served (leave()); if it has left something in memory by then, it runs
+ *            again from the start. What it may have written drops all rows that are held.
+ *
+ * Rows are held under SQL table and primary key as the server returned it; what else must be true of
+ * their tables is in table_facts.h. So the result is that of running the members one after the other,
+ * in the order of arrival. A member's outcome, refusals too, is told only when COMMIT was answered: it
+ * may have read what the members before it have left. */
+#include "route/group.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "schema/row.h"
+#include "schema/version.h"
+#include "sql/batch.h"
+#include "sql/key.h"
+#include "trx/retry.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LOOK_MS = 20,                /* how long a row that was locked before is waited for */
+    BYTES_MAX = 8 * 1024 * 1024, /* of memory for one group: then the next one begins */
+    KEPT_BYTES = 1024 * 1024,    /* of memory that a lane keeps from group to group */
+    SINGLES_MAX = 2, /* rows of a statement that go one by one: an array costs a trip of its own */
+    KEYS_MAX = 256   /* keys that are locked by one statement */
+};
+
+/* A row in memory. */
+struct held {
+    struct corm__map_entry   entry;
+    const struct corm_table *table;
+    struct corm__table_facts facts;
+    void                    *row;
+    uint64_t                 changed;   /* columns, a bit each, that the server does not know yet */
+    bool                     exclusive; /* locked for update; else for share */
+    struct held             *next;
+};
+
+/* Rows that wait to be inserted by one statement. */
+struct batch {
+    const struct corm_table   *table;
+    struct corm__table_facts   facts;
+    struct corm_write          shape;     /* of the first: its row or its set list */
+    struct corm__statement     statement; /* for one row */
+    struct corm__array_column *columns;
+    struct corm_value         *rows; /* row by row */
+    int64_t                  **ids;  /* where generated keys go; entries may be NULL */
+    size_t                     count, capacity;
+    bool                       wants_ids;
+    struct batch              *next;
+};
+
+/* What the member at hand did in memory, the newest first. */
+struct undo {
+    struct held  *held; /* its row as it was ... */
+    void         *row;
+    uint64_t      changed;
+    struct batch *batch; /* ... or how many rows there were */
+    size_t        count;
+    struct undo  *next;
+};
+
+struct corm__group {
+    struct corm_trx          *trx;
+    struct corm__facts_cache *facts;
+    uint32_t                  lane_wait_ms;
+    struct corm__map          held;
+    struct held              *first_held, **last_held;
+    struct batch             *first_batch, **last_batch;
+    struct undo              *undo;
+    struct corm_arena        *arena; /* of the attempt */
+    size_t                    members;
+    bool                      direct;     /* the member at hand is */
+    bool                      all_direct; /* this time all are */
+    bool                      restart;    /* the member at hand must run again, directly */
+    bool                      refused;    /* the server has refused what waited in memory */
+};
+
+/* ---- Making and ending --------------------------------------------------------- */
+
+struct corm__group *corm__group_new(struct corm__trx_store *store, struct corm__facts_cache *facts,
+                                    uint32_t lane_wait_ms)
+{
+    struct corm__group *g = calloc(1, sizeof(*g));
+    struct corm_error   ignored = {0};
+
+    if (g == NULL)
+        return NULL;
+    g->trx = corm__trx_take(store, &ignored);
+    if (g->trx == NULL) {
+        free(g);
+        return NULL;
+    }
+    g->facts = facts;
+    g->lane_wait_ms = lane_wait_ms;
+    g->trx->group = g;
+    g->trx->function = true;
+    corm__arena_keep(g->trx->arena, KEPT_BYTES);
+    corm__arena_keep(g->trx->drafts, KEPT_BYTES);
+    return g;
+}
+
+void corm__group_free(struct corm__group *g)
+{
+    if (g == NULL)
+        return;
+    corm__map_free(&g->held);
+    corm__trx_give(g->trx);
+    free(g);
+}
+
+/* Forgets the rows that are held; none must have been changed. */
+static void forget_held(struct corm__group *g)
+{
+    corm__map_clear(&g->held);
+    g->first_held = NULL;
+    g->last_held = &g->first_held;
+}
+
+static void forget_batches(struct corm__group *g)
+{
+    g->first_batch = NULL;
+    g->last_batch = &g->first_batch;
+}
+
+static bool is_waiting(const struct corm__group *g)
+{
+    for (const struct batch *b = g->first_batch; b != NULL; b = b->next)
+        if (b->count > 0)
+            return true;
+    for (const struct held *h = g->first_held; h != NULL; h = h->next)
+        if (h->changed != 0)
+            return true;
+    return false;
+}
+
+static enum corm_dialect dialect_of(const struct corm__group *g)
+{
+    return g->trx->node->dialect;
+}
+
+static int facts_of(struct corm__group *g, const struct corm_table *table,
+                    struct corm__table_facts *facts)
+{
+    return corm__facts_of(g->facts, g->trx->connection, table, g->arena, g->trx->deadline, facts,
+                          &g->trx->error);
+}
+
+/* ---- Sending what waits ------------------------------------------------------------ */
+
+/* Takes generated keys, one for each row of an array. */
+struct ids_sink {
+    struct corm__sink base;
+    int64_t         **ids;
+    size_t            next;
+};
+
+static int ids_start(struct corm__sink *sink, const struct corm_table **types,
+                     struct corm_error *error)
+{
+    (void)sink, (void)types, (void)error;
+    return 0;
+}
+
+static int ids_names(struct corm__sink *sink, const char *const *names, uint32_t count,
+                     struct corm_error *error)
+{
+    (void)sink, (void)names, (void)count, (void)error;
+    return 0;
+}
+
+static int ids_row(struct corm__sink *base, const struct corm_value *values, uint32_t count,
+                   struct corm_error *error)
+{
+    struct ids_sink *sink = (struct ids_sink *)base;
+    int64_t         *id = sink->ids[sink->next++];
+
+    (void)count, (void)error;
+    if (id != NULL)
+        *id = values[0].as.i;
+    return 0;
+}
+
+/* Row-wise values as columns. The kind of a column is that of its first value that is not NULL. */
+static int fill_column(struct corm_arena *arena, const struct corm_value *values, size_t stride,
+                       size_t count, struct corm__array_column *column)
+{
+    void          *data = corm_arena_alloc(arena, count * sizeof(int64_t));
+    unsigned long *sizes = corm_arena_alloc(arena, count * sizeof(*sizes));
+    char          *nulls = corm_arena_alloc(arena, count);
+    bool           has_null = false;
+
+    if (data == NULL || sizes == NULL || nulls == NULL)
+        return CORM_NO_MEMORY;
+    column->kind = CORM_V_INT;
+    for (size_t i = 0; i < count; i++) {
+        const struct corm_value *v = &values[i * stride];
+        nulls[i] = v->kind == CORM_V_NULL;
+        sizes[i] = v->size;
+        memcpy((char *)data + i * sizeof(int64_t), &v->as, sizeof(int64_t));
+        if (v->kind != CORM_V_NULL)
+            column->kind = v->kind;
+        has_null = has_null || nulls[i];
+    }
+    column->values = data;
+    column->sizes = column->kind == CORM_V_TEXT || column->kind == CORM_V_BLOB ? sizes : NULL;
+    column->nulls = has_null ? nulls : NULL;
+    return 0;
+}
+
+/* Runs a statement once for each of `count` rows of `width` values. */
+static int send_rows(struct corm__group *g, const struct corm__statement *statement,
+                     const struct corm_value *rows, uint32_t width, size_t count,
+                     struct corm__sink *sink)
+{
+    struct corm__array_column *columns = corm_arena_alloc(g->arena, width * sizeof(*columns));
+    struct corm__array         array = {.rows = count, .column_count = width, .columns = columns};
+    int                        rc = columns == NULL ? CORM_NO_MEMORY : 0;
+
+    for (uint32_t i = 0; rc == 0 && i < width; i++)
+        rc = fill_column(g->arena, rows + i, width, count, &columns[i]);
+    if (rc < 0) {
+        corm__fail_memory(&g->trx->error, "a group's rows");
+        return corm__trx_doom(g->trx, statement->file, statement->line);
+    }
+    return corm__trx_send_array(g->trx, statement, &array, sink);
+}
+
+/* The same one by one, buffered. */
+static int buffer_rows(struct corm__group *g, const struct corm__statement *statement,
+                       const struct corm_value *rows, uint32_t width, size_t count, int64_t **ids)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        struct corm__statement one = *statement;
+        one.binds = rows + i * width;
+        one.bind_count = width;
+        one.id = ids != NULL ? ids[i] : NULL;
+        rc = corm__trx_buffer(g->trx, &one);
+    }
+    return rc;
+}
+
+static bool goes_by_array(const struct corm__group *g, size_t count)
+{
+    return count > SINGLES_MAX && dialect_of(g) != CORM_DIALECT_MYSQL;
+}
+
+static int send_batch(struct corm__group *g, struct batch *b)
+{
+    uint32_t               width = b->statement.bind_count;
+    struct corm__statement statement = b->statement;
+
+    if (!goes_by_array(g, b->count) || width == 0)
+        return buffer_rows(g, &statement, b->rows, width, b->count, b->ids);
+    if (!b->wants_ids)
+        return send_rows(g, &statement, b->rows, width, b->count, NULL);
+    struct ids_sink sink = {.base = {ids_start, ids_names, ids_row}, .ids = b->ids};
+    if (corm__make_returning(dialect_of(g), g->arena, b->table, &statement, &g->trx->error) < 0)
+        return corm__trx_doom(g->trx, NULL, 0);
+    return send_rows(g, &statement, b->rows, width, b->count, &sink.base);
+}
+
+static uint32_t columns_of(const struct held *h, const struct corm_column **columns)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < h->table->column_count; i++)
+        if ((h->changed >> i & 1) != 0)
+            columns[n++] = &h->table->columns[i];
+    return n;
+}
+
+/* All rows of one model with the same columns changed, from `first` on. */
+static int send_updates(struct corm__group *g, struct held *first)
+{
+    enum { COLUMNS_MAX = 64 + CORM__KEY_COLUMNS_MAX };
+    const struct corm_column *columns[COLUMNS_MAX];
+    uint64_t                  changed = first->changed;
+    uint32_t                  set = columns_of(first, columns),
+             width = set + corm__key_columns(first->table, columns + set);
+    struct corm__statement   statement;
+    size_t                   count = 0;
+    const struct corm_value *values = NULL;
+
+    for (const struct held *h = first; h != NULL; h = h->next)
+        count += h->table == first->table && h->changed == changed;
+    struct corm_value *rows = corm_arena_alloc(g->arena, count * width * sizeof(*rows));
+    int                rc = rows == NULL ? corm__fail_memory(&g->trx->error, "a group's rows")
+                                         : corm__make_update_by_key(dialect_of(g), g->arena, first->table, columns,
+                                                                    set, &statement, &g->trx->error);
+    count = 0;
+    for (struct held *h = first; rc == 0 && h != NULL; h = h->next) {
+        if (h->table != first->table || h->changed != changed)
+            continue;
+        rc = corm__column_values(dialect_of(g), g->arena, h->table, columns, width, h->row, &values,
+                                 &g->trx->error);
+        if (rc == 0)
+            memcpy(rows + count++ * width, values, width * sizeof(*rows));
+        h->changed = 0;
+    }
+    if (rc < 0)
+        return corm__trx_doom(g->trx, NULL, 0);
+    return goes_by_array(g, count) ? send_rows(g, &statement, rows, width, count, NULL)
+                                   : buffer_rows(g, &statement, rows, width, count, NULL);
+}
+
+/* Sends what waits in memory: inserts in their order, then each row that was changed, once. A last few
+ * updates may stay buffered, and go with what is sent next; they cannot be refused. */
+static int flush(struct corm__group *g)
+{
+    int (*asks)(struct corm_trx *, const struct corm__statement *) = g->trx->leave;
+    int rc = 0;
+
+    g->trx->leave = NULL;
+    for (struct batch *b = g->first_batch; rc >= 0 && b != NULL; b = b->next)
+        rc = b->count > 0 ? send_batch(g, b) : 0;
+    if (rc >= 0 && g->members > 1)
+        rc = corm__trx_flush(g->trx);
+    for (struct held *h = g->first_held; rc >= 0 && h != NULL; h = h->next)
+        rc = h->changed != 0 ? send_updates(g, h) : 0;
+    forget_batches(g);
+    g->trx->leave = asks;
+    g->refused = g->refused || rc < 0;
+    return rc < 0 ? rc : 0;
+}
+
+/* ---- What is not served -------------------------------------------------------------- */
+
+/* The member at hand has left something in memory that cannot be told from what is left of others. */
+static int restart(struct corm__group *g)
+{
+    g->restart = true;
+    corm__fail(&g->trx->error, CORM_CONFLICT, "the function runs again");
+    return corm__trx_doom(g->trx, NULL, 0);
+}
+
+static int go_direct(struct corm__group *g)
+{
+    int rc = flush(g);
+
+    g->direct = true;
+    g->trx->leave = NULL;
+    if (rc == 0)
+        rc = corm__trx_savepoint(g->trx, NULL, 0);
+    g->trx->base = g->trx->floor = g->trx->depth;
+    return rc;
+}
+
+static bool only_reads(const struct corm__statement *statement)
+{
+    return statement != NULL && statement->verb == CORM__READ &&
+           (!statement->alone || statement->bounded_wait);
+}
+
+/* In front of every statement of a served member that the group does not serve. */
+static int leave(struct corm_trx *trx, const struct corm__statement *statement)
+{
+    struct corm__group *g = trx->group;
+
+    if (only_reads(statement) && !is_waiting(g))
+        return 0;
+    if (g->undo != NULL)
+        return restart(g);
+    return only_reads(statement) ? flush(g) : go_direct(g);
+}
+
+/* ---- Rows that are held ----------------------------------------------------------------- */
+
+static struct held *find(const struct corm__group *g, struct corm__key key)
+{
+    void *found = corm__map_find(&g->held, key.bytes, key.size);
+
+    return found; /* its first member */
+}
+
+static struct held *hold(struct corm__group *g, const struct corm_table *table,
+                         const struct corm__table_facts *facts, const struct corm_value *values,
+                         bool exclusive, struct corm_error *error)
+{
+    void *row = corm_arena_alloc(g->arena, table->row_size);
+
+    if (row == NULL) {
+        corm__fail_memory(error, "a row that is held");
+        return NULL;
+    }
+    memset(row, 0, table->row_size);
+    if (corm__row_set(table, row, values, g->arena, error) < 0)
+        return NULL;
+    struct corm__key key = corm__key_of_row(g->arena, table, row);
+    struct held     *h = key.bytes != NULL ? find(g, key) : NULL;
+    if (h == NULL) {
+        h = corm_arena_alloc(g->arena, sizeof(*h));
+        if (h == NULL || key.bytes == NULL ||
+            !corm__map_add(&g->held, &h->entry, key.bytes, key.size)) {
+            corm__fail_memory(error, "a row that is held");
+            return NULL;
+        }
+        h->next = NULL;
+        *g->last_held = h;
+        g->last_held = &h->next;
+        h->changed = 0;
+        h->exclusive = false;
+    }
+    h->table = table;
+    h->facts = *facts;
+    if (h->changed == 0) /* or what is in memory is newer */
+        h->row = row;
+    h->exclusive = h->exclusive || exclusive;
+    return h;
+}
+
+struct held_sink {
+    struct corm__sink               base;
+    struct corm__group             *group;
+    const struct corm_table        *table;
+    const struct corm__table_facts *facts;
+    size_t                          rows;
+};
+
+static int held_start(struct corm__sink *sink, const struct corm_table **types,
+                      struct corm_error *error)
+{
+    (void)error;
+    *types = ((struct held_sink *)sink)->table;
+    return 0;
+}
+
+static int held_row(struct corm__sink *base, const struct corm_value *values, uint32_t count,
+                    struct corm_error *error)
+{
+    struct held_sink *sink = (struct held_sink *)base;
+
+    (void)count;
+    sink->rows++;
+    if (!sink->facts->may_hold)
+        return 0;
+    return hold(sink->group, sink->table, sink->facts, values, true, error) != NULL ? 0
+                                                                                    : error->code;
+}
+
+/* Locks rows by their keys, and holds those that may be held. How many there are, CORM_LOCKED where that
+ * took too long, or another negative code. */
+static int lock_rows(struct corm__group *g, const struct corm_table *table,
+                     const struct corm_value *values, uint32_t count, uint32_t wait_ms,
+                     const char *savepoint)
+{
+    struct corm__table_facts facts = {0};
+    struct corm__statement   statement;
+    struct held_sink         sink = {.base = {.start = held_start, .row = held_row},
+                                     .group = g,
+                                     .table = table,
+                                     .facts = &facts};
+    int rc = corm__make_lock(dialect_of(g), g->arena, table, values, count, wait_ms, savepoint,
+                             &statement, &g->trx->error);
+
+    if (rc == 0) /* facts are asked on its connection */
+        rc = corm__trx_open(g->trx);
+    if (rc == 0)
+        rc = facts_of(g, table, &facts);
+    if (rc < 0)
+        return g->trx->state == CORM__TRX_DOOMED ? rc : corm__trx_doom(g->trx, NULL, 0);
+    int64_t rows = corm__trx_send(g->trx, &statement, &sink.base);
+    if (rows < 0)
+        return (int)rows;
+    if (savepoint != NULL)
+        corm__trx_savepoint_is_set(g->trx);
+    return (int)sink.rows;
+}
+
+/* Whether a row that is read by a key might be changed, or be there, only in memory. Equal keys of a
+ * case-insensitive text have other bytes. */
+static bool hides(const struct corm__group *g, const struct corm_table *table,
+                  const struct corm__table_facts *facts)
+{
+    for (const struct batch *b = g->first_batch; b != NULL; b = b->next)
+        if (b->count > 0 && strcmp(b->table->name, table->name) == 0)
+            return true;
+    for (const struct held *h = g->first_held; h != NULL && !facts->exact_key; h = h->next)
+        if (h->changed != 0 && strcmp(h->table->name, table->name) == 0)
+            return true;
+    return false;
+}
+
+/* The values of the primary key that a condition names, which is known to be exactly that. */
+static void key_values(const struct corm_table *table, const struct corm_expr *where,
+                       struct corm_value values[CORM__KEY_COLUMNS_MAX])
+{
+    const struct corm_column *columns[CORM__KEY_COLUMNS_MAX] = {NULL};
+    uint32_t                  n = corm__key_columns(table, columns);
+    const struct corm_expr   *equalities = where->op == CORM_AND ? where->kids : where;
+
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < n; k++)
+            if (equalities[k].column == columns[i])
+                values[i] = equalities[k].value;
+}
+
+/* The row that a condition names, locked for update and held; from the server where it is not held yet.
+ * 1 and *found, 0 where there is none, a negative code, or CORM__NOT_SERVED. */
+static int fetch(struct corm__group *g, const struct corm_table *table,
+                 const struct corm_expr *where, struct held **found)
+{
+    const struct corm_column *columns[CORM__KEY_COLUMNS_MAX];
+    struct corm__key          key = corm__key_of_condition(g->arena, table, where);
+    struct corm_value         values[CORM__KEY_COLUMNS_MAX] = {{0}};
+    struct corm__table_facts  facts;
+
+    if (key.bytes == NULL || corm__key_columns(table, columns) == 0)
+        return CORM__NOT_SERVED;
+    *found = find(g, key);
+    if (*found != NULL && (*found)->exclusive)
+        return (*found)->table == table ? 1 : CORM__NOT_SERVED;
+    if (facts_of(g, table, &facts) < 0)
+        return g->trx->error.code;
+    if (!facts.may_hold || hides(g, table, &facts))
+        return CORM__NOT_SERVED;
+    key_values(table, where, values);
+    g->trx->leave = NULL;
+    int rows = lock_rows(g, table, values, 1, g->lane_wait_ms, NULL);
+    g->trx->leave = leave;
+    if (rows == CORM_LOCKED && g->trx->state != CORM__TRX_DOOMED) {
+        g->trx->waited = true;
+        g->trx->error = g->trx->answer;
+        return corm__trx_doom(g->trx, NULL, 0);
+    }
+    if (rows <= 0)
+        return rows;
+    *found = find(g, key);
+    return *found != NULL && (*found)->table == table ? 1 : CORM__NOT_SERVED;
+}
+
+static struct corm__group *serving(const struct corm_trx *trx)
+{
+    struct corm__group *g = trx->group;
+
+    return g != NULL && !g->direct && trx->leave != NULL ? g : NULL;
+}
+
+int corm__group_first(struct corm_trx *trx, const struct corm_table *table, void *row,
+                      const struct corm_query *query)
+{
+    struct corm__group *g = serving(trx);
+    struct held        *h = NULL;
+    int                 rc;
+
+    if (g == NULL || query->offset > 0 || query->limit > 1 || query->nowait || query->skip_locked ||
+        query->wait_ms > 0)
+        return CORM__NOT_SERVED;
+    if (query->lock != CORM_FOR_UPDATE) { /* no lock more than was asked for */
+        struct corm__key key = corm__key_of_condition(g->arena, table, &query->where);
+        h = key.bytes != NULL ? find(g, key) : NULL;
+        rc = h != NULL && h->table == table ? 1 : CORM__NOT_SERVED;
+    } else {
+        rc = fetch(g, table, &query->where, &h);
+    }
+    if (rc == 1)
+        memcpy(row, h->row, table->row_size);
+    return rc;
+}
+
+/* ---- Updates ------------------------------------------------------------------------------ */
+
+static int index_of(const struct corm_table *table, const struct corm_column *column)
+{
+    return corm__has_column(table, column) ? (int)(column - table->columns) : -1;
+}
+
+/* Whether a set list is one that may be applied in memory; its columns as bits. */
+static bool is_servable(const struct held *h, const struct corm_assign *set, uint64_t *columns)
+{
+    *columns = 0;
+    for (int i = 0; i < CORM_SET_MAX && set[i].column != NULL; i++) {
+        int      at = index_of(h->table, set[i].column);
+        uint64_t bit = at >= 0 && at < 64 ? (uint64_t)1 << at : 0;
+        if ((h->facts.may_update & bit) == 0 || (*columns & bit) != 0 ||
+            set[i].value.kind == CORM_V_COLUMN)
+            return false;
+        *columns |= bit;
+    }
+    return *columns != 0;
+}
+
+/* column + value, within the column's range; false: the server shall decide. */
+static bool add(const struct corm_column *column, const void *row, struct corm_value by,
+                struct corm_value *sum)
+{
+    struct corm_value now = corm__field_get(column, row);
+
+    if (column->type == CORM_DOUBLE) {
+        if (now.kind != CORM_V_REAL || (by.kind != CORM_V_REAL && by.kind != CORM_V_INT))
+            return false;
+        *sum = corm_v_real_(now.as.r + (by.kind == CORM_V_REAL ? by.as.r : (double)by.as.i));
+        return isfinite(sum->as.r);
+    }
+    long long whole = 0;
+    if (now.kind != CORM_V_INT || by.kind != CORM_V_INT ||
+        __builtin_add_overflow(now.as.i, by.as.i, &whole))
+        return false;
+    *sum = corm_v_int_(whole);
+    return column->type == CORM_BIGINT ||
+           (column->type == CORM_INT && whole >= INT32_MIN && whole <= INT32_MAX);
+}
+
+/* The new value of one assignment. 0, a negative code, or CORM__NOT_SERVED. */
+static int value_of(struct corm__group *g, const struct held *h, const struct corm_assign *assign,
+                    struct corm_value *value)
+{
+    if (assign->op == CORM_ADD)
+        return add(assign->column, h->row, assign->value, value) ? 0 : CORM__NOT_SERVED;
+    return corm__bound_value(g->arena, h->table, assign->column, assign->value, true, value,
+                             &g->trx->error);
+}
+
+static struct undo *remember(struct corm__group *g)
+{
+    struct undo *undo = corm_arena_alloc(g->arena, sizeof(*undo));
+
+    if (undo == NULL) {
+        corm__fail_memory(&g->trx->error, "a group's undo");
+        return NULL;
+    }
+    *undo = (struct undo){.next = g->undo};
+    return undo;
+}
+
+/* Puts the values into a copy of the row, which takes its place. */
+static int apply(struct corm__group *g, struct held *h, const struct corm_assign *set,
+                 const struct corm_value *values, uint64_t columns)
+{
+    void        *row = corm_arena_alloc(g->arena, h->table->row_size);
+    struct undo *undo = remember(g);
+
+    if (row == NULL)
+        return corm__fail_memory(&g->trx->error, "a row that is held");
+    if (undo == NULL)
+        return g->trx->error.code;
+    memcpy(row, h->row, h->table->row_size);
+    for (int i = 0; i < CORM_SET_MAX && set[i].column != NULL; i++) {
+        int rc = corm__field_set(set[i].column, row, values[i], g->arena, &g->trx->error);
+        if (rc < 0)
+            return rc;
+    }
+    undo->held = h;
+    undo->row = h->row;
+    undo->changed = h->changed;
+    g->undo = undo;
+    h->row = row;
+    h->changed |= columns;
+    return 0;
+}
+
+/* Every update of it counts, which is left to the server. */
+static bool is_versioned(const struct corm_table *table)
+{
+    const struct corm_column *version = NULL;
+    struct corm_error         ignored = {0};
+
+    return corm__version_column(table, &version, &ignored) < 0 || version != NULL;
+}
+
+int corm__group_update(struct corm_trx *trx, const struct corm_table *table,
+                       const struct corm_write *write)
+{
+    struct corm__group *g = serving(trx);
+    struct held        *h = NULL;
+    struct corm_value   values[CORM_SET_MAX];
+    uint64_t            columns = 0;
+
+    if (g == NULL || is_versioned(table))
+        return CORM__NOT_SERVED;
+    int rc = fetch(g, table, &write->where, &h);
+    if (rc <= 0) /* where there is none, the ordinary way says what is wrong with the list */
+        return rc < 0 ? rc : CORM__NOT_SERVED;
+    if (!is_servable(h, write->set, &columns))
+        return CORM__NOT_SERVED;
+    for (int i = 0; i < CORM_SET_MAX && write->set[i].column != NULL; i++) {
+        rc = value_of(g, h, &write->set[i], &values[i]);
+        if (rc < 0)
+            return rc;
+    }
+    rc = apply(g, h, write->set, values, columns);
+    return rc < 0 ? rc : !write->later;
+}
+
+/* ---- Inserts -------------------------------------------------------------------------------- */
+
+static bool is_same_shape(const struct corm_write *a, const struct corm_write *b)
+{
+    if ((a->row == NULL) != (b->row == NULL))
+        return false;
+    for (int i = 0; a->row == NULL && i < CORM_SET_MAX; i++) {
+        if (a->set[i].column != b->set[i].column)
+            return false;
+        if (a->set[i].column == NULL)
+            break;
+    }
+    return true;
+}
+
+/* Two statements whose order may matter: on one table by its keys, or by foreign keys. */
+static bool is_related(const struct batch *b, const struct corm_table *table,
+                       const struct corm__table_facts *facts)
+{
+    return strcmp(b->table->name, table->name) == 0 ||
+           ((b->facts.is_parent || b->facts.is_child) && (facts->is_parent || facts->is_child));
+}
+
+/* The batch that a row may join: of its shape, and with nothing behind it that it must not overtake. */
+static struct batch *find_batch(const struct corm__group *g, const struct corm_table *table,
+                                const struct corm__table_facts *facts,
+                                const struct corm_write        *write)
+{
+    struct batch *found = NULL;
+
+    for (struct batch *b = g->first_batch; b != NULL; b = b->next) {
+        if (b->table == table && is_same_shape(&b->shape, write))
+            found = b;
+        else if (is_related(b, table, facts))
+            found = NULL;
+    }
+    return found;
+}
+
+static struct batch *new_batch(struct corm__group *g, const struct corm_table *table,
+                               const struct corm__table_facts *facts,
+                               const struct corm_write        *write)
+{
+    struct batch     *b = corm_arena_alloc(g->arena, sizeof(*b));
+    struct corm_write plain = *write;
+
+    if (b == NULL) {
+        corm__fail_memory(&g->trx->error, "a group's rows");
+        return NULL;
+    }
+    plain.id_later = NULL;
+    *b = (struct batch){.table = table, .facts = *facts, .shape = *write};
+    if (corm__make_insert(dialect_of(g), g->arena, true, table, &plain, &b->statement,
+                          &g->trx->error) < 0)
+        return NULL;
+    *g->last_batch = b;
+    g->last_batch = &b->next;
+    return b;
+}
+
+static bool grow(struct corm__group *g, struct batch *b)
+{
+    size_t width = b->statement.bind_count, capacity = b->capacity == 0 ? 4 : b->capacity * 2;
+
+    if (b->count < b->capacity)
+        return true;
+    struct corm_value *rows =
+        corm__arena_grow(g->arena, b->rows, b->capacity * width * sizeof(*rows),
+                         (capacity * width + 1) * sizeof(*rows));
+    if (rows == NULL)
+        return false;
+    b->rows = rows;
+    int64_t **ids =
+        corm__arena_grow(g->arena, b->ids, b->capacity * sizeof(*ids), capacity * sizeof(*ids));
+    if (ids == NULL)
+        return false;
+    b->ids = ids;
+    b->capacity = capacity;
+    return true;
+}
+
+static int add_row(struct corm__group *g, struct batch *b, const struct corm_write *write)
+{
+    const struct corm_value *values = NULL;
+    uint32_t                 n = 0;
+    struct undo             *undo = remember(g);
+    int                      rc =
+        corm__insert_values(dialect_of(g), g->arena, b->table, write, &values, &n, &g->trx->error);
+
+    if (undo == NULL || rc < 0)
+        return g->trx->error.code;
+    if (!grow(g, b))
+        return corm__fail_memory(&g->trx->error, "a group's rows");
+    undo->batch = b;
+    undo->count = b->count;
+    g->undo = undo;
+    memcpy(b->rows + b->count * n, values, n * sizeof(*values));
+    b->ids[b->count++] = write->id_later;
+    b->wants_ids = b->wants_ids || write->id_later != NULL;
+    return 0;
+}
+
+/* Whether its values are values, and the key that it asks for is the server's to make. */
+static bool is_plain_insert(const struct corm_table *table, const struct corm_write *write)
+{
+    const struct corm_column *generated = corm__generated_column(table);
+
+    if (write->id != NULL || (write->id_later != NULL && generated == NULL))
+        return false;
+    for (int i = 0; i < CORM_SET_MAX && write->set[i].column != NULL; i++)
+        if (write->set[i].op != CORM_SET || write->set[i].value.kind == CORM_V_COLUMN ||
+            (write->id_later != NULL && write->set[i].column == generated))
+            return false;
+    return true;
+}
+
+int corm__group_insert(struct corm_trx *trx, const struct corm_table *table,
+                       const struct corm_write *write)
+{
+    struct corm__group      *g = serving(trx);
+    struct corm__table_facts facts;
+
+    if (g == NULL || !is_plain_insert(table, write))
+        return CORM__NOT_SERVED;
+    if (facts_of(g, table, &facts) < 0)
+        return trx->error.code;
+    if (!facts.may_insert)
+        return CORM__NOT_SERVED;
+    struct batch *b = find_batch(g, table, &facts, write);
+    if (b == NULL)
+        b = new_batch(g, table, &facts, write);
+    int rc = b == NULL ? trx->error.code : add_row(g, b, write);
+    return rc < 0 ? rc : !write->later;
+}
+
+/* ---- One member -------------------------------------------------------------------------------- */
+
+static void take_back(struct corm__group *g)
+{
+    for (struct undo *u = g->undo; u != NULL; u = u->next) {
+        if (u->held != NULL) {
+            u->held->row = u->row;
+            u->held->changed = u->changed;
+        } else {
+            u->batch->count = u->count;
+        }
+    }
+    g->undo = NULL;
+}
+
+static void tell(struct corm__member *m, int rc, const struct corm_error *error)
+{
+    m->state = CORM__MEMBER_DONE;
+    m->rc = rc;
+    if (rc < 0 && m->error != NULL) {
+        *m->error = *error;
+        m->error->code = rc;
+        m->error->attempts = m->attempt;
+    }
+}
+
+static void succeed(struct corm__member *m)
+{
+    m->state = CORM__MEMBER_DONE;
+    if (m->error != NULL)
+        *m->error = (struct corm_error){0};
+}
+
+static bool is_late(const struct corm__member *m)
+{
+    return corm__ms_left(m->deadline) == 0;
+}
+
+static void tell_late(struct corm__member *m)
+{
+    struct corm_error late = {0};
+
+    corm__fail(&late, CORM_TIMEOUT, "the deadline of %u ms has passed", m->timeout_ms);
+    tell(m, CORM_TIMEOUT, &late);
+}
+
+/* A member that has failed: told, or to be run once more where that may help. What would run again
+ * but for its deadline, and what a deadline has ended, is undone: it is late. */
+static void settle(struct corm__group *g, struct corm__member *m, const struct corm_error *error)
+{
+    bool late = error->code == CORM_TIMEOUT || error->code == CORM_DEADLINE;
+    bool again = late || corm__verdict_on(g->trx->node->endpoint.driver, error, g->trx->place) ==
+                             CORM_RUN_AGAIN;
+
+    if (again && is_late(m))
+        tell_late(m);
+    else if (again)
+        m->state = CORM__MEMBER_AGAIN;
+    else
+        tell(m, error->code, error);
+}
+
+/* A member that waited for a row which is in nobody's key: without it the others go on. */
+static void put_aside(struct corm__group *g, struct corm__member *m)
+{
+    g->trx->waited = false;
+    m->alone = true;
+    m->state = CORM__MEMBER_ASIDE;
+}
+
+/* Whether the server still has the transaction, as far as its last error tells. */
+static bool is_lost(const struct corm_trx *trx)
+{
+    return trx->state == CORM__TRX_DOOMED &&
+           ((trx->error.code <= CORM_TRX_GONE && !corm_is_user(trx->error.code)) ||
+            (trx->connection != NULL && trx->connection->link->lost) ||
+            trx->error.code == CORM_TIMEOUT);
+}
+
+/* What a function told that has not doomed its transaction. */
+static void own_error(const struct corm_trx *trx, int told, struct corm_error *error)
+{
+    if (told == trx->answer.code)
+        *error = trx->answer;
+    else
+        corm__fail(error, told,
+                   "the function returned %d: let it return a call's code, or that of "
+                   "corm_abort()",
+                   told);
+}
+
+static void end_served(struct corm__group *g, struct corm__member *m, int told)
+{
+    struct corm_trx  *trx = g->trx;
+    struct corm_error error = {0};
+
+    if (told >= 0 && trx->state != CORM__TRX_DOOMED) {
+        g->undo = NULL;
+        m->rc = told;
+        return;
+    }
+    take_back(g);
+    if (trx->state == CORM__TRX_DOOMED)
+        error = trx->error;
+    else
+        own_error(trx, told, &error);
+    if (is_lost(trx))
+        return;
+    corm__trx_mend(trx);
+    if (trx->waited)
+        put_aside(g, m);
+    else
+        settle(g, m, &error);
+}
+
+static void end_direct(struct corm__group *g, struct corm__member *m, int told)
+{
+    struct corm_trx  *trx = g->trx;
+    struct corm_error error = {0};
+    uint32_t          depth = trx->floor;
+
+    forget_held(g);
+    trx->floor = depth - 1;
+    trx->depth = depth; /* savepoints that it has left behind go with its own */
+    int rc = corm__trx_end_nested(trx, trx->waited ? CORM_LOCKED : told, &error);
+    trx->base = trx->floor = 0;
+    if (trx->state == CORM__TRX_DOOMED)
+        return;
+    trx->depth = depth - 1;
+    if (trx->waited)
+        put_aside(g, m);
+    else if (rc < 0)
+        settle(g, m, &error);
+    else
+        m->rc = rc;
+}
+
+/* Runs a function once. */
+static void call(struct corm__group *g, struct corm__member *m)
+{
+    struct corm_trx *trx = g->trx;
+
+    g->undo = NULL;
+    g->restart = g->direct = false;
+    trx->waited = false;
+    trx->attempt = m->attempt;
+    trx->timeout_ms = m->timeout_ms;
+    trx->answer = (struct corm_error){0};
+    trx->leave = leave;
+    if ((m->direct || g->all_direct) && go_direct(g) < 0)
+        return;
+    int told = corm__trx_call(trx, m->function, m->arg);
+    trx->leave = NULL;
+    if (g->restart || (g->refused && !g->all_direct))
+        return;
+    if (g->direct)
+        end_direct(g, m, told);
+    else
+        end_served(g, m, told);
+}
+
+static void run_member(struct corm__group *g, struct corm__member *m)
+{
+    if (is_late(m)) {
+        tell_late(m);
+        return;
+    }
+    m->blocked = false;
+    m->attempt++;
+    call(g, m);
+    if (g->restart) {
+        take_back(g);
+        corm__trx_mend(g->trx);
+        m->direct = true;
+        m->attempt++;
+        call(g, m);
+    }
+}
+
+static void run_members(struct corm__group *g, struct corm__member *const *members, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (members[i]->state != CORM__MEMBER_RUNS)
+            continue;
+        if (i > 0 && corm__arena_size(g->arena) > BYTES_MAX)
+            members[i]->state = CORM__MEMBER_WAITS;
+        else
+            run_member(g, members[i]);
+        if (g->trx->state == CORM__TRX_DOOMED)
+            return;
+    }
+}
+
+/* ---- The keys -------------------------------------------------------------------------------------- */
+
+struct wanted {
+    const struct corm__lane_key *key;
+    struct corm__key             bytes;
+};
+
+static int compare(const void *one, const void *two)
+{
+    const struct wanted *a = one, *b = two;
+    size_t               size = a->bytes.size < b->bytes.size ? a->bytes.size : b->bytes.size;
+    int                  order = memcmp(a->bytes.bytes, b->bytes.bytes, size);
+
+    return order != 0 ? order : (a->bytes.size > b->bytes.size) - (a->bytes.size < b->bytes.size);
+}
+
+/* The keys of members, of those that were `blocked` or of the others, in the order in which they are
+ * locked, each once. */
+static struct wanted *collect(struct corm__group *g, struct corm__member *const *members,
+                              size_t count, bool blocked, size_t *n)
+{
+    size_t room = 0, unique = 0;
+
+    for (size_t i = 0; i < count; i++)
+        room += members[i]->key_count;
+    struct wanted *all = corm_arena_alloc(g->arena, (room + 1) * sizeof(*all));
+    *n = 0;
+    if (all == NULL)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        for (uint32_t k = 0; members[i]->blocked == blocked && k < members[i]->key_count; k++) {
+            const struct corm__lane_key *key = &members[i]->keys[k];
+            all[*n].key = key;
+            all[*n].bytes = corm__key_of_values(g->arena, key->table, key->values);
+            if (all[*n].bytes.bytes == NULL)
+                return NULL;
+            (*n)++;
+        }
+    }
+    qsort(all, *n, sizeof(*all), compare);
+    for (size_t i = 0; i < *n; i++)
+        if (unique == 0 || compare(&all[unique - 1], &all[i]) != 0)
+            all[unique++] = all[i];
+    *n = unique;
+    return all;
+}
+
+/* Takes those of `wanted` out that are among `others`, which are sorted; how many are left. */
+static size_t leave_out(struct wanted *wanted, size_t n, const struct wanted *others, size_t count)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (count == 0 || bsearch(&wanted[i], others, count, sizeof(*others), compare) == NULL)
+            wanted[left++] = wanted[i];
+    return left;
+}
+
+/* Locks `n` keys of one table. */
+static int lock_some(struct corm__group *g, const struct wanted *wanted, size_t n, uint32_t wait_ms,
+                     const char *savepoint)
+{
+    const struct corm_table  *table = wanted->key->table;
+    const struct corm_column *columns[CORM__KEY_COLUMNS_MAX];
+    uint32_t                  width = corm__key_columns(table, columns);
+    struct corm_value        *values = corm_arena_alloc(g->arena, n * width * sizeof(*values) + 1);
+
+    if (values == NULL) {
+        corm__fail_memory(&g->trx->error, "a group's keys");
+        return corm__trx_doom(g->trx, NULL, 0);
+    }
+    for (size_t i = 0; i < n; i++)
+        memcpy(values + i * width, wanted[i].key->values, width * sizeof(*values));
+    return lock_rows(g, table, values, (uint32_t)n, wait_ms, savepoint);
+}
+
+/* Those who want a key that others hold do not run now. */
+static void block(struct corm__group *g, struct corm__member *const *members, size_t count,
+                  const struct wanted *wanted)
+{
+    for (size_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < members[i]->key_count; k++) {
+            const struct corm__lane_key *key = &members[i]->keys[k];
+            struct wanted other = {.bytes = corm__key_of_values(g->arena, key->table, key->values)};
+            if (members[i]->state == CORM__MEMBER_RUNS && other.bytes.bytes != NULL &&
+                compare(&other, wanted) == 0) {
+                members[i]->state = CORM__MEMBER_BLOCKED;
+                members[i]->blocked = true;
+            }
+        }
+}
+
+/* Key by key, so that one that is locked stops only its own members. */
+static int lock_each(struct corm__group *g, struct corm__member *const *members, size_t count,
+                     const struct wanted *wanted, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int rc = lock_some(g, &wanted[i], 1, LOOK_MS, NULL);
+        if (rc == CORM_LOCKED && g->trx->state != CORM__TRX_DOOMED)
+            block(g, members, count, &wanted[i]);
+        else if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* Locks all keys, table by table, and sets the savepoint that a refused flush goes back to; where
+ * nobody else is in the group, a refusal is the member's own, and there is none. */
+static int lock_keys(struct corm__group *g, struct corm__member *const *members, size_t count)
+{
+    size_t         n = 0, doubtful_count = 0;
+    struct wanted *wanted = collect(g, members, count, false, &n);
+    struct wanted *doubtful = collect(g, members, count, true, &doubtful_count);
+    bool           saved = count == 1;
+    int            rc = 0;
+
+    if (wanted == NULL || doubtful == NULL) {
+        corm__fail_memory(&g->trx->error, "a group's keys");
+        return corm__trx_doom(g->trx, NULL, 0);
+    }
+    n = leave_out(wanted, n, doubtful, doubtful_count);
+    for (size_t i = 0, some; rc >= 0 && i < n; i += some) {
+        for (some = 1; i + some < n && some < KEYS_MAX &&
+                       wanted[i + some].key->table == wanted[i].key->table;)
+            some++;
+        bool with = !saved && corm__has_compound(dialect_of(g));
+        rc = lock_some(g, &wanted[i], some, g->lane_wait_ms, with ? "SAVEPOINT corm_1" : NULL);
+        saved = saved || (with && rc >= 0);
+        if (rc == CORM_LOCKED && g->trx->state != CORM__TRX_DOOMED)
+            rc = lock_each(g, members, count, &wanted[i], some);
+    }
+    if (rc >= 0)
+        rc = lock_each(g, members, count, doubtful, doubtful_count);
+    if (rc >= 0 && !saved)
+        rc = corm__trx_savepoint(g->trx, NULL, 0);
+    return rc < 0 ? rc : 0;
+}
+
+/* ---- The whole ---------------------------------------------------------------------------------------- */
+
+static void begin(struct corm__group *g, struct corm__member *const *members, size_t count)
+{
+    int64_t deadline = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        members[i]->state = CORM__MEMBER_RUNS;
+        if (members[i]->deadline > deadline)
+            deadline = members[i]->deadline;
+    }
+    corm__trx_ready(g->trx);
+    g->trx->mode = (struct corm__mode){.trx = true,
+                                       .isolation = members[0]->isolation,
+                                       .lock_wait_s = (g->lane_wait_ms + 999) / 1000};
+    g->trx->deadline = deadline;
+    g->arena = g->trx->arena;
+    g->members = count;
+    g->refused = g->all_direct = g->direct = false;
+    g->undo = NULL;
+    forget_held(g);
+    forget_batches(g);
+}
+
+/* What the members left in memory was refused: back to where they began, and each by itself. */
+static bool replay(struct corm__group *g, struct corm__member *const *members, size_t count)
+{
+    struct corm_error lifted = {0};
+
+    if (is_lost(g->trx) || g->trx->depth == 0)
+        return false;
+    while (g->trx->depth > 1) { /* that of the member at hand */
+        g->trx->floor = 0;
+        g->trx->depth--;
+    }
+    g->trx->floor = 0;
+    if (corm__trx_savepoint_rollback(g->trx, &lifted) < 0)
+        return false;
+    forget_held(g);
+    forget_batches(g);
+    g->all_direct = true;
+    for (size_t i = 0; i < count; i++)
+        if (members[i]->state == CORM__MEMBER_DONE || members[i]->state == CORM__MEMBER_AGAIN)
+            members[i]->state = CORM__MEMBER_RUNS;
+    run_members(g, members, count);
+    return g->trx->state != CORM__TRX_DOOMED;
+}
+
+/* A failure of one statement, whosesoever. */
+static bool is_statements(const struct corm_error *error)
+{
+    return error->code > CORM_TRX_GONE && error->code != CORM_TIMEOUT;
+}
+
+/* Everybody who ran has the outcome of the COMMIT. Who has left no trace may run again where that is
+ * unknown. */
+static void conclude(struct corm__group *g, struct corm__member *const *members, size_t count,
+                     int rc, const struct corm_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct corm__member *m = members[i];
+        bool                 ran = m->state == CORM__MEMBER_RUNS;
+        m->failures += rc < 0;
+        if (ran && rc >= 0)
+            succeed(m);
+        else if (ran && count == 1 && g->trx->waited)
+            put_aside(g, m);
+        else if (ran && count > 1 && is_statements(error))
+            m->state = CORM__MEMBER_AGAIN, m->direct = true; /* to find out whose it is */
+        else if (ran)
+            settle(g, m, error);
+        else if (rc < 0 && m->state == CORM__MEMBER_DONE && m->rc != CORM_TIMEOUT)
+            m->state = CORM__MEMBER_AGAIN;
+    }
+}
+
+static int work(struct corm__group *g, struct corm__member *const *members, size_t count)
+{
+    int rc = lock_keys(g, members, count);
+
+    if (rc < 0)
+        return rc;
+    run_members(g, members, count);
+    if (g->trx->state != CORM__TRX_DOOMED)
+        (void)flush(g);
+    if (g->refused && count > 1 && !replay(g, members, count))
+        return g->trx->error.code;
+    return g->trx->state == CORM__TRX_DOOMED ? g->trx->error.code : 0;
+}
+
+void corm__group_run(struct corm__group *g, struct corm__member *const *members, size_t count)
+{
+    struct corm_error error = {0};
+
+    begin(g, members, count);
+    int rc = work(g, members, count);
+    if (rc < 0) {
+        error = g->trx->error;
+        corm__trx_rollback(g->trx);
+    } else {
+        rc = corm__trx_commit(g->trx);
+        error = g->trx->error;
+    }
+    if (rc == CORM_NO_TABLE || rc == CORM_NO_COLUMN || error.server_code == 1412)
+        corm__facts_forget(g->facts);
+    conclude(g, members, count, rc, &error);
+}
