@@ -1,17 +1,17 @@
 /* race.c -- five hundred buyers want the same tickets, and every one of them is told the truth.
  *
- *     cc examples/race.c -Iinclude -Lbuild -Wl,-rpath,"$PWD/build" -lcorm -pthread -o race
+ *     cc examples/race.c -Iinclude -Lbuild -Wl,-rpath,"$PWD/build" -lcorm -o race
  *     ./race                                             on SQLite, in the file race.db
  *     ./race mariadb://user:password@127.0.0.1/shop      on a server
  *     DATABASE_URL=mariadb://... ./race                  ... with the password out of sight
  *
- * Each buyer is a thread that buys 1 to 30 tickets: it takes them from the stock and writes an
- * order, both or neither. In the end the database itself is asked whether all is well. The race
+ * Each buyer wants 1 to 30 tickets: they are taken from the stock and an order is written, both or
+ * neither. All are submitted at once, and share transactions of the server; each is told what became of
+ * its own. In the end the database itself is asked whether all is well. The race
  * makes the tables `product` and `order` if they are not there, and adds one product of its own, so
  * it can be run again and again, and disturbs nobody. */
 #include <corm/corm.h>
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -41,8 +41,8 @@ struct purchase {
     int32_t user_id, product_id, qty;
 };
 
-/* One purchase, written as if there were nobody else. corm runs it in a transaction, and runs it
- * again if the server has to break a deadlock, so it touches nothing but `trx` and `arg`. */
+/* corm may run this again after a deadlock, and together with other purchases in one transaction of the
+ * server: it touches nothing but trx and arg. */
 static int purchase(struct corm_trx *trx, void *arg)
 {
     const struct purchase *want = arg;
@@ -54,51 +54,48 @@ static int purchase(struct corm_trx *trx, void *arg)
     if (rc < 0)
         return rc;
     if (rc == 0)
-        return corm_abort(trx, NOT_FOUND, "there is no product %d", want->product_id);
+        return corm_abort(trx, NOT_FOUND, "product %d", want->product_id);
     if (p.stock < want->qty)
-        return corm_abort(trx, SOLD_OUT, "only %d left", p.stock);
+        return corm_abort(trx, SOLD_OUT, "%d left", p.stock);
 
-    /* Two writes; corm sends them with the commit, in one trip to the server. */
     rc = corm_update(trx, product, corm_eq(product.id, want->product_id),
                      corm_set(product.stock, p.stock - want->qty));
     if (rc < 0)
         return rc;
-    struct order row = {.user_id = want->user_id, .product_id = want->product_id, .qty = want->qty};
-    return corm_insert_row(trx, order, &row);
+    return corm_insert_row(trx, order,
+                           &(struct order){.user_id = want->user_id,
+                                           .product_id = want->product_id,
+                                           .qty = want->qty});
 }
 
 struct buyer {
-    pthread_t         thread;
-    struct corm_db   *db;
-    struct purchase   want;
-    int               rc; /* what the buyer was told */
+    struct purchase   want; /* first: what purchase() gets */
+    int               rc;   /* what the buyer was told */
     struct corm_error error;
 };
 
-/* A thread. corm_transact() comes back when the purchase is committed or refused, not before. */
-static void *buy(void *arg)
+/* Called by corm_drain(), in our thread, when a purchase is committed or refused; not before. */
+static void on_done(int rc, const struct corm_error *error, void *arg)
 {
     struct buyer *b = arg;
 
-    b->rc = corm_transact(b->db, purchase, &b->want, .error = &b->error);
-    return NULL;
+    b->rc = rc;
+    b->error = *error;
 }
 
-/* Sends all buyers off at once, and waits for them. */
+/* Sends all buyers off at once, and waits for them. The key is the row that each wants first: those who
+ * want the same one stand in the same lane. */
 static void race(struct corm_db *db, int32_t product_id, struct buyer *buyers)
 {
     for (int i = 0; i < BUYERS; i++) {
         struct buyer *b = &buyers[i];
-        b->db = db;
         b->want = (struct purchase){i + 1, product_id, 1 + i * 7 % 30};
-        if (pthread_create(&b->thread, NULL, buy, b) != 0) {
-            fprintf(stderr, "race: buyer %d finds no room: too few threads or too little memory\n",
-                    i);
-            exit(1);
-        }
+        int64_t ticket = corm_submit(db, purchase, b, .key = corm_eq(product.id, product_id),
+                                     .done = on_done, .error = &b->error);
+        if (ticket < 0)
+            b->rc = (int)ticket;
     }
-    for (int i = 0; i < BUYERS; i++)
-        pthread_join(buyers[i].thread, NULL);
+    corm_drain(db);
 }
 
 /* Counts what the buyers were told. Returns how many bought; *failed is how many know nothing. */
