@@ -14,41 +14,21 @@
 #define _POSIX_C_SOURCE 200809L
 #endif
 
+#include "shop_mariadb.h"
+
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
-#include <mysql.h>
 #include <pthread.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+const char *const program = "plain_purchase";
 
 enum {
     MAX_CONNECTIONS = 1024,
-    MAX_PURCHASES = 10000000,
-    MAX_PRODUCTS = 100000,
-    MAX_QTY = 1000000,
-    MAX_ATTEMPTS = 100,     /* tries of one purchase before it counts as failed */
-    SQL_SIZE = 256,         /* a statement with its numbers written in */
-    PART_SIZE = 256,        /* a part of the address, and a message */
-    NAME_SIZE = 20 * 4 + 1, /* VARCHAR(20) in utf8mb4, and the end */
+    MAX_ATTEMPTS = 100, /* tries of one purchase before it counts as failed */
     PINGS = 200,
-    CONNECT_SECONDS = 10,
-    REPLY_SECONDS = 120, /* beyond the server's lock wait timeout */
-    DEADLOCK = 1213,
-    LOCK_WAIT_TIMEOUT = 1205,
-};
-
-struct target {
-    char         user[PART_SIZE];
-    char         password[PART_SIZE];
-    char         host[PART_SIZE];
-    char         database[PART_SIZE];
-    unsigned int port;
 };
 
 struct options {
@@ -63,11 +43,6 @@ struct options {
     uint64_t          seed;
     bool              json;
     bool              show_server;
-};
-
-struct wish {
-    int product;
-    int qty;
 };
 
 struct product {
@@ -132,83 +107,6 @@ struct how {
     int (*set_stock)(struct buyer *b, int id, int stock);
     int (*add_order)(struct buyer *b, int product, int qty);
 };
-
-struct ledger {
-    int64_t stock;
-    int64_t order_rows;
-    int64_t pieces;
-    int64_t wrong_products; /* stock below 0, or not the stock given less the pieces ordered */
-};
-
-struct totals {
-    int     bought;
-    int     refused;
-    int     failed;
-    int64_t pieces;
-    double  seconds;
-    double  p50_ms;
-    double  p99_ms;
-    bool    invariant;
-};
-
-static void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
-
-static void die(const char *format, ...)
-{
-    va_list args;
-
-    fputs("plain_purchase: ", stderr);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    exit(1);
-}
-
-static void *allocate(size_t count, size_t size)
-{
-    void *p = calloc(count, size);
-
-    if (p == NULL)
-        die("out of memory");
-    return p;
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* ---- wishes ---------------------------------------------------------------------------- */
-
-static uint64_t mix(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15u;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
-
-static uint64_t random_next(uint64_t *state)
-{
-    uint64_t x = *state;
-
-    x ^= x >> 12;
-    x ^= x << 25;
-    x ^= x >> 27;
-    *state = x;
-    return x * 0x2545f4914f6cdd1du;
-}
-
-static int random_between(uint64_t *state, int low, int high)
-{
-    uint64_t span = (uint64_t)(high - low) + 1;
-
-    return low + (int)((random_next(state) >> 16) % span);
-}
 
 /* ---- the statements, as text ----------------------------------------------------------- */
 
@@ -290,16 +188,6 @@ static int failed_stmt(struct buyer *b, MYSQL_STMT *stmt)
     b->error = mysql_stmt_errno(stmt);
     snprintf(b->message, sizeof b->message, "%s", mysql_stmt_error(stmt));
     return -1;
-}
-
-static MYSQL_BIND bind_int(int *value)
-{
-    MYSQL_BIND bind;
-
-    memset(&bind, 0, sizeof bind);
-    bind.buffer_type = MYSQL_TYPE_LONG;
-    bind.buffer = value;
-    return bind;
 }
 
 static int prepare_one(struct buyer *b, MYSQL_STMT **stmt, const char *sql, MYSQL_BIND *in)
@@ -496,25 +384,6 @@ static void *buyer_main(void *arg)
     return NULL;
 }
 
-static MYSQL *connect_to(const struct target *t)
-{
-    unsigned int protocol = MYSQL_PROTOCOL_TCP;
-    unsigned int connect_seconds = CONNECT_SECONDS;
-    unsigned int reply_seconds = REPLY_SECONDS;
-    MYSQL       *db = mysql_init(NULL);
-
-    if (db == NULL)
-        die("out of memory");
-    mysql_options(db, MYSQL_OPT_PROTOCOL, &protocol);
-    mysql_options(db, MYSQL_OPT_CONNECT_TIMEOUT, &connect_seconds);
-    mysql_options(db, MYSQL_OPT_READ_TIMEOUT, &reply_seconds);
-    mysql_options(db, MYSQL_OPT_WRITE_TIMEOUT, &reply_seconds);
-    mysql_options(db, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    if (!mysql_real_connect(db, t->host, t->user, t->password, t->database, t->port, NULL, 0))
-        die("cannot connect to %s:%u: %s", t->host, t->port, mysql_error(db));
-    return db;
-}
-
 static void buyers_ready(struct buyer *buyers, const struct options *opt, struct gate *gate,
                          uint64_t *latency_ns)
 {
@@ -571,112 +440,7 @@ static void buyers_done(struct buyer *buyers, const struct options *opt)
     }
 }
 
-/* ---- the tables ------------------------------------------------------------------------ */
-
-static void run_or_die(MYSQL *db, const char *sql)
-{
-    if (mysql_real_query(db, sql, strlen(sql)) != 0)
-        die("%s (while running: %.60s)", mysql_error(db), sql);
-}
-
-static void create_tables(MYSQL *db)
-{
-    run_or_die(db, "DROP TABLE IF EXISTS `order`");
-    run_or_die(db, "DROP TABLE IF EXISTS product");
-    run_or_die(db, "CREATE TABLE product (id INT AUTO_INCREMENT PRIMARY KEY, "
-                   "name VARCHAR(20) NOT NULL, stock INT NOT NULL) ENGINE=InnoDB");
-    run_or_die(db, "CREATE TABLE `order` (id INT AUTO_INCREMENT PRIMARY KEY, user_id INT NOT NULL, "
-                   "product_id INT NOT NULL, qty INT NOT NULL) ENGINE=InnoDB");
-}
-
-static void add_products(MYSQL *db, int products, int stock)
-{
-    char   sql[16384];
-    size_t used = 0;
-
-    for (int id = 1; id <= products; id++) {
-        const char *before = used == 0 ? "INSERT INTO product (id, name, stock) VALUES " : ", ";
-
-        used += (size_t)snprintf(sql + used, sizeof sql - used, "%s(%d, 'product %d', %d)", before,
-                                 id, id, stock);
-        if (id == products || used > sizeof sql - SQL_SIZE) {
-            run_or_die(db, sql);
-            used = 0;
-        }
-    }
-}
-
-static int64_t read_number(MYSQL *db, const char *sql)
-{
-    MYSQL_RES *result;
-    MYSQL_ROW  row;
-    int64_t    number;
-
-    run_or_die(db, sql);
-    result = mysql_store_result(db);
-    if (result == NULL)
-        die("%s (while running: %.60s)", mysql_error(db), sql);
-    row = mysql_fetch_row(result);
-    if (row == NULL || row[0] == NULL)
-        die("no answer (to: %.60s)", sql);
-    number = strtoll(row[0], NULL, 10);
-    mysql_free_result(result);
-    return number;
-}
-
-static struct ledger read_ledger(MYSQL *db, int stock_given)
-{
-    struct ledger l;
-    char          sql[2 * SQL_SIZE];
-
-    snprintf(sql, sizeof sql,
-             "SELECT COUNT(*) FROM product p LEFT JOIN "
-             "(SELECT product_id, SUM(qty) AS pieces FROM `order` GROUP BY product_id) o "
-             "ON o.product_id = p.id "
-             "WHERE p.stock < 0 OR p.stock + COALESCE(o.pieces, 0) <> %d",
-             stock_given);
-    l.wrong_products = read_number(db, sql);
-    l.stock = read_number(db, "SELECT SUM(stock) FROM product");
-    l.order_rows = read_number(db, "SELECT COUNT(*) FROM `order`");
-    l.pieces = read_number(db, "SELECT COALESCE(SUM(qty), 0) FROM `order`");
-    return l;
-}
-
-/* Whether the tables agree with each other and with what the buyers were told; if not, says how. */
-static bool ledger_agrees(const struct ledger *before, const struct ledger *after,
-                          const struct totals *t)
-{
-    bool agrees = before->order_rows == 0 && before->wrong_products == 0 &&
-                  before->stock - after->stock == after->pieces && after->pieces == t->pieces &&
-                  after->order_rows == t->bought && after->wrong_products == 0;
-
-    if (!agrees)
-        fprintf(stderr,
-                "plain_purchase: the tables disagree: stock fell by %" PRId64 ", %" PRId64
-                " pieces ordered in %" PRId64 " rows, %" PRId64 " pieces told bought in %d "
-                "purchases, %" PRId64 " products wrong\n",
-                before->stock - after->stock, after->pieces, after->order_rows, t->pieces,
-                t->bought, after->wrong_products);
-    return agrees;
-}
-
 /* ---- the outcome ----------------------------------------------------------------------- */
-
-static int compare_u64(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Nearest rank, in ms; 0 of nothing. */
-static double percentile_ms(const uint64_t *sorted, size_t count, size_t percent)
-{
-    size_t rank = (count * percent + 99) / 100;
-
-    return count == 0 ? 0 : (double)sorted[rank == 0 ? 0 : rank - 1] / 1e6;
-}
 
 /* Adds the buyers up. Moves the latencies of all to the front of the array, and sorts them. */
 static struct totals add_up(const struct buyer *buyers, int count, uint64_t start_ns,
@@ -701,32 +465,9 @@ static struct totals add_up(const struct buyer *buyers, int count, uint64_t star
             fprintf(stderr, "plain_purchase: buyer %d failed, %d purchases not made: %s\n", b->user,
                     b->failed, b->message);
     }
-    qsort(latency_ns, done, sizeof *latency_ns, compare_u64);
     t.seconds = (double)(end_ns - start_ns) / 1e9;
-    t.p50_ms = percentile_ms(latency_ns, done, 50);
-    t.p99_ms = percentile_ms(latency_ns, done, 99);
+    take_percentiles(&t, latency_ns, done);
     return t;
-}
-
-static void print_totals(const struct options *opt, const struct totals *t)
-{
-    double      rate = t->seconds > 0 ? (t->bought + t->refused) / t->seconds : 0;
-    const char *invariant = t->invariant ? "true" : "false";
-
-    if (opt->json)
-        printf("{\"how\":\"%s\",\"connections\":%d,\"purchases\":%d,\"products\":%d,\"bought\":%d,"
-               "\"refused\":%d,\"failed\":%d,\"seconds\":%.6f,\"purchases_per_second\":%.1f,"
-               "\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"invariant\":%s}\n",
-               opt->how->name, opt->connections, opt->purchases, opt->products, t->bought,
-               t->refused, t->failed, t->seconds, rate, t->p50_ms, t->p99_ms, invariant);
-    else
-        printf("how                   %s\nconnections           %d\npurchases             %d\n"
-               "products              %d\nbought                %d\nrefused               %d\n"
-               "failed                %d\nseconds               %.3f\n"
-               "purchases per second  %.1f\np50 ms                %.3f\n"
-               "p99 ms                %.3f\ninvariant holds       %s\n",
-               opt->how->name, opt->connections, opt->purchases, opt->products, t->bought,
-               t->refused, t->failed, t->seconds, rate, t->p50_ms, t->p99_ms, invariant);
 }
 
 static int race(const struct options *opt)
@@ -748,7 +489,12 @@ static int race(const struct options *opt)
     t = add_up(buyers, opt->connections, start_ns, latency_ns);
     after = read_ledger(db, opt->stock);
     t.invariant = ledger_agrees(&before, &after, &t);
-    print_totals(opt, &t);
+    print_totals(&(struct asked){.how = opt->how->name,
+                                 .connections = opt->connections,
+                                 .purchases = opt->purchases,
+                                 .products = opt->products,
+                                 .json = opt->json},
+                 &t);
     buyers_done(buyers, opt);
     mysql_close(db);
     free(latency_ns);
@@ -799,101 +545,6 @@ static int show_server(const struct options *opt)
 }
 
 /* ---- the command line ------------------------------------------------------------------ */
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Copies a part of the address, with %XX decoded. */
-static bool take_part(char *out, const char *from, const char *to)
-{
-    size_t used = 0;
-
-    for (const char *p = from; p < to; p++) {
-        char c = *p;
-
-        if (c == '%') {
-            int high = to - p > 2 ? hex_digit(p[1]) : -1;
-            int low = to - p > 2 ? hex_digit(p[2]) : -1;
-
-            if (high < 0 || low < 0 || high + low == 0)
-                return false;
-            c = (char)(high * 16 + low);
-            p += 2;
-        }
-        if (used == PART_SIZE - 1)
-            return false;
-        out[used++] = c;
-    }
-    out[used] = '\0';
-    return true;
-}
-
-static bool parse_whole(const char *text, const char *end, int64_t low, int64_t high, int64_t *out)
-{
-    char *stop;
-
-    if (text == end || *text < '0' || *text > '9')
-        return false;
-    errno = 0;
-    *out = strtoll(text, &stop, 10);
-    return errno == 0 && stop == end && *out >= low && *out <= high;
-}
-
-/* mariadb://user:password@host:port/database */
-static bool parse_url(const char *url, struct target *t)
-{
-    const char *scheme_end = strstr(url, "://");
-    const char *user = scheme_end == NULL ? NULL : scheme_end + 3;
-    const char *at = user == NULL ? NULL : strrchr(user, '@');
-    const char *slash = at == NULL ? NULL : strchr(at, '/');
-    const char *user_end;
-    const char *host_end;
-    int64_t     port = 3306;
-
-    if (slash == NULL || slash[1] == '\0')
-        return false;
-    if (strncmp(url, "mariadb:", 8) != 0 && strncmp(url, "mysql:", 6) != 0)
-        return false;
-    user_end = memchr(user, ':', (size_t)(at - user));
-    host_end = memchr(at, ':', (size_t)(slash - at));
-    if (host_end != NULL && !parse_whole(host_end + 1, slash, 1, 65535, &port))
-        return false;
-    t->port = (unsigned int)port;
-    return take_part(t->user, user, user_end == NULL ? at : user_end) &&
-           take_part(t->password, user_end == NULL ? at : user_end + 1, at) &&
-           take_part(t->host, at + 1, host_end == NULL ? slash : host_end) &&
-           take_part(t->database, slash + 1, slash + strlen(slash)) && t->host[0] != '\0';
-}
-
-static int64_t number_option(const char *name, const char *text, int64_t low, int64_t high)
-{
-    int64_t number;
-
-    if (!parse_whole(text, text + strlen(text), low, high, &number))
-        die("--%s wants a whole number from %" PRId64 " to %" PRId64 ", not '%s'", name, low, high,
-            text);
-    return number;
-}
-
-static void parse_qty(const char *text, struct options *opt)
-{
-    const char *end = text + strlen(text);
-    const char *dash = strchr(text, '-');
-    int64_t     low;
-    int64_t     high;
-
-    if (!parse_whole(text, dash == NULL ? end : dash, 1, MAX_QTY, &low) ||
-        !parse_whole(dash == NULL ? text : dash + 1, end, low, MAX_QTY, &high))
-        die("--qty wants A-B or A, with 1 <= A <= B <= %d, not '%s'", MAX_QTY, text);
-    opt->qty_min = (int)low;
-    opt->qty_max = (int)high;
-}
 
 static const struct how *parse_how(const char *text)
 {
@@ -949,7 +600,7 @@ static void take_option(int key, const char *arg, struct options *opt)
     case PURCHASES: opt->purchases = (int)number_option("purchases", arg, 1, MAX_PURCHASES); break;
     case PRODUCTS: opt->products = (int)number_option("products", arg, 1, MAX_PRODUCTS); break;
     case STOCK: opt->stock = (int)number_option("stock", arg, 0, INT32_MAX); break;
-    case QTY: parse_qty(arg, opt); break;
+    case QTY: parse_qty(arg, &opt->qty_min, &opt->qty_max); break;
     case SEED: opt->seed = (uint64_t)number_option("seed", arg, 0, INT64_MAX); break;
     case JSON: opt->json = true; break;
     case SERVER: opt->show_server = true; break;
@@ -960,8 +611,7 @@ static void take_option(int key, const char *arg, struct options *opt)
 
 static void parse_options(int argc, char **argv, struct options *opt)
 {
-    int64_t enough;
-    int     key;
+    int key;
 
     *opt = (struct options){.how = &all_hows[0],
                             .connections = 1,
@@ -977,12 +627,7 @@ static void parse_options(int argc, char **argv, struct options *opt)
         die("unexpected argument number %d", optind);
     if (opt->target.host[0] == '\0')
         die("--url is missing (--help tells more)");
-    enough = (int64_t)opt->purchases * opt->qty_max;
-    if (opt->stock < 0 && enough > INT32_MAX)
-        die("a stock for %d purchases of up to %d pieces does not fit an INT: give --stock",
-            opt->purchases, opt->qty_max);
-    if (opt->stock < 0)
-        opt->stock = (int)enough;
+    opt->stock = stock_for(opt->stock, opt->purchases, opt->qty_max);
 }
 
 int main(int argc, char **argv)
