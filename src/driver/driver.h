@@ -47,6 +47,7 @@ struct corm__link {
     bool                       autocommits; /* although it is in a mode for transactions */
     bool                       holds_data;  /* of a database in memory: is never closed */
     bool     rollback_on_timeout;           /* a lock that is not had ends the transaction */
+    bool     has_uuid;                      /* a UUID type */
     uint64_t round_trips;
 };
 

@@ -305,6 +305,7 @@ static int check_version(struct mariadb_link *link, struct corm_error *error)
     unsigned long version = mysql_get_server_version(link->mysql);
     bool          maria = link->base.dialect == CORM_DIALECT_MARIADB;
 
+    link->base.has_uuid = maria && version >= 100700ul;
     if (version >= (maria ? 100600ul : 80016ul))
         return 0;
     return corm__fail(error, CORM_UNSUPPORTED,
@@ -553,6 +554,16 @@ static int bind_params(struct mariadb_link *link, struct corm__prepared *p,
             b->buffer = unconst(v->as.p);
             b->buffer_length = v->size;
             break;
+        case CORM_V_DECIMAL: /* or it would be compared as a double */
+            b->buffer_type = MYSQL_TYPE_NEWDECIMAL;
+            b->buffer = unconst(v->as.s);
+            b->buffer_length = v->size;
+            break;
+        case CORM_V_UUID: /* as bytes: a UUID and a BINARY(16) take them both */
+            b->buffer_type = MYSQL_TYPE_BLOB;
+            b->buffer = unconst(v->as.uuid.bytes);
+            b->buffer_length = sizeof(v->as.uuid.bytes);
+            break;
         default: b->buffer_type = MYSQL_TYPE_NULL;
         }
     }
@@ -585,9 +596,18 @@ static bool make_room(struct corm__prepared *p, unsigned int count)
 /* What a column arrives as: by the model's type. */
 static enum corm_value_kind kind_of_column(const struct corm_column *column)
 {
-    if (column->type <= CORM_BOOL)
-        return CORM_V_INT;
-    return column->type == CORM_DOUBLE ? CORM_V_REAL : CORM_V_TEXT;
+    switch (column->type) {
+    case CORM_BIGINT: return column->is_unsigned ? CORM_V_UINT : CORM_V_INT;
+    case CORM_TINYINT:
+    case CORM_SMALLINT:
+    case CORM_INT:
+    case CORM_BOOL: return CORM_V_INT;
+    case CORM_FLOAT:
+    case CORM_DOUBLE: return CORM_V_REAL;
+    case CORM_BLOB:
+    case CORM_UUID: return CORM_V_BLOB;
+    default: return CORM_V_TEXT;
+    }
 }
 
 /* By the server's type. */

@@ -1,0 +1,834 @@
+/* types_test.c -- every type, NOT NULL and nullable: what is written comes back bit for bit or is
+ * refused, whichever way it goes; and what a model says about its table beside the types.
+ *
+ * The heart is a property test: rows of extremes and rows at random are written in every way of
+ * `ways`, read back, compared byte by byte with the row in C, and looked for by every column. A round
+ * that fails prints its seed; CORM_TEST_SEED=n runs that round alone. A way of writing that corm gets
+ * later is one function and one line in the table.
+ *
+ * On MariaDB it changes the server's settings, so it has a server of its own. */
+#include "support.h"
+
+#include "schema/row.h"
+#include "schema/type.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Every type once; `id` tells the rows apart. */
+/* clang-format off */
+#define EVERY(X)                                                                                   \
+    X(id, int, .pk = 1)                                                                            \
+    X(i8, tinyint)           X(u8, unsigned(tinyint))                                              \
+    X(i16, smallint)         X(u16, unsigned(smallint))                                            \
+    X(i32, int)              X(u32, unsigned(int))                                                 \
+    X(i64, bigint)           X(u64, unsigned(bigint))                                              \
+    X(yes, bool)             X(single, float)         X(twice, double)                             \
+    X(money, decimal(18, 4)) X(count, decimal(9, 0))  X(part, decimal(6, 6))                       \
+    X(code, char(10))        X(name, varchar(20))     X(body, text)                                \
+    X(kind, enum("new", "paid", "it's", "\\", "4", "\xC3\xA4 \xF0\x9F\x8E\x9F"))                  \
+    X(extra, json)           X(bytes, blob)           X(key, uuid)                                 \
+    X(day, date)             X(hour, time)            X(at, datetime)      X(stamp, timestamp)
+CORM_MODEL(every, EVERY);
+CORM_DEFINE(every, EVERY);
+
+#define MAYBE(X)                                                                                   \
+    X(id, int, .pk = 1)                                                                            \
+    X(i8, nullable(tinyint))           X(u8, nullable(unsigned(tinyint)))                          \
+    X(i16, nullable(smallint))         X(u16, nullable(unsigned(smallint)))                        \
+    X(i32, nullable(int))              X(u32, nullable(unsigned(int)))                             \
+    X(i64, nullable(bigint))           X(u64, nullable(unsigned(bigint)))                          \
+    X(yes, nullable(bool))             X(single, nullable(float))     X(twice, nullable(double))   \
+    X(money, nullable(decimal(18, 4))) X(count, nullable(decimal(9, 0)))                           \
+    X(part, nullable(decimal(6, 6)))                                                               \
+    X(code, nullable(char(10)))        X(name, nullable(varchar(20))) X(body, nullable(text))      \
+    X(kind, nullable(enum("new", "paid", "it's", "\\", "4", "\xC3\xA4 \xF0\x9F\x8E\x9F")))        \
+    X(extra, nullable(json))           X(bytes, nullable(blob))       X(key, nullable(uuid))       \
+    X(day, nullable(date))             X(hour, nullable(time))        X(at, nullable(datetime))    \
+    X(stamp, nullable(timestamp))
+CORM_MODEL(maybe, MAYBE);
+CORM_DEFINE(maybe, MAYBE);
+/* clang-format on */
+
+/* What SQLite does not have. */
+#define HUGE_NUMBERS(X)                                                                            \
+    X(id, int, .pk = 1)                                                                            \
+    X(most, decimal(65, 38))                                                                       \
+    X(wide, decimal(65, 0))                                                                        \
+    X(deep, nullable(decimal(38, 38)))
+CORM_MODEL(huge, HUGE_NUMBERS);
+CORM_DEFINE(huge, HUGE_NUMBERS);
+
+static struct corm_arena *arena;
+static uint64_t           seed; /* of the round that is under way */
+
+/* ---- Bytes of a field, without the library's help ----------------------------- */
+
+static size_t size_of(const struct corm_column *c)
+{
+    switch (c->type) {
+    case CORM_TINYINT:
+    case CORM_BOOL: return 1;
+    case CORM_SMALLINT: return 2;
+    case CORM_INT:
+    case CORM_FLOAT: return 4;
+    case CORM_UUID: return 16;
+    default: return 8;
+    }
+}
+
+static bool is_pointer(const struct corm_column *c)
+{
+    return corm__is_text(c) || c->type == CORM_BLOB;
+}
+
+/* Where the value of a nullable number lies: behind `has`, at its own alignment. */
+static char *place(const struct corm_column *c, void *row)
+{
+    char  *field = (char *)row + c->offset;
+    size_t behind = c->type == CORM_UUID ? 1 : size_of(c);
+
+    return c->nullable && !is_pointer(c) ? field + behind : field;
+}
+
+static void put_bytes(const struct corm_column *c, void *row, const void *value)
+{
+    if (c->nullable && !is_pointer(c))
+        *((bool *)row + c->offset) = true;
+    memcpy(place(c, row), value, size_of(c));
+}
+
+static void put_text(const struct corm_column *c, void *row, const char *text)
+{
+    memcpy((char *)row + c->offset, &text, sizeof(text));
+}
+
+static void put_blob(const struct corm_column *c, void *row, const void *data, size_t size)
+{
+    struct corm_blob blob = {data, size};
+
+    memcpy((char *)row + c->offset, &blob, sizeof(blob));
+}
+
+/* The bytes of a value; NULL for NULL. */
+static const void *bytes_of(const struct corm_column *c, const void *row, size_t *size)
+{
+    void       *field;
+    const void *data;
+
+    memcpy(&field, &row, sizeof(field));
+    if (c->type == CORM_BLOB) {
+        struct corm_blob blob;
+        memcpy(&blob, (char *)field + c->offset, sizeof(blob));
+        *size = blob.size;
+        return blob.data;
+    }
+    if (corm__is_text(c)) {
+        memcpy(&data, (char *)field + c->offset, sizeof(data));
+        *size = data != NULL ? strlen(data) : 0;
+        return data;
+    }
+    *size = size_of(c);
+    return c->nullable && !*((bool *)field + c->offset) ? NULL : place(c, field);
+}
+
+static const char *hex_of(const struct corm_column *c, const void *row)
+{
+    static char text[4][600];
+    static int  turn;
+    size_t      size, used = 0;
+    const char *bytes = bytes_of(c, row, &size);
+    char       *out = text[turn = (turn + 1) % 4];
+
+    if (bytes == NULL)
+        return "NULL";
+    (void)snprintf(out, sizeof(text[0]), "%zu bytes ", size);
+    used = strlen(out);
+    for (size_t i = 0; i < size && used < sizeof(text[0]) - 8; i++)
+        used += (size_t)snprintf(out + used, sizeof(text[0]) - used, "%02x",
+                                 ((const unsigned char *)bytes)[i]);
+    return out;
+}
+
+static bool is_minus_zero(const struct corm_column *c, const void *row)
+{
+    size_t      size;
+    const void *bytes = bytes_of(c, row, &size);
+    float       f;
+    double      d;
+
+    if (bytes == NULL || (c->type != CORM_FLOAT && c->type != CORM_DOUBLE))
+        return false;
+    if (c->type == CORM_FLOAT) {
+        memcpy(&f, bytes, sizeof(f));
+        return f == 0 && signbit(f);
+    }
+    memcpy(&d, bytes, sizeof(d));
+    return d == 0 && signbit(d);
+}
+
+/* Bit for bit. */
+static bool is_same(const struct corm_column *c, const void *a, const void *b)
+{
+    size_t      m, n;
+    const void *x = bytes_of(c, a, &m), *y = bytes_of(c, b, &n);
+
+    if (x == NULL || y == NULL)
+        return x == y;
+    return m == n && memcmp(x, y, m) == 0;
+}
+
+/* As the server compares: there is one zero only. */
+static bool is_equal(const struct corm_column *c, const void *a, const void *b)
+{
+    double zero = 0;
+    char   x[512], y[512];
+
+    if (!is_minus_zero(c, a) && !is_minus_zero(c, b))
+        return is_same(c, a, b);
+    memcpy(x, a, sizeof(struct maybe)); /* of the two, the larger one */
+    memcpy(y, b, sizeof(struct maybe));
+    if (is_minus_zero(c, a))
+        memcpy(place(c, x), &zero, size_of(c));
+    if (is_minus_zero(c, b))
+        memcpy(place(c, y), &zero, size_of(c));
+    return is_same(c, x, y);
+}
+_Static_assert(sizeof(struct maybe) <= 512 && sizeof(struct every) <= sizeof(struct maybe) &&
+                   sizeof(struct huge) <= sizeof(struct maybe),
+               "is_equal() has room for every row");
+
+/* ---- Values ----------------------------------------------------------------- */
+
+static uint64_t random_bits(void)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return seed * UINT64_C(0x2545F4914F6CDD1D);
+}
+
+static size_t random_below(size_t n)
+{
+    return (size_t)(random_bits() >> 11) % n;
+}
+
+static int64_t random_between(int64_t least, int64_t greatest)
+{
+    uint64_t span = (uint64_t)greatest - (uint64_t)least + 1;
+
+    return (int64_t)((uint64_t)least + (span == 0 ? random_bits() : random_bits() % span));
+}
+
+static char *room(size_t size)
+{
+    char *p = corm_arena_alloc(arena, size);
+
+    assert_non_null(p);
+    return p;
+}
+
+/* Text of up to `most` characters: letters, what is live in SQL, control characters, and all of
+ * Unicode. */
+static const char *random_text(size_t most)
+{
+    static const char live[] = "'\"`\\%_!?;-#/*\n\r\t\b\x1a\x7f  \0";
+    size_t            n = random_below(most + 1);
+    char             *text = room(4 * n + 1), *p = text;
+
+    for (size_t i = 0; i < n; i++) {
+        uint32_t c = (uint32_t)random_between(0x80, 0x10FFFF);
+        switch (random_below(4)) {
+        case 0: c = 'a' + (uint32_t)random_below(26); break;
+        case 1: c = (unsigned char)live[random_below(sizeof(live) - 2)]; break;
+        case 2: c = (uint32_t)random_between(1, 0x7F); break;
+        default: c = c >= 0xD800 && c <= 0xDFFF ? 0xFFFF : c;
+        }
+        if (c < 0x80) {
+            *p++ = (char)c;
+        } else if (c < 0x800) {
+            *p++ = (char)(0xC0 | c >> 6);
+            *p++ = (char)(0x80 | (c & 0x3F));
+        } else if (c < 0x10000) {
+            *p++ = (char)(0xE0 | c >> 12);
+            *p++ = (char)(0x80 | (c >> 6 & 0x3F));
+            *p++ = (char)(0x80 | (c & 0x3F));
+        } else {
+            *p++ = (char)(0xF0 | c >> 18);
+            *p++ = (char)(0x80 | (c >> 12 & 0x3F));
+            *p++ = (char)(0x80 | (c >> 6 & 0x3F));
+            *p++ = (char)(0x80 | (c & 0x3F));
+        }
+    }
+    *p = '\0';
+    return text;
+}
+
+/* Digits in the one form of a decimal; `nines`: the largest. */
+static const char *decimal_text(const struct corm_column *c, bool negative, bool nines)
+{
+    size_t wholes = c->length - c->scale, fractions = c->scale, zeros = 0;
+    char  *text = room(wholes + fractions + 4), *p = text;
+    bool   any = nines;
+
+    if (!nines) {
+        wholes = random_below(wholes + 1);
+        zeros = random_below(fractions + 1);
+    }
+    *p++ = '-';
+    if (wholes == 0)
+        *p++ = '0';
+    for (size_t i = 0; i < wholes; i++, any = true)
+        *p++ = nines ? '9' : (char)('0' + (i == 0 ? 1 + random_below(9) : random_below(10)));
+    if (fractions > 0)
+        *p++ = '.';
+    for (size_t i = 0; i < fractions; i++) {
+        *p = nines ? '9' : i < zeros ? '0' : (char)('0' + random_below(10));
+        any = any || *p != '0';
+        p++;
+    }
+    *p = '\0';
+    return negative && any ? text : text + 1;
+}
+
+static const char *const jsons[] = {"null",
+                                    "{}",
+                                    "[1,2.50,-3e10,\"\\u0000\"]",
+                                    "{ \"b\" : 1,  \"a\" : [true, false, null] }\n",
+                                    "\"it's \\\"quoted\\\" \xF0\x9F\x8E\x9F \\\\ % _ ?\"",
+                                    "-0.0"};
+
+static const char *random_json(void)
+{
+    const char *inner = jsons[random_below(COUNT(jsons))];
+    char       *text = room(strlen(inner) + 64);
+
+    (void)snprintf(text, strlen(inner) + 64, "[%lld,  %s]", (long long)random_between(-9999, 9999),
+                   inner);
+    return text;
+}
+
+/* The greatest of a column on the target. */
+static uint64_t greatest(const struct corm_column *c)
+{
+    if (c->type == CORM_BIGINT && c->is_unsigned && is_mariadb())
+        return UINT64_MAX;
+    return (uint64_t)corm__greatest(c);
+}
+
+static int64_t utc(const char *text)
+{
+    int64_t t = 0;
+
+    assert_true(corm_datetime_parse(text, strlen(text), &t));
+    return t;
+}
+
+static void put_whole(const struct corm_column *c, void *row, int64_t n)
+{
+    put_bytes(c, row, &n); /* the low bytes come first */
+}
+
+/* Ends, and whatever is special; how many there are differs. */
+static void put_extreme(const struct corm_column *c, void *row, size_t n)
+{
+    static const float  floats[] = {0,    -0.0F, FLT_MAX,  -FLT_MAX, FLT_MIN, FLT_TRUE_MIN,
+                                    0.1F, -0.1F, 1.0F / 3, 16777216, 1e-30F};
+    static const double doubles[] = {
+        0,   -0.0, DBL_MAX, -DBL_MAX,           DBL_MIN,    DBL_TRUE_MIN,
+        0.1, -0.1, 1.0 / 3, 9007199254740993.0, DBL_EPSILON};
+    static const char *const codes[] = {
+        "",
+        "a",
+        "A",
+        " a",
+        "0123456789",
+        "\t\n",
+        "\xF0\x9F\x8E\x9F",
+        "\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4\xC3"
+        "\xA4\xC3\xA4\xC3\xA4"};
+    static const char *const      names[] = {"",
+                                             " ",
+                                             "a ",
+                                             "a",
+                                             "A",
+                                             "\\",
+                                             "'",
+                                             "--",
+                                             "NULL",
+                                             "0",
+                                             "12345678901234567890",
+                                             "line\nline  two",
+                                             "\xE2\x82\xAC",
+                                             "\xF0\x9F\x8E\x9F\xF0\x9F\x8E\x9F"};
+    static const struct corm_blob blobs[] = {
+        {"", 0},         {"\0", 1}, {"a\0b", 3}, {"\xBF\x27", 2}, {"\xFF\xFE\x00\xD8", 4},
+        {"' \" \\ `", 7}};
+    static const struct corm_uuid uuids[] = {
+        {{0}},
+        {{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+          0xFF}},
+        {{'a', 'b', 'c', 'd', 'e', 'f', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'}},
+        {{0x01, 0x98, 0xF2, 0xC4, 0x7E, 0x6B, 0x7A, 0x51, 0x9D, 0x3C, 0x5B, 0x1F, 0x0E, 0x8A, 0x2D,
+          0x47}},
+        {{0x20, 0x20, 0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0, 0, 0, 0, 0x20}}};
+    const int64_t midnight = INT64_C(86400000000);
+    int64_t       days[] = {0,         utc("0001-01-01 00:00:00"), utc("9999-12-31 00:00:00"),
+                            -midnight, utc("2024-02-29 00:00:00"), utc("1900-03-01 00:00:00")};
+    int64_t       times[] = {0,          1,           -1,      corm__least(c), corm__greatest(c),
+                             3600000000, -3599999999, midnight};
+    int64_t       ats[] = {0,
+                           1,
+                           -1,
+                           utc("0001-01-01 00:00:00"),
+                           utc("9999-12-31 23:59:59.999999"),
+                           utc("2026-03-29 02:30:00"),
+                           utc("2026-10-25 02:30:00.5")};
+    int64_t       stamps[] = {corm__least(c), corm__greatest(c), utc("2026-03-29 02:30:00"),
+                              utc("2026-10-25 02:30:00.000001"), utc("2000-02-29 23:59:59.999999")};
+    size_t        values = 0;
+
+    switch (c->type) {
+    case CORM_TINYINT:
+    case CORM_SMALLINT:
+    case CORM_INT:
+    case CORM_BIGINT: {
+        int64_t wholes[] = {0,
+                            1,
+                            corm__least(c),
+                            (int64_t)greatest(c),
+                            corm__least(c) + 1,
+                            c->is_unsigned ? 2 : -1,
+                            corm__greatest(c) - 1};
+        put_whole(c, row, wholes[n % COUNT(wholes)]);
+        break;
+    }
+    case CORM_BOOL: put_whole(c, row, n % 2); break;
+    case CORM_FLOAT: put_bytes(c, row, &floats[n % COUNT(floats)]); break;
+    case CORM_DOUBLE: put_bytes(c, row, &doubles[n % COUNT(doubles)]); break;
+    case CORM_DECIMAL:
+        put_text(c, row,
+                 n % 3 == 2 ? decimal_text(c, false, false) : decimal_text(c, n % 3 == 1, true));
+        break;
+    case CORM_CHAR: put_text(c, row, codes[n % COUNT(codes)]); break;
+    case CORM_VARCHAR:
+    case CORM_TEXT: put_text(c, row, names[n % COUNT(names)]); break;
+    case CORM_ENUM:
+        while (c->values[values] != NULL)
+            values++;
+        put_text(c, row, c->values[n % values]);
+        break;
+    case CORM_JSON: put_text(c, row, jsons[n % COUNT(jsons)]); break;
+    case CORM_BLOB:
+        memcpy((char *)row + c->offset, &blobs[n % COUNT(blobs)], sizeof(blobs[0]));
+        break;
+    case CORM_UUID: put_bytes(c, row, &uuids[n % COUNT(uuids)]); break;
+    case CORM_DATE: put_whole(c, row, days[n % COUNT(days)]); break;
+    case CORM_TIME: put_whole(c, row, times[n % COUNT(times)]); break;
+    case CORM_DATETIME: put_whole(c, row, ats[n % COUNT(ats)]); break;
+    case CORM_TIMESTAMP: put_whole(c, row, stamps[n % COUNT(stamps)]); break;
+    }
+}
+
+static void put_random(const struct corm_column *c, void *row)
+{
+    static const int64_t first = INT64_C(-62135596800000000), last = INT64_C(253402300799999999);
+    size_t               size;
+    float                f;
+    double               d;
+    char                *p;
+    uint64_t             bits;
+
+    switch (c->type) {
+    case CORM_TINYINT:
+    case CORM_SMALLINT:
+    case CORM_INT:
+    case CORM_BIGINT:
+    case CORM_BOOL:
+        if (greatest(c) > INT64_MAX)
+            put_whole(c, row, (int64_t)random_bits());
+        else
+            put_whole(c, row, random_between(corm__least(c), corm__greatest(c)));
+        break;
+    case CORM_FLOAT:
+        do {
+            bits = random_bits();
+            memcpy(&f, &bits, sizeof(f));
+        } while (!isfinite(f));
+        put_bytes(c, row, &f);
+        break;
+    case CORM_DOUBLE:
+        do {
+            bits = random_bits();
+            memcpy(&d, &bits, sizeof(d));
+        } while (!isfinite(d));
+        put_bytes(c, row, &d);
+        break;
+    case CORM_DECIMAL: put_text(c, row, decimal_text(c, random_below(2), false)); break;
+    case CORM_CHAR:
+        p = room(64);
+        (void)snprintf(p, 64, "%s", random_text(c->length));
+        while (strlen(p) > 0 && p[strlen(p) - 1] == ' ')
+            p[strlen(p) - 1] = '\0';
+        put_text(c, row, p);
+        break;
+    case CORM_VARCHAR: put_text(c, row, random_text(c->length)); break;
+    case CORM_TEXT: put_text(c, row, random_text(random_below(40) == 0 ? 70000 : 300)); break;
+    case CORM_JSON: put_text(c, row, random_json()); break;
+    case CORM_BLOB:
+        size = random_below(random_below(40) == 0 ? 70000 : 600);
+        p = room(size + 1);
+        for (size_t i = 0; i < size; i++)
+            p[i] = (char)random_bits();
+        put_blob(c, row, p, size);
+        break;
+    case CORM_UUID:
+        p = room(16);
+        for (size_t i = 0; i < 16; i++)
+            p[i] = (char)(random_bits() >> 56);
+        p[6] &= 0x7F; /* or it may be refused */
+        put_bytes(c, row, p);
+        break;
+    case CORM_DATE:
+        put_whole(c, row, random_between(first / 86400000000, last / 86400000000) * 86400000000);
+        break;
+    case CORM_DATETIME: put_whole(c, row, random_between(first, last)); break;
+    case CORM_TIME:
+    case CORM_TIMESTAMP:
+        put_whole(c, row, random_between(corm__least(c), corm__greatest(c)));
+        break;
+    case CORM_ENUM: put_extreme(c, row, random_below(100)); break;
+    }
+}
+
+/* ---- Ways of writing ---------------------------------------------------------- */
+
+struct batch {
+    const struct corm_table *table;
+    char                    *rows; /* of C, as they should be in the database */
+    size_t                   count;
+};
+
+static const void *row_of(const struct batch *b, size_t i)
+{
+    return b->rows + i * b->table->row_size;
+}
+
+static struct corm_error error;
+
+/* The assignments of columns [1, ...) of a row: all but the key. */
+static void assign(const struct batch *b, size_t i, struct corm_write *write, bool key)
+{
+    size_t n = 0;
+
+    for (uint32_t c = key ? 0 : 1; c < b->table->column_count; c++) {
+        const struct corm_column *column = &b->table->columns[c];
+        write->set[n++] = corm_assign_(column, CORM_SET, corm__field_get(column, row_of(b, i)));
+    }
+}
+
+static struct corm_write write_of(const void *row)
+{
+    return (struct corm_write){.size = sizeof(struct corm_write),
+                               .file = __FILE__,
+                               .line = __LINE__,
+                               .row = row,
+                               .count = 1,
+                               .error = &error};
+}
+
+static int64_t by_rows(struct corm_on on, const struct batch *b)
+{
+    int64_t rc = 0;
+
+    for (size_t i = 0; i < b->count && rc >= 0; i++) {
+        struct corm_write write = write_of(row_of(b, i));
+        rc = corm_insert_(on, b->table, &write);
+    }
+    return rc;
+}
+
+static int64_t by_set_lists(struct corm_on on, const struct batch *b)
+{
+    int64_t rc = 0;
+
+    for (size_t i = 0; i < b->count && rc >= 0; i++) {
+        struct corm_write write = write_of(NULL);
+        assign(b, i, &write, true);
+        rc = corm_insert_(on, b->table, &write);
+    }
+    return rc;
+}
+
+static int64_t by_one_call(struct corm_on on, const struct batch *b)
+{
+    struct corm_write write = write_of(b->rows);
+
+    write.count = b->count;
+    return corm_insert_rows_(on, b->table, &write);
+}
+
+/* First some other row, then what it should be. */
+static int64_t by_updates(struct corm_on on, const struct batch *b)
+{
+    char   *other = room(b->table->row_size);
+    int64_t rc = 0;
+
+    for (size_t i = 0; i < b->count && rc >= 0; i++) {
+        memset(other, 0, b->table->row_size);
+        for (uint32_t c = 1; c < b->table->column_count; c++)
+            put_extreme(&b->table->columns[c], other, i + c);
+        memcpy(other, row_of(b, i), sizeof(int32_t));
+        struct corm_write insert = write_of(other), update = write_of(NULL);
+        rc = corm_insert_(on, b->table, &insert);
+        assign(b, i, &update, false);
+        update.where =
+            corm_cmp_(b->table->columns, CORM_EQ, corm__field_get(b->table->columns, row_of(b, i)));
+        if (rc >= 0)
+            rc = corm_update_(on, b->table, &update);
+        if (rc != 1)
+            fail_msg("seed %llu: an update matched %lld rows: %s", (unsigned long long)seed,
+                     (long long)rc, error.message);
+    }
+    return rc;
+}
+
+struct way {
+    const char *name;
+    int64_t (*write)(struct corm_on on, const struct batch *b);
+    bool in_trx; /* where inserts are buffered, and sent together */
+};
+
+static const struct way ways[] = {
+    {"corm_insert_row()", by_rows, false},
+    {"corm_insert_row() in a transaction", by_rows, true},
+    {"corm_insert()", by_set_lists, false},
+    {"corm_insert() in a transaction", by_set_lists, true},
+    {"corm_insert_rows()", by_one_call, false},
+    {"corm_insert_rows() in a transaction", by_one_call, true},
+    {"corm_update()", by_updates, false},
+    {"corm_update() in a transaction", by_updates, true},
+};
+
+static void write_batch(struct corm_db *db, const struct way *way, const struct batch *b)
+{
+    struct corm_trx *trx = NULL;
+    int64_t          rc;
+
+    if (way->in_trx) {
+        assert_ok(corm_begin(db, &trx, .error = &error), &error);
+        rc = way->write(corm_on_trx_(trx), b);
+        if (rc >= 0)
+            rc = corm_commit(trx);
+        if (rc < 0 && error.code == 0)
+            error = *corm_trx_error(trx);
+        corm_end(trx);
+    } else {
+        rc = way->write(corm_on_db_(db), b);
+    }
+    if (rc < 0)
+        fail_msg("%s: %s", way->name, error.message);
+}
+
+/* ---- What comes back ----------------------------------------------------------- */
+
+static void compare(const struct batch *b, const char *way, uint64_t round, size_t i,
+                    const void *found)
+{
+    for (uint32_t n = 0; n < b->table->column_count; n++) {
+        const struct corm_column *c = &b->table->columns[n];
+        bool                      same = is_same(c, row_of(b, i), found);
+        if (is_minus_zero(c, row_of(b, i))) /* no server has one */
+            same = is_equal(c, row_of(b, i), found) && !is_minus_zero(c, found);
+        if (!same)
+            fail_msg("seed %llu, %s, row %zu, column %s: %s went in, %s came back",
+                     (unsigned long long)round, way, i, c->name, hex_of(c, row_of(b, i)),
+                     hex_of(c, found));
+    }
+}
+
+static struct corm_query query_of(struct corm_expr where)
+{
+    return (struct corm_query){.size = sizeof(struct corm_query),
+                               .file = __FILE__,
+                               .line = __LINE__,
+                               .where = where,
+                               .arena = arena,
+                               .error = &error};
+}
+
+static struct corm_expr is(const struct corm_column *c, const void *row)
+{
+    struct corm_value v = corm__field_get(c, row);
+
+    return corm_cmp_(c, v.kind == CORM_V_NULL ? CORM_IS_NULL : CORM_EQ, v);
+}
+
+/* A condition on a column finds exactly those rows that hold the value, in C's opinion. */
+static void look_for(struct corm_db *db, const struct batch *b, const char *way, uint64_t round,
+                     size_t i, const struct corm_column *c)
+{
+    struct corm_query query = query_of(is(c, row_of(b, i)));
+    char             *found = NULL;
+    size_t            wanted = 0;
+    int               n = corm_all_(corm_on_db_(db), b->table, &found, &query);
+
+    assert_ok(n, &error);
+    for (size_t j = 0; j < b->count; j++)
+        wanted += is_equal(c, row_of(b, i), row_of(b, j));
+    if ((size_t)n != wanted)
+        fail_msg("seed %llu, %s: %s = %s finds %d rows, not %zu", (unsigned long long)round, way,
+                 c->name, hex_of(c, row_of(b, i)), n, wanted);
+    for (int j = 0; j < n; j++)
+        if (!is_equal(c, row_of(b, i), found + (size_t)j * b->table->row_size))
+            fail_msg("seed %llu, %s: %s = %s finds %s", (unsigned long long)round, way, c->name,
+                     hex_of(c, row_of(b, i)), hex_of(c, found + (size_t)j * b->table->row_size));
+}
+
+static void read_batch(struct corm_db *db, const struct batch *b, const char *way, uint64_t round)
+{
+    struct corm_query all = query_of(corm_everything());
+    char             *rows = NULL, *one = room(b->table->row_size);
+
+    all.order[0].column = b->table->columns;
+    assert_rows(corm_all_(corm_on_db_(db), b->table, &rows, &all), b->count, &error);
+    for (size_t i = 0; i < b->count; i++) {
+        struct corm_query first = query_of(is(b->table->columns, row_of(b, i)));
+        compare(b, way, round, i, rows + i * b->table->row_size);
+        assert_rows(corm_first_(corm_on_db_(db), b->table, one, &first), 1, &error);
+        compare(b, way, round, i, one);
+        void *copy = corm_dup_(b->table, one);
+        compare(b, way, round, i, copy);
+        free(copy);
+        for (uint32_t n = 0; n < b->table->column_count; n++)
+            look_for(db, b, way, round, i, &b->table->columns[n]);
+    }
+}
+
+/* One batch, in every way. */
+static void check_batch(struct corm_db *db, const struct batch *b, uint64_t round)
+{
+    for (size_t w = 0; w < COUNT(ways); w++) {
+        struct corm_write clear = write_of(NULL);
+        clear.where = corm_everything();
+        assert_ok(corm_delete_(corm_on_db_(db), b->table, &clear), &error);
+        write_batch(db, &ways[w], b);
+        read_batch(db, b, ways[w].name, round);
+    }
+}
+
+/* Row `i` of a batch has the extreme number i of every column; in a nullable one, one row in five has
+ * NULL instead. */
+static void check_extremes(struct corm_db *db, const struct corm_table *table)
+{
+    struct batch b = {.table = table, .count = 15};
+
+    seed = 1;
+    b.rows = room(b.count * table->row_size);
+    memset(b.rows, 0, b.count * table->row_size);
+    for (size_t i = 0; i < b.count; i++) {
+        char *row = b.rows + i * table->row_size;
+        put_whole(&table->columns[0], row, (int64_t)i);
+        for (uint32_t n = 1; n < table->column_count; n++)
+            if (!table->columns[n].nullable || (i + n) % 5 != 0)
+                put_extreme(&table->columns[n], row, i);
+    }
+    check_batch(db, &b, 1);
+}
+
+static void check_random(struct corm_db *db, const struct corm_table *table, uint64_t round)
+{
+    struct batch b = {.table = table, .count = 6};
+
+    seed = round * UINT64_C(0x9E3779B97F4A7C15) | 1;
+    b.rows = room(b.count * table->row_size);
+    memset(b.rows, 0, b.count * table->row_size);
+    for (size_t i = 0; i < b.count; i++) {
+        char *row = b.rows + i * table->row_size;
+        put_whole(&table->columns[0], row, (int64_t)i);
+        for (uint32_t n = 1; n < table->column_count; n++) {
+            const struct corm_column *c = &table->columns[n];
+            if (c->nullable && random_below(4) == 0)
+                continue;
+            if (random_below(4) == 0)
+                put_extreme(c, row, random_below(100));
+            else
+                put_random(c, row);
+        }
+    }
+    check_batch(db, &b, round);
+}
+
+static struct corm_db *begin(void)
+{
+    arena = corm_arena_new();
+    error = (struct corm_error){0};
+    assert_non_null(arena);
+    return open_db(NULL);
+}
+
+static void end(struct corm_db *db)
+{
+    corm_close(db);
+    corm_arena_free(arena);
+}
+
+static void extremes_of_every_type_come_back_bit_for_bit(void **state)
+{
+    struct corm_db *db = begin();
+
+    (void)state;
+    new_table(db, every);
+    new_table(db, maybe);
+    check_extremes(db, every.corm_table);
+    check_extremes(db, maybe.corm_table);
+    end(db);
+}
+
+static void values_at_random_come_back_bit_for_bit(void **state)
+{
+    const char     *wanted = getenv("CORM_TEST_SEED");
+    uint64_t        first = wanted != NULL ? strtoull(wanted, NULL, 10) : 2;
+    uint64_t        last = wanted != NULL ? first : 11;
+    struct corm_db *db = begin();
+
+    (void)state;
+    new_table(db, every);
+    new_table(db, maybe);
+    for (uint64_t round = first; round <= last; round++) {
+        check_random(db, every.corm_table, round);
+        check_random(db, maybe.corm_table, round);
+        corm_arena_reset(arena);
+    }
+    end(db);
+}
+
+static void decimals_of_65_digits_come_back_digit_for_digit(void **state)
+{
+    struct corm_db *db = begin();
+
+    (void)state;
+    new_table(db, huge);
+    check_extremes(db, huge.corm_table);
+    for (uint64_t round = 1; round <= 5; round++)
+        check_random(db, huge.corm_table, round);
+    end(db);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct CMUnitTest both[] = {
+        cmocka_unit_test(extremes_of_every_type_come_back_bit_for_bit),
+        cmocka_unit_test(values_at_random_come_back_bit_for_bit),
+    };
+    static const struct CMUnitTest mariadb[] = {
+        cmocka_unit_test(decimals_of_65_digits_come_back_digit_for_digit),
+    };
+
+    support_begin(argc, argv);
+    int failed = run_group(both, COUNT(both), NULL, 0, mariadb, COUNT(mariadb));
+    support_end();
+    return failed;
+}
