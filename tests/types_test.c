@@ -817,18 +817,690 @@ static void decimals_of_65_digits_come_back_digit_for_digit(void **state)
     end(db);
 }
 
+/* ---- What a type cannot hold, on its way in ------------------------------------- */
+
+/* Exactly the ends pass, and by corm_add() too: what is beyond is an error of the server. */
+#define ENDS(X)                                                                                    \
+    X(id, int, .pk = 1)                                                                            \
+    X(i8, tinyint)                                                                                 \
+    X(u8, unsigned(tinyint))                                                                       \
+    X(i16, smallint)                                                                               \
+    X(u16, unsigned(smallint))                                                                     \
+    X(i32, int)                                                                                    \
+    X(u32, unsigned(int))                                                                          \
+    X(i64, bigint)                                                                                 \
+    X(u64, unsigned(bigint))                                                                       \
+    X(money, decimal(6, 2))                                                                        \
+    X(twice, double)
+CORM_MODEL(ends, ENDS);
+CORM_DEFINE(ends, ENDS);
+
+static void check_add(struct corm_db *db, struct corm_assign first, struct corm_assign add)
+{
+    int rc;
+
+    assert_rows(corm_update(db, ends, corm_eq(ends.id, 1), first, .error = &error), 1, &error);
+    rc = corm_update(db, ends, corm_eq(ends.id, 1), add, .error = &error);
+    if (rc != CORM_OUT_OF_RANGE)
+        fail_msg("%s: a sum beyond the range is %d: %s", first.column->name, rc, error.message);
+}
+
+static void a_sum_beyond_the_range_is_an_error(void **state)
+{
+    struct corm_db *db = begin();
+    struct ends     row = {.id = 1, .money = "0"}, found;
+    uint64_t        most = is_mariadb() ? UINT64_MAX : INT64_MAX;
+
+    (void)state;
+    new_table(db, ends);
+    assert_rows(corm_insert_row(db, ends, &row, .error = &error), 1, &error);
+    check_add(db, corm_set(ends.i8, 127), corm_add(ends.i8, 1));
+    check_add(db, corm_set(ends.i8, -128), corm_add(ends.i8, -1));
+    check_add(db, corm_set(ends.u8, 255), corm_add(ends.u8, 1));
+    check_add(db, corm_set(ends.u8, 0), corm_add(ends.u8, -1));
+    check_add(db, corm_set(ends.i16, 32767), corm_add(ends.i16, 1));
+    check_add(db, corm_set(ends.u16, 65535), corm_add(ends.u16, 1));
+    check_add(db, corm_set(ends.u16, 5), corm_add(ends.u16, -6));
+    check_add(db, corm_set(ends.i32, INT32_MIN), corm_add(ends.i32, -1));
+    check_add(db, corm_set(ends.u32, UINT32_MAX), corm_add(ends.u32, 1));
+    check_add(db, corm_set(ends.u32, 0), corm_add(ends.u32, -1));
+    check_add(db, corm_set(ends.i64, INT64_MAX), corm_add(ends.i64, 1));
+    check_add(db, corm_set(ends.u64, most), corm_add(ends.u64, 1));
+    check_add(db, corm_set(ends.u64, 0), corm_add(ends.u64, -1));
+    check_add(db, corm_set(ends.money, "9999.99"), corm_add(ends.money, "0.01"));
+    check_add(db, corm_set(ends.money, "-9999.99"), corm_add(ends.money, "-0.01"));
+    check_add(db, corm_set(ends.twice, DBL_MAX), corm_add(ends.twice, DBL_MAX));
+    /* and what is inside is exact */
+    assert_rows(corm_update(db, ends, corm_eq(ends.id, 1), corm_set(ends.money, "0.10"),
+                            corm_set(ends.u64, 5), corm_set(ends.u8, 255), .error = &error),
+                1, &error);
+    assert_rows(corm_update(db, ends, corm_eq(ends.id, 1), corm_add(ends.money, "-0.37"),
+                            corm_add(ends.u64, -5), corm_add(ends.u8, -255), .error = &error),
+                1, &error);
+    assert_rows(corm_first(db, ends, &found, .arena = arena, .error = &error), 1, &error);
+    assert_string_equal(found.money, "-0.27");
+    assert_true(found.u64 == 0);
+    assert_int_equal(found.u8, 0);
+    end(db);
+}
+
+/* Numbers are compared as what they are: a decimal not as a double, an unsigned number not as a
+ * signed one, a float as a float. */
+static void comparisons_are_exact(void **state)
+{
+    struct corm_db *db = begin();
+    struct every   *rows = NULL;
+    struct every    row = {.money = "99999999999999.0001",
+                           .count = "1",
+                           .part = "0",
+                           .code = "",
+                           .name = "",
+                           .body = "",
+                           .kind = "new",
+                           .extra = "1",
+                           .bytes = {"", 0},
+                           .single = 0.1F,
+                           .u64 = INT64_MAX,
+                           .i64 = -1,
+                           .u8 = 200,
+                           .stamp = 1000000};
+
+    (void)state;
+    new_table(db, every);
+    for (row.id = 1; row.id <= 2; row.id++) {
+        assert_rows(corm_insert_row(db, every, &row, .error = &error), 1, &error);
+        row.money = "99999999999999.0002"; /* the same double */
+    }
+    assert_int_equal(corm_count(db, every, .where = corm_eq(every.money, "99999999999999.0001")),
+                     1);
+    assert_int_equal(corm_count(db, every, .where = corm_gt(every.money, "99999999999999.0001")),
+                     1);
+    assert_int_equal(corm_count(db, every, .where = corm_eq(every.money, "099999999999999.00010")),
+                     1);
+    assert_int_equal(
+        corm_count(db, every, .where = corm_lt(every.money, INT64_C(100000000000000) - 1)), 0);
+    assert_int_equal(
+        corm_count(db, every, .where = corm_in(every.money, "1", "99999999999999.0002")), 1);
+    assert_int_equal(corm_count(db, every, .where = corm_eq(every.single, 0.1F)), 2);
+    assert_int_equal(corm_count(db, every, .where = corm_gt(every.single, 0.1F)), 0);
+    assert_int_equal(corm_count(db, every, .where = corm_gt(every.u64, -1)), 2);
+    assert_int_equal(corm_count(db, every, .where = corm_gt(every.u8, -1)), 2);
+    assert_int_equal(corm_count(db, every, .where = corm_gt(every.u8, every.i64)), 2);
+    assert_int_equal(corm_count(db, every, .where = corm_eq(every.u8, 200u)), 2);
+    const uint8_t lists[] = {1, 200};
+    assert_int_equal(corm_count(db, every, .where = corm_in_list(every.u8, lists, 2)), 2);
+    const struct corm_uuid uuids[] = {{{0}}, {{1}}};
+    assert_int_equal(corm_count(db, every, .where = corm_in_list(every.key, uuids, 2)), 2);
+    const struct corm_blob blobs[] = {{"", 0}, {"\0", 1}};
+    assert_int_equal(corm_count(db, every, .where = corm_in_list(every.bytes, blobs, 2)), 2);
+    assert_rows(corm_all(db, every, &rows, .order = {corm_desc(every.money)}, .arena = arena,
+                         .error = &error),
+                2, &error);
+    assert_int_equal(rows[0].id, 2);
+    end(db);
+}
+
+/* Dates, times and decimals of the same column sort as they do in C. */
+static void values_sort_as_in_c(void **state)
+{
+    static const char *const numbers[] = {"-9.00", "-10.50", "0.00", "100.00", "9.00", "-0.01"};
+    struct corm_db          *db = begin();
+    struct maybe            *rows = NULL;
+
+    (void)state;
+    new_table(db, maybe);
+    for (int i = 0; i < (int)COUNT(numbers); i++) {
+        struct maybe row = {.id = i,
+                            .money = numbers[i],
+                            .hour = {true, INT64_C(3600000000) * (i % 2 ? -160 * i : 30 * i)},
+                            .day = {true, INT64_C(86400000000) * (i % 2 ? -1000 * i : 1000 * i)},
+                            .bytes = {i % 2 ? "\x80" : "\x7F\xFF", i % 2 ? 1 : 2}};
+        assert_rows(corm_insert_row(db, maybe, &row, .error = &error), 1, &error);
+    }
+    assert_rows(corm_all(db, maybe, &rows, .order = {corm_asc(maybe.money)}, .arena = arena,
+                         .error = &error),
+                6, &error);
+    for (int i = 1; i < 6; i++)
+        assert_true(atof(rows[i - 1].money) < atof(rows[i].money));
+    assert_rows(corm_all(db, maybe, &rows, .order = {corm_asc(maybe.hour)}, .arena = arena,
+                         .error = &error),
+                6, &error);
+    for (int i = 1; i < 6; i++)
+        assert_true(rows[i - 1].hour.value < rows[i].hour.value);
+    assert_rows(
+        corm_all(db, maybe, &rows, .order = {corm_asc(maybe.day)}, .arena = arena, .error = &error),
+        6, &error);
+    for (int i = 1; i < 6; i++)
+        assert_true(rows[i - 1].day.value < rows[i].day.value);
+    assert_int_equal(corm_count(db, maybe, .where = corm_lt(maybe.hour, INT64_C(-1))), 3);
+    assert_int_equal(
+        corm_count(db, maybe, .where = corm_gt(maybe.bytes, ((struct corm_blob){"\x7F\xFF", 2}))),
+        3);
+    end(db);
+}
+
+/* ---- What a model cannot take, on its way out ------------------------------------ */
+
+/* The table "foreign" has a column v of another type than the model says. */
+#define OF_TINYINT(X)   X(id, int) X(v, tinyint)
+#define OF_UTINYINT(X)  X(id, int) X(v, unsigned(tinyint))
+#define OF_SMALLINT(X)  X(id, int) X(v, smallint)
+#define OF_INT(X)       X(id, int) X(v, int)
+#define OF_UINT(X)      X(id, int) X(v, unsigned(int))
+#define OF_BIGINT(X)    X(id, int) X(v, bigint)
+#define OF_UBIGINT(X)   X(id, int) X(v, unsigned(bigint))
+#define OF_BOOL(X)      X(id, int) X(v, bool)
+#define OF_FLOAT(X)     X(id, int) X(v, float)
+#define OF_DOUBLE(X)    X(id, int) X(v, double)
+#define OF_DECIMAL(X)   X(id, int) X(v, decimal(6, 2))
+#define OF_CHAR(X)      X(id, int) X(v, char(3))
+#define OF_VARCHAR(X)   X(id, int) X(v, varchar(3))
+#define OF_TEXT(X)      X(id, int) X(v, text)
+#define OF_ENUM(X)      X(id, int) X(v, enum("new", "paid"))
+#define OF_BLOB(X)      X(id, int) X(v, blob)
+#define OF_UUID(X)      X(id, int) X(v, uuid)
+#define OF_DATE(X)      X(id, int) X(v, date)
+#define OF_TIME(X)      X(id, int) X(v, time)
+#define OF_DATETIME(X)  X(id, int) X(v, datetime)
+#define OF_TIMESTAMP(X) X(id, int) X(v, timestamp)
+#define FOREIGN(name, LIST)                                                                        \
+    CORM_MODEL_AS(name, "foreign", LIST);                                                          \
+    CORM_DEFINE(name, LIST)
+FOREIGN(of_tinyint, OF_TINYINT);
+FOREIGN(of_utinyint, OF_UTINYINT);
+FOREIGN(of_smallint, OF_SMALLINT);
+FOREIGN(of_int, OF_INT);
+FOREIGN(of_uint, OF_UINT);
+FOREIGN(of_bigint, OF_BIGINT);
+FOREIGN(of_ubigint, OF_UBIGINT);
+FOREIGN(of_bool, OF_BOOL);
+FOREIGN(of_float, OF_FLOAT);
+FOREIGN(of_double, OF_DOUBLE);
+FOREIGN(of_decimal, OF_DECIMAL);
+FOREIGN(of_char, OF_CHAR);
+FOREIGN(of_varchar, OF_VARCHAR);
+FOREIGN(of_text, OF_TEXT);
+FOREIGN(of_enum, OF_ENUM);
+FOREIGN(of_blob, OF_BLOB);
+FOREIGN(of_uuid, OF_UUID);
+FOREIGN(of_date, OF_DATE);
+FOREIGN(of_time, OF_TIME);
+FOREIGN(of_datetime, OF_DATETIME);
+FOREIGN(of_timestamp, OF_TIMESTAMP);
+
+struct misfit {
+    const struct corm_table *const *table;
+    const char                     *type;    /* of v in the database */
+    const char                     *literal; /* its value, in SQL */
+    const char                     *says;    /* NULL: it fits */
+};
+
+static void check_misfit(struct corm_db *db, const struct misfit *m)
+{
+    struct corm_query query = query_of(corm_everything());
+    char              row[64], before[64];
+    int               rc;
+
+    beside("DROP TABLE IF EXISTS `foreign`");
+    beside("CREATE TABLE `foreign` (id INT, v %s NULL)", m->type);
+    beside("INSERT INTO `foreign` VALUES (1, %s)", m->literal);
+    memset(row, 0x5A, sizeof(row));
+    memcpy(before, row, sizeof(row));
+    error = (struct corm_error){0};
+    rc = corm_first_(corm_on_db_(db), *m->table, row, &query);
+    if (m->says == NULL) {
+        if (rc != 1)
+            fail_msg("%s in a %s is not read: %s", m->literal, m->type, error.message);
+        return;
+    }
+    if (rc != CORM_BAD_VALUE || strstr(error.message, m->says) == NULL ||
+        strstr(error.message, "column v") == NULL)
+        fail_msg("%s in a %s is %d: %s", m->literal, m->type, rc, error.message);
+    assert_memory_equal(row, before, sizeof(row));
+}
+
+static void what_a_model_cannot_take_is_an_error_when_it_is_read(void **state)
+{
+    static const struct misfit mariadb[] = {
+        {&of_tinyint.corm_table, "SMALLINT", "128", "outside its range"},
+        {&of_tinyint.corm_table, "SMALLINT", "-129", "outside its range"},
+        {&of_tinyint.corm_table, "BIGINT", "-128", NULL},
+        {&of_tinyint.corm_table, "TINYINT UNSIGNED", "255", "outside its range"},
+        {&of_utinyint.corm_table, "TINYINT", "-1", "outside its range"},
+        {&of_utinyint.corm_table, "BIGINT UNSIGNED", "256", "outside its range"},
+        {&of_smallint.corm_table, "INT", "32768", "outside its range"},
+        {&of_int.corm_table, "INT UNSIGNED", "2147483648", "outside its range"},
+        {&of_int.corm_table, "BIGINT UNSIGNED", "18446744073709551615", "column v"},
+        {&of_int.corm_table, "DOUBLE", "1.5", "column v"},
+        {&of_int.corm_table, "DECIMAL(5,2)", "1.50", "column v"},
+        {&of_int.corm_table, "VARCHAR(9)", "'12x'", "column v"},
+        {&of_uint.corm_table, "INT", "-1", "outside its range"},
+        {&of_uint.corm_table, "BIGINT", "4294967296", "outside its range"},
+        {&of_bigint.corm_table, "BIGINT UNSIGNED", "9223372036854775808", "column v"},
+        {&of_bigint.corm_table, "BIGINT UNSIGNED", "9223372036854775807", NULL},
+        {&of_bigint.corm_table, "DECIMAL(30,0)", "9223372036854775808", "column v"},
+        {&of_ubigint.corm_table, "BIGINT", "-1", "column v"},
+        {&of_ubigint.corm_table, "INT", "-1", "column v"},
+        {&of_ubigint.corm_table, "INT", "7", NULL},
+        {&of_bool.corm_table, "INT", "2", "outside its range"},
+        {&of_float.corm_table, "DOUBLE", "0.1", "more digits than a float"},
+        {&of_float.corm_table, "DOUBLE", "1e300", "more digits than a float"},
+        {&of_float.corm_table, "DOUBLE", "0.5", NULL},
+        {&of_decimal.corm_table, "DECIMAL(10,4)", "1.0001", "more digits"},
+        {&of_decimal.corm_table, "DECIMAL(10,4)", "1.0100", NULL},
+        {&of_decimal.corm_table, "DECIMAL(10,2)", "12345.00", "more digits"},
+        {&of_decimal.corm_table, "VARCHAR(9)", "'1e3'", "not an exact number"},
+        {&of_char.corm_table, "VARCHAR(9)", "'abcd'", "more characters"},
+        {&of_varchar.corm_table, "TEXT", "'abcd'", "more characters"},
+        {&of_varchar.corm_table, "TEXT", "'abc'", NULL},
+        {&of_text.corm_table, "BLOB", "x'FF'", "not UTF-8"},
+        {&of_text.corm_table, "BLOB", "x'6100'", "a NUL"},
+        {&of_enum.corm_table, "VARCHAR(9)", "'gone'", "not in its list"},
+        {&of_enum.corm_table, "ENUM('paid','new','x')", "'x'", "not in its list"},
+        {&of_enum.corm_table, "ENUM('paid','new','x')", "'new'", NULL},
+        {&of_uuid.corm_table, "BINARY(16)", "x'00112233445566778899aabbccddeeff'", NULL},
+        {&of_uuid.corm_table, "CHAR(36)", "'00112233-4455-6677-8899-aabbccddeeff'", NULL},
+        {&of_uuid.corm_table, "VARBINARY(16)", "x'0011'", "not a UUID"},
+        {&of_date.corm_table, "DATE", "'0000-00-00'", "the zero date 0000-00-00"},
+        {&of_date.corm_table, "DATE", "'2026-00-01'", "not a date"},
+        {&of_date.corm_table, "DATETIME", "'2026-01-01 09:05:00'", "not a date"},
+        {&of_time.corm_table, "VARCHAR(20)", "'839:00:00'", "not a time"},
+        {&of_time.corm_table, "TIME", "'-838:59:59'", NULL},
+        {&of_datetime.corm_table, "DATETIME", "'0000-00-00 00:00:00'", "the zero date"},
+        {&of_datetime.corm_table, "DATE", "'2026-01-01'", "not a date and time"},
+        {&of_timestamp.corm_table, "DATETIME", "'2039-01-01 00:00:00'", "outside its range"},
+        {&of_timestamp.corm_table, "TIMESTAMP", "0", "the zero date"},
+        {&of_bigint.corm_table, "BIGINT", "NULL", "NULL"},
+        {&of_blob.corm_table, "BLOB", "NULL", "NULL"},
+        {&of_uuid.corm_table, "BINARY(16)", "NULL", "NULL"},
+    };
+    static const struct misfit sqlite[] = {
+        {&of_tinyint.corm_table, "INTEGER", "128", "outside its range"},
+        {&of_utinyint.corm_table, "INTEGER", "-1", "outside its range"},
+        {&of_utinyint.corm_table, "INTEGER", "256", "outside its range"},
+        {&of_smallint.corm_table, "INTEGER", "-32769", "outside its range"},
+        {&of_uint.corm_table, "INTEGER", "4294967296", "outside its range"},
+        {&of_uint.corm_table, "INTEGER", "4294967295", NULL},
+        {&of_ubigint.corm_table, "INTEGER", "-1", "outside its range"},
+        {&of_int.corm_table, "REAL", "1.5", "not a whole number"},
+        {&of_bigint.corm_table, "BLOB", "9223372036854775808", "not a whole number"},
+        {&of_float.corm_table, "REAL", "0.1", "more digits than a float"},
+        {&of_float.corm_table, "REAL", "16777217", "more digits than a float"},
+        {&of_float.corm_table, "REAL", "9e999", "not finite"},
+        {&of_double.corm_table, "REAL", "-9e999", "not finite"},
+        {&of_double.corm_table, "BLOB", "9007199254740993", "too many digits"},
+        {&of_decimal.corm_table, "INTEGER", "1000000", "more digits"},
+        {&of_decimal.corm_table, "INTEGER", "-999999", NULL},
+        {&of_decimal.corm_table, "TEXT", "'12.505'", "more digits"},
+        {&of_decimal.corm_table, "TEXT", "'12.50'", NULL},
+        {&of_decimal.corm_table, "REAL", "12.5", "not an exact number"},
+        {&of_char.corm_table, "TEXT", "'abcd'", "more characters"},
+        {&of_varchar.corm_table, "TEXT", "'abcd'", "more characters"},
+        {&of_text.corm_table, "TEXT", "CAST(x'FF' AS TEXT)", "not UTF-8"},
+        {&of_text.corm_table, "TEXT", "CAST(x'6100' AS TEXT)", "a NUL"},
+        {&of_text.corm_table, "BLOB", "x'61'", "not text"},
+        {&of_enum.corm_table, "TEXT", "'gone'", "not in its list"},
+        {&of_blob.corm_table, "INTEGER", "1", "not a blob"},
+        {&of_uuid.corm_table, "BLOB", "x'0011'", "not a UUID"},
+        {&of_uuid.corm_table, "TEXT", "'00112233-4455-6677-8899-AABBCCDDEEFF'", NULL},
+        {&of_uuid.corm_table, "TEXT", "'00112233-4455-6677-8899-aabbccddeefg'", "not a UUID"},
+        {&of_date.corm_table, "TEXT", "'2026-02-29'", "not a date"},
+        {&of_date.corm_table, "TEXT", "'0000-00-00'", "the zero date 0000-00-00"},
+        {&of_date.corm_table, "TEXT", "'2026-01-31 00:00:00'", "not a date"},
+        {&of_time.corm_table, "INTEGER", "3020400000000", "outside its range"},
+        {&of_time.corm_table, "TEXT", "'-00:00:01'", NULL},
+        {&of_datetime.corm_table, "TEXT", "'2026-01-31'", "not a date and time"},
+        {&of_timestamp.corm_table, "TEXT", "'1970-01-01 00:00:00'", "outside its range"},
+        {&of_blob.corm_table, "BLOB", "NULL", "NULL"},
+    };
+    struct corm_db *db = begin();
+
+    (void)state;
+    for (size_t i = 0; is_mariadb() && i < COUNT(mariadb); i++)
+        check_misfit(db, &mariadb[i]);
+    for (size_t i = 0; !is_mariadb() && i < COUNT(sqlite); i++)
+        check_misfit(db, &sqlite[i]);
+    end(db);
+}
+
+/* ---- The table of a model ---------------------------------------------------------- */
+
+#define CLIENT(X)                                                                                  \
+    X(id, unsigned(bigint), .pk = 1, .autoinc = 1)                                                 \
+    X(name, varchar(20), .unique = 1)
+CORM_MODEL(client, CLIENT);
+CORM_DEFINE(client, CLIENT);
+
+#define VISIT(X)                                                                                   \
+    X(place, uuid, .pk = 1)                                                                        \
+    X(day, date, .pk = 1)                                                                          \
+    X(client_id, unsigned(bigint), .references = CORM_COLUMN_OF(client, id),                       \
+      .on_delete = CORM_CASCADE)                                                                   \
+    X(guide_id, nullable(unsigned(bigint)), .references = CORM_COLUMN_OF(client, id),              \
+      .on_delete = CORM_SET_NULL)                                                                  \
+    X(people, unsigned(tinyint), .check = "people <= 12", .deflt = "2")                            \
+    X(price, decimal(8, 2), .deflt = "0")                                                          \
+    X(rank, int, .index = 1, .deflt = "0")                                                         \
+    X(twice, int, .generated = "people * 2")                                                       \
+    X(thrice, nullable(int), .generated = "people * 3", .stored = 1)
+CORM_MODEL(visit, VISIT);
+CORM_DEFINE(visit, VISIT, CORM_INDEX(visit, by_day, day, rank),
+            CORM_UNIQUE(visit, one_a_day, client_id, day));
+
+static struct corm_db *begin_visits(int64_t clients[2])
+{
+    struct corm_db *db = begin();
+
+    assert_ok(corm_drop_table(db, visit, .if_exists = true, .error = &error), &error);
+    new_table(db, client);
+    new_table(db, visit);
+    assert_rows(corm_insert_row(db, client, &(struct client){.name = "a"}, .id = &clients[0],
+                                .error = &error),
+                1, &error);
+    assert_rows(corm_insert_row(db, client, &(struct client){.name = "b"}, .id = &clients[1],
+                                .error = &error),
+                1, &error);
+    return db;
+}
+
+static int visit_of(struct corm_db *db, uint8_t place, int64_t day, int64_t client_id,
+                    uint8_t people)
+{
+    struct visit v = {.place = {{place}},
+                      .day = day * INT64_C(86400000000),
+                      .client_id = (uint64_t)client_id,
+                      .people = people,
+                      .price = "12.5",
+                      .twice = -1, /* never written */
+                      .guide_id = {true, (uint64_t)client_id}};
+
+    return corm_insert_row(db, visit, &v, .error = &error);
+}
+
+static void a_table_keeps_what_its_model_says(void **state)
+{
+    int64_t         clients[2];
+    struct corm_db *db = begin_visits(clients);
+    struct visit    found;
+
+    (void)state;
+    assert_rows(visit_of(db, 1, 1, clients[0], 3), 1, &error);
+    assert_code(visit_of(db, 1, 1, clients[1], 3), CORM_DUPLICATE, &error); /* the key of two */
+    assert_code(visit_of(db, 2, 1, clients[0], 3), CORM_DUPLICATE, &error); /* one_a_day */
+    assert_rows(visit_of(db, 1, 2, clients[0], 12), 1, &error);
+    assert_code(visit_of(db, 3, 3, clients[0], 13), CORM_CHECK_FAILED, &error);
+    assert_says(&error, "people");
+    assert_code(visit_of(db, 3, 3, 999, 1), CORM_FOREIGN_KEY, &error);
+    assert_rows(
+        corm_first(db, visit, &found,
+                   .where = corm_and(corm_eq(visit.place, found.place = (struct corm_uuid){{1}}),
+                                     corm_eq(visit.day, INT64_C(86400000000) * 2)),
+                   .arena = arena, .error = &error),
+        1, &error);
+    assert_int_equal(found.twice, 24);
+    assert_true(found.thrice.has);
+    assert_int_equal(found.thrice.value, 36);
+    assert_string_equal(found.price, "12.50");
+    assert_int_equal(corm_count(db, visit, .where = corm_eq(visit.twice, 24)), 1);
+
+    /* Defaults, for what a set list leaves out. */
+    assert_rows(corm_insert(db, visit, corm_set(visit.place, found.place), corm_set(visit.day, 0),
+                            corm_set(visit.client_id, (uint64_t)clients[1]), .error = &error),
+                1, &error);
+    assert_rows(corm_first(db, visit, &found, .where = corm_eq(visit.day, 0), .arena = arena,
+                           .error = &error),
+                1, &error);
+    assert_int_equal(found.people, 2);
+    assert_string_equal(found.price, "0.00");
+
+    /* A generated column is read only. */
+    assert_code(
+        corm_update(db, visit, corm_everything(), corm_set(visit.twice, 1), .error = &error),
+        CORM_MISUSE, &error);
+    assert_says(&error, "never written");
+    assert_code(
+        corm_update(db, visit, corm_everything(), corm_add(visit.twice, 1), .error = &error),
+        CORM_MISUSE, &error);
+    assert_code(corm_insert(db, visit, corm_set(visit.thrice, 1), .error = &error), CORM_MISUSE,
+                &error);
+
+    /* Children go with their parent, or are left without it. */
+    assert_rows(corm_update(db, visit, corm_eq(visit.day, 0),
+                            corm_set(visit.guide_id, (uint64_t)clients[0]), .error = &error),
+                1, &error);
+    assert_rows(corm_delete(db, client, corm_eq(client.id, (uint64_t)clients[0]), .error = &error),
+                1, &error);
+    assert_rows(corm_first(db, visit, &found, .arena = arena, .error = &error), 1, &error);
+    assert_int_equal(corm_count(db, visit), 1);
+    assert_true(found.client_id == (uint64_t)clients[1]);
+    assert_false(found.guide_id.has);
+    end(db);
+}
+
+static void a_table_has_its_indexes(void **state)
+{
+    int64_t         clients[2];
+    struct corm_db *db = begin_visits(clients);
+
+    (void)state;
+    if (is_mariadb()) {
+        assert_int_equal(number_beside("SELECT COUNT(*) FROM information_schema.statistics WHERE "
+                                       "table_schema = DATABASE() AND table_name = 'visit' AND "
+                                       "index_name = 'by_day' AND non_unique = 1"),
+                         2);
+        assert_int_equal(number_beside("SELECT COUNT(*) FROM information_schema.statistics WHERE "
+                                       "table_schema = DATABASE() AND table_name = 'visit' AND "
+                                       "index_name = 'one_a_day' AND non_unique = 0"),
+                         2);
+        assert_int_equal(number_beside("SELECT COUNT(*) FROM information_schema.statistics WHERE "
+                                       "table_schema = DATABASE() AND table_name = 'visit' AND "
+                                       "column_name = 'rank'"),
+                         2);
+    } else {
+        assert_int_equal(number_beside("SELECT COUNT(*) FROM pragma_index_info('visit_by_day')"),
+                         2);
+        assert_int_equal(number_beside("SELECT COUNT(*) FROM pragma_index_info('visit_rank')"), 1);
+    }
+    /* Once more is an error, or nothing; and nothing is left of one that fails. */
+    assert_code(corm_create_table(db, visit, .error = &error), CORM_TABLE_EXISTS, &error);
+    assert_rows(corm_create_table(db, visit, .if_not_exists = true, .error = &error), 0, &error);
+    end(db);
+}
+
+/* On SQLite the table and its indexes are one transaction. */
+static void a_table_is_made_with_its_indexes_or_not_at_all(void **state)
+{
+    int64_t         clients[2];
+    struct corm_db *db = begin_visits(clients);
+
+    (void)state;
+    assert_rows(corm_drop_table(db, visit, .error = &error), 0, &error);
+    beside("CREATE INDEX visit_rank ON client (name)"); /* in the way of the last one */
+    int rc = corm_create_table(db, visit, .error = &error);
+    assert_true(rc < 0 && error.code == rc);
+    assert_int_equal(number_beside("SELECT COUNT(*) FROM sqlite_master WHERE name LIKE 'visit%%' "
+                                   "AND tbl_name = 'visit'"),
+                     0);
+    beside("DROP INDEX visit_rank");
+    assert_rows(corm_create_table(db, visit, .error = &error), 0, &error);
+    end(db);
+}
+
+static void sqlite_says_what_it_cannot_hold(void **state)
+{
+    struct corm_db *db = begin();
+
+    (void)state;
+    assert_code(corm_create_table(db, huge, .error = &error), CORM_UNSUPPORTED, &error);
+    assert_says(&error, "decimal(65, 38)");
+    new_table(db, ends);
+    assert_code(corm_insert(db, ends, corm_set(ends.u64, (uint64_t)INT64_MAX + 1), .error = &error),
+                CORM_OUT_OF_RANGE, &error);
+    assert_says(&error, "SQLite");
+    end(db);
+}
+
+/* The checks of SQLite are the second line, behind corm's own: they hold what others write. */
+static void sqlite_checks_what_others_write(void **state)
+{
+    static const char *const bad[] = {"i8 = 128",
+                                      "u8 = -1",
+                                      "u8 = 256",
+                                      "i16 = 32768",
+                                      "u16 = 65536",
+                                      "u32 = 4294967296",
+                                      "u64 = -1",
+                                      "yes = 2",
+                                      "single = 3.5e38",
+                                      "money = 1000000000000000000",
+                                      "code = '12345678901'",
+                                      "name = '123456789012345678901'",
+                                      "kind = 'gone'",
+                                      "key = x'00'",
+                                      "hour = 3020400000000",
+                                      "stamp = '1970-01-01 00:00:00.000000'"};
+    struct corm_db          *db = begin();
+    struct every             row = {.money = "0",
+                                    .count = "0",
+                                    .part = "0",
+                                    .code = "",
+                                    .name = "",
+                                    .body = "",
+                                    .kind = "new",
+                                    .extra = "1",
+                                    .bytes = {"", 0},
+                                    .stamp = 1000000};
+
+    (void)state;
+    new_table(db, every);
+    assert_rows(corm_insert_row(db, every, &row, .error = &error), 1, &error);
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        char text[128];
+        (void)snprintf(text, sizeof(text), "UPDATE every SET %s", bad[i]);
+        int rc = corm_sql(db, NULL, text, .error = &error);
+        if (rc != CORM_OUT_OF_RANGE && rc != CORM_TOO_LONG && rc != CORM_BAD_VALUE)
+            fail_msg("%s: %d: %s", text, rc, error.message);
+    }
+    end(db);
+}
+
+/* ---- Servers with settings of their own ---------------------------------------------- */
+
+/* The session is in UTC whatever the server's zone is: an hour that a change of the clock leaves out,
+ * or has twice, comes back as it went in, and others read it in UTC. */
+static void times_are_in_utc_wherever_the_server_is(void **state)
+{
+    static const char *const zones[] = {"+05:30", "-11:00", "SYSTEM"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(zones); i++) {
+        beside("SET GLOBAL time_zone = '%s'", zones[i]);
+        struct corm_db *db = begin();
+        struct maybe    row = {.id = 1,
+                               .stamp = {true, utc("2026-03-29 02:30:00.000001")},
+                               .at = {true, utc("2026-03-29 02:30:00.000001")}},
+                     found;
+        new_table(db, maybe);
+        assert_rows(corm_insert_row(db, maybe, &row, .error = &error), 1, &error);
+        assert_rows(corm_first(db, maybe, &found, .arena = arena, .error = &error), 1, &error);
+        assert_true(found.stamp.value == row.stamp.value && found.at.value == row.at.value);
+        assert_int_equal(number_beside("SELECT UNIX_TIMESTAMP(stamp) * 1000000 = 1774751400000001 "
+                                       "FROM maybe"),
+                         1);
+        end(db);
+    }
+    beside("SET GLOBAL time_zone = 'SYSTEM'");
+}
+
+/* MariaDB would let a timestamp follow the clock by itself where the server is set to that. */
+static void a_timestamp_changes_only_when_it_is_written(void **state)
+{
+    (void)state;
+    beside("SET GLOBAL explicit_defaults_for_timestamp = 0");
+    struct corm_db *db = begin();
+    struct every    row = {.id = 1,
+                           .money = "0",
+                           .count = "0",
+                           .part = "0",
+                           .code = "",
+                           .name = "",
+                           .body = "",
+                           .kind = "new",
+                           .extra = "1",
+                           .bytes = {"", 0},
+                           .stamp = 1000000},
+                 found;
+    new_table(db, every);
+    assert_rows(corm_insert_row(db, every, &row, .error = &error), 1, &error);
+    assert_rows(corm_update(db, every, corm_everything(), corm_set(every.i8, 1), .error = &error),
+                1, &error);
+    assert_rows(corm_first(db, every, &found, .arena = arena, .error = &error), 1, &error);
+    assert_true(found.stamp == 1000000);
+    assert_code(corm_insert(db, every, corm_set(every.id, 2), .error = &error), CORM_NULL_REFUSED,
+                &error);
+    end(db);
+    beside("SET GLOBAL explicit_defaults_for_timestamp = 1");
+}
+
+/* A uuid finds its row in a UUID and in a BINARY(16), by its key. */
+static void a_uuid_is_found_in_either_type(void **state)
+{
+    static const char *const types[] = {"UUID", "BINARY(16)"};
+    struct corm_uuid         one, other;
+    char                     text[CORM_UUID_SIZE];
+    struct corm_db          *db = begin();
+
+    (void)state;
+    assert_true(corm_uuid_parse("0198F2C4-7e6b-7a51-9d3c-5b1f0e8a2d47", 36, &one));
+    corm_uuid_format(&one, text);
+    assert_string_equal(text, "0198f2c4-7e6b-7a51-9d3c-5b1f0e8a2d47");
+    other = one;
+    other.bytes[15] = 0x48;
+    for (size_t i = 0; i < COUNT(types); i++) {
+        struct of_uuid found;
+        beside("DROP TABLE IF EXISTS `foreign`");
+        beside("CREATE TABLE `foreign` (id INT, v %s NOT NULL PRIMARY KEY)", types[i]);
+        assert_rows(corm_insert_row(db, of_uuid, &(struct of_uuid){1, one}, .error = &error), 1,
+                    &error);
+        assert_rows(corm_insert_row(db, of_uuid, &(struct of_uuid){2, other}, .error = &error), 1,
+                    &error);
+        assert_code(corm_insert_row(db, of_uuid, &(struct of_uuid){3, one}, .error = &error),
+                    CORM_DUPLICATE, &error);
+        assert_rows(
+            corm_first(db, of_uuid, &found, .where = corm_eq(of_uuid.v, other), .error = &error), 1,
+            &error);
+        assert_int_equal(found.id, 2);
+        assert_memory_equal(&found.v, &other, sizeof(other));
+    }
+    end(db);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest both[] = {
         cmocka_unit_test(extremes_of_every_type_come_back_bit_for_bit),
         cmocka_unit_test(values_at_random_come_back_bit_for_bit),
+        cmocka_unit_test(a_sum_beyond_the_range_is_an_error),
+        cmocka_unit_test(comparisons_are_exact),
+        cmocka_unit_test(values_sort_as_in_c),
+        cmocka_unit_test(what_a_model_cannot_take_is_an_error_when_it_is_read),
+        cmocka_unit_test(a_table_keeps_what_its_model_says),
+        cmocka_unit_test(a_table_has_its_indexes),
+    };
+    static const struct CMUnitTest sqlite[] = {
+        cmocka_unit_test(a_table_is_made_with_its_indexes_or_not_at_all),
+        cmocka_unit_test(sqlite_says_what_it_cannot_hold),
+        cmocka_unit_test(sqlite_checks_what_others_write),
     };
     static const struct CMUnitTest mariadb[] = {
         cmocka_unit_test(decimals_of_65_digits_come_back_digit_for_digit),
+        cmocka_unit_test(times_are_in_utc_wherever_the_server_is),
+        cmocka_unit_test(a_timestamp_changes_only_when_it_is_written),
+        cmocka_unit_test(a_uuid_is_found_in_either_type),
     };
 
     support_begin(argc, argv);
-    int failed = run_group(both, COUNT(both), NULL, 0, mariadb, COUNT(mariadb));
+    int failed = run_group(both, COUNT(both), sqlite, COUNT(sqlite), mariadb, COUNT(mariadb));
     support_end();
     return failed;
 }

@@ -410,9 +410,9 @@ static void put_column(struct corm__buffer *b, const struct corm__ddl *ddl,
         corm__buffer_puts(b, " AUTO_INCREMENT");
     if (column->unique)
         corm__buffer_puts(b, " UNIQUE");
+    put_own_check(b, ddl->dialect, column); /* in front: SQLite takes a name for all that follow */
     if (sqlite)
         put_sqlite_check(b, column);
-    put_own_check(b, ddl->dialect, column);
 }
 
 /* ---- What stands behind the columns ------------------------------------------ */

@@ -7,6 +7,7 @@
 #include "schema/text.h"
 #include "schema/type.h"
 
+#include <errno.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -111,18 +112,37 @@ static int set_null(const struct corm_column *column, void *field, struct corm_e
     return 0;
 }
 
+/* Digits, which is how a DECIMAL arrives, as a number of 64 bits. */
+static bool whole_of_text(const struct corm_value *text, struct corm_value *number)
+{
+    char form[CORM__DECIMAL_SIZE];
+
+    if (corm__decimal_form(text->as.s, text->size, CORM__DECIMAL_MAX, 0, form) !=
+        CORM__DECIMAL_FITS)
+        return false;
+    errno = 0;
+    *number = form[0] == '-' ? corm_v_int_(strtoll(form, NULL, 10))
+                             : corm_v_uint_(strtoull(form, NULL, 10));
+    return errno == 0;
+}
+
 static int set_integer(const struct corm_column *column, void *at, const struct corm_value *value,
                        struct corm_error *error)
 {
-    if (value->kind == CORM_V_UINT && value->as.u > INT64_MAX && column->is_unsigned &&
+    struct corm_value v = *value;
+
+    if (v.kind == CORM_V_TEXT && !whole_of_text(value, &v))
+        return misfit(column, error,
+                      "something that is not a whole number, or is outside its range");
+    if (v.kind == CORM_V_UINT && v.as.u > INT64_MAX && column->is_unsigned &&
         column->type == CORM_BIGINT) {
-        *(uint64_t *)at = value->as.u;
+        *(uint64_t *)at = v.as.u;
         return 0;
     }
-    if (value->kind != CORM_V_INT && value->kind != CORM_V_UINT)
+    if (v.kind != CORM_V_INT && v.kind != CORM_V_UINT)
         return misfit(column, error, "something that is not a whole number");
-    int64_t i = value->as.i;
-    if ((value->kind == CORM_V_UINT && value->as.u > INT64_MAX) || i < corm__least(column) ||
+    int64_t i = v.as.i;
+    if ((v.kind == CORM_V_UINT && v.as.u > INT64_MAX) || i < corm__least(column) ||
         i > corm__greatest(column))
         return misfit(column, error, "a number outside its range");
     switch (column->type) { /* the bits are the same, signed or not */
