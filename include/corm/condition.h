@@ -169,12 +169,30 @@ static inline struct corm_expr corm_everything(void)
              long long : 1, unsigned long long : 1, float : 5, double : 2, char * : 3,             \
              const char * : 3, struct corm_blob : 7, struct corm_uuid : 12, default : 0)
 
-#define CORM_IS_COLUMN(x)                                                                          \
-    _Generic((x), struct corm_int_col : 1, struct corm_real_col : 1, struct corm_text_col : 1,     \
-             struct corm_time_col : 1, struct corm_float_col : 1, struct corm_decimal_col : 1,     \
-             struct corm_blob_col : 1, struct corm_date_col : 1, struct corm_clock_col : 1,        \
-             struct corm_json_col : 1, struct corm_enum_col : 1, struct corm_uuid_col : 1,         \
-             default : 0)
+/* What may stand beside a column, one bit each: columns 0 int, 1 real, 2 text, 3 datetime, 4 float, 5
+ * decimal, 6 blob, 7 date, 8 time, 9 json, 10 enum, 11 uuid; values 16 integers, 17 float, 18 double,
+ * 19 text, 20 blob, 21 uuid. So: its own class; a float or an integer beside a real column, an integer
+ * beside a float column; an integer that is no column beside a decimal, or (microseconds) beside a
+ * datetime, date or time; a text that is no column beside a decimal, json or enum. 0: no column. */
+#define CORM_TAKES(col)                                                                            \
+    _Generic((col), struct corm_int_col : 0x10001, struct corm_real_col : 0x70013,                 \
+             struct corm_text_col : 0x80004, struct corm_time_col : 0x10008,                       \
+             struct corm_float_col : 0x30011, struct corm_decimal_col : 0x90020,                   \
+             struct corm_blob_col : 0x100040, struct corm_date_col : 0x10080,                      \
+             struct corm_clock_col : 0x10100, struct corm_json_col : 0x80200,                      \
+             struct corm_enum_col : 0x80400, struct corm_uuid_col : 0x200800, default : 0)
+#define CORM_KIND(x)                                                                               \
+    _Generic((x), struct corm_int_col : 0, struct corm_real_col : 1, struct corm_text_col : 2,     \
+             struct corm_time_col : 3, struct corm_float_col : 4, struct corm_decimal_col : 5,     \
+             struct corm_blob_col : 6, struct corm_date_col : 7, struct corm_clock_col : 8,        \
+             struct corm_json_col : 9, struct corm_enum_col : 10, struct corm_uuid_col : 11,       \
+             _Bool : 16, char : 16, signed char : 16, unsigned char : 16, short : 16,              \
+             unsigned short : 16, int : 16, unsigned : 16, long : 16, unsigned long : 16,          \
+             long long : 16, unsigned long long : 16, float : 17, double : 18, char * : 19,        \
+             const char * : 19, struct corm_blob : 20, struct corm_uuid : 21, default : 30)
+
+#define CORM_IS_COLUMN(x)   (CORM_TAKES(x) != 0)
+#define CORM_FITS(col, val) (CORM_TAKES(col) >> CORM_KIND(val) & 1)
 
 #define CORM_VALUE(x)                                                                              \
     (_Generic((x),                                                                                 \
@@ -202,21 +220,8 @@ static inline struct corm_expr corm_everything(void)
 
 /* clang-format on */
 
-/* Whether `val` may stand beside `col`: the same class; a float or an integer beside a real column,
- * an integer beside a float column; an integer that is no column beside a decimal, or beside a
- * datetime, date or time (microseconds); a text that is no column beside a decimal, json or enum. */
-#define CORM_FITS(col, val)                                                                        \
-    (CORM_CLASS(col) == CORM_CLASS(val) ||                                                         \
-     (CORM_CLASS(col) == 2 && (CORM_CLASS(val) == 1 || CORM_CLASS(val) == 5)) ||                   \
-     (CORM_CLASS(col) == 5 && CORM_CLASS(val) == 1) ||                                             \
-     (CORM_CLASS(val) == 1 && !CORM_IS_COLUMN(val) &&                                              \
-      (CORM_CLASS(col) == 4 || CORM_CLASS(col) == 6 || CORM_CLASS(col) == 8 ||                     \
-       CORM_CLASS(col) == 9)) ||                                                                   \
-     (CORM_CLASS(val) == 3 && !CORM_IS_COLUMN(val) &&                                              \
-      (CORM_CLASS(col) == 6 || CORM_CLASS(col) == 10 || CORM_CLASS(col) == 11)))
-
 /* Whether servers agree about the order of a column's values. */
-#define CORM_HAS_ORDER(col) (CORM_CLASS(col) < 10)
+#define CORM_HAS_ORDER(col) ((CORM_TAKES(col) & 0x1FF) != 0)
 
 /* 0 if `val` fits `col`; otherwise the build stops here. Clang prints a failed condition in full,
  * so it gets a check that has none to print. */

@@ -322,13 +322,15 @@ static int pin(struct mariadb_link *link, const struct corm__endpoint *endpoint,
                struct corm_error *error)
 {
     bool     maria = link->base.dialect == CORM_DIALECT_MARIADB;
-    char     text[512], answers[4][64] = {{0}};
+    char     text[768], answers[4][64] = {{0}};
     uint32_t lock_wait = endpoint->timeout_ms / 1000 > 0 ? endpoint->timeout_ms / 1000 : 1;
 
     (void)snprintf(text, sizeof(text),
                    "SET SESSION sql_mode='STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_DATE,"
                    "NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO,"
                    "NO_ENGINE_SUBSTITUTION%s', time_zone='+00:00', autocommit=1, "
+                   "character_set_client=utf8mb4, character_set_connection=utf8mb4, "
+                   "character_set_results=utf8mb4, "
                    "completion_type=0, foreign_key_checks=1, unique_checks=1, "
                    "innodb_lock_wait_timeout=LEAST(@@innodb_lock_wait_timeout, %u)",
                    maria ? ",SIMULTANEOUS_ASSIGNMENT" : "", lock_wait);
