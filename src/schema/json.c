@@ -10,9 +10,14 @@ struct reader {
     const char *p, *end;
 };
 
+static bool is_one_of(const char *characters, char c)
+{
+    return c != '\0' && strchr(characters, c) != NULL;
+}
+
 static void skip_space(struct reader *r)
 {
-    while (r->p < r->end && strchr(" \t\n\r", *r->p) != NULL)
+    while (r->p < r->end && is_one_of(" \t\n\r", *r->p))
         r->p++;
 }
 
@@ -62,12 +67,12 @@ static bool take_escape(struct reader *r)
 {
     static const char hexadecimal[] = "0123456789abcdefABCDEF";
 
-    if (r->p == r->end || strchr("\"\\/bfnrtu", *r->p) == NULL)
+    if (r->p == r->end || !is_one_of("\"\\/bfnrtu", *r->p))
         return false;
     if (*r->p++ != 'u')
         return true;
     for (int i = 0; i < 4; i++, r->p++)
-        if (r->p == r->end || strchr(hexadecimal, *r->p) == NULL)
+        if (r->p == r->end || !is_one_of(hexadecimal, *r->p))
             return false;
     return true;
 }
