@@ -339,8 +339,8 @@ static void values_are_bound_by_the_type_of_their_column(void **state)
     BINDS(parcel.code, "", "text ");
     BINDS(parcel.state, "it's \\ new", "text it's \\ new");
     BINDS(parcel.extra, "[1]", "text [1]");
-    BINDS(parcel.photo, ((struct corm_blob){"a\0b", 3}), "blob of 3");
-    BINDS(parcel.photo, ((struct corm_blob){"", 0}), "blob of 0");
+    BINDS(parcel.photo, corm_bytes("a\0b", 3), "blob of 3");
+    BINDS(parcel.photo, corm_bytes("", 0), "blob of 0");
     BINDS(parcel.id, uuid, "uuid ab..");
     BINDS(parcel.day, INT64_C(1769817600000000), "text 2026-01-31");
     BINDS(parcel.day, INT64_C(-86400000000), "text 1969-12-31");
@@ -431,9 +431,9 @@ static void what_a_type_cannot_hold_is_refused(void **state)
     REFUSED(parcel.state, "1", CORM_BAD_VALUE, "not in the list");
     for (size_t i = 0; i < COUNT(no_jsons); i++)
         REFUSED(parcel.extra, no_jsons[i], CORM_BAD_VALUE, "not JSON");
-    REFUSED_SET(parcel.photo, ((struct corm_blob){NULL, 0}), CORM_NULL_REFUSED, "NOT NULL");
-    REFUSED(parcel.photo, ((struct corm_blob){"", (size_t)INT32_MAX + 1}), CORM_TOO_LONG, "2 GiB");
-    REFUSED(parcel.photo, ((struct corm_blob){"", SIZE_MAX}), CORM_TOO_LONG, "2 GiB");
+    REFUSED_SET(parcel.photo, corm_bytes(NULL, 0), CORM_NULL_REFUSED, "NOT NULL");
+    REFUSED(parcel.photo, corm_bytes("", (size_t)INT32_MAX + 1), CORM_TOO_LONG, "2 GiB");
+    REFUSED(parcel.photo, corm_bytes("", SIZE_MAX), CORM_TOO_LONG, "2 GiB");
     for (size_t i = 0; i < COUNT(odd); i++)
         REFUSED(parcel.id, odd[i], CORM_BAD_VALUE, "UUID of version 8 or higher");
 

@@ -65,6 +65,14 @@ CORM_API bool corm_datetime_format(int64_t microseconds, char text[CORM_DATETIME
 CORM_API bool corm_uuid_parse(const char *text, size_t size, struct corm_uuid *uuid);
 CORM_API void corm_uuid_format(const struct corm_uuid *uuid, char text[CORM_UUID_SIZE]);
 
+/* A blob of `size` bytes at `data`, for conditions and assignments: a compound literal among their
+ * arguments does not compile everywhere. The bytes are pointed at. */
+static inline struct corm_blob corm_bytes(const void *data, size_t size)
+{
+    struct corm_blob blob = {data, size};
+    return blob;
+}
+
 /* ---- What stands behind the macros ---------------------------------------- */
 
 static inline struct corm_value corm_v_of_(enum corm_value_kind kind)

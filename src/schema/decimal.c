@@ -24,7 +24,7 @@ enum corm__decimal_fault corm__decimal_form(const char *text, size_t size, uint3
 {
     const char *p = text, *end = text + size;
     bool        negative = p < end && *p == '-';
-    char        made[CORM__DECIMAL_SIZE], *out = made;
+    char        made[CORM__DECIMAL_SIZE] = {0}, *out = made;
 
     p += negative;
     const char *whole = p;
@@ -54,7 +54,8 @@ enum corm__decimal_fault corm__decimal_form(const char *text, size_t size, uint3
     memcpy(out, fraction, fractions);
     memset(out + fractions, '0', scale - fractions);
     out[scale] = '\0';
-    strcpy(form, negative && is_zero(made) ? made + 1 : made);
+    size_t unsign = negative && is_zero(made); /* zero has none */
+    memcpy(form, made + unsign, sizeof(made) - unsign);
     return CORM__DECIMAL_FITS;
 }
 
