@@ -338,7 +338,9 @@ static void values_are_bound_by_the_type_of_their_column(void **state)
     BINDS(parcel.code, "abc", "text abc");
     BINDS(parcel.code, "", "text ");
     BINDS(parcel.state, "it's \\ new", "text it's \\ new");
-    BINDS(parcel.extra, "[1]", "text [1]");
+    check_bound("extra", set(CORM_DIALECT_MYSQL, corm_set(parcel.extra, "[1]")), "text [1]");
+    check_bound("extra", where(CORM_DIALECT_MARIADB, corm_eq(parcel.extra, "[1]")), "text [1]");
+    check_bound("extra", where(CORM_DIALECT_SQLITE, corm_eq(parcel.extra, "[1]")), "text [1]");
     BINDS(parcel.photo, corm_bytes("a\0b", 3), "blob of 3");
     BINDS(parcel.photo, corm_bytes("", 0), "blob of 0");
     BINDS(parcel.id, uuid, "uuid ab..");
@@ -430,7 +432,9 @@ static void what_a_type_cannot_hold_is_refused(void **state)
     REFUSED(parcel.state, "", CORM_BAD_VALUE, "not in the list");
     REFUSED(parcel.state, "1", CORM_BAD_VALUE, "not in the list");
     for (size_t i = 0; i < COUNT(no_jsons); i++)
-        REFUSED(parcel.extra, no_jsons[i], CORM_BAD_VALUE, "not JSON");
+        REFUSED_SET(parcel.extra, no_jsons[i], CORM_BAD_VALUE, "not JSON");
+    check_refused("extra", where(CORM_DIALECT_MYSQL, corm_eq(parcel.extra, "1")), CORM_UNSUPPORTED,
+                  "MySQL");
     REFUSED_SET(parcel.photo, corm_bytes(NULL, 0), CORM_NULL_REFUSED, "NOT NULL");
     REFUSED(parcel.photo, corm_bytes("", (size_t)INT32_MAX + 1), CORM_TOO_LONG, "2 GiB");
     REFUSED(parcel.photo, corm_bytes("", SIZE_MAX), CORM_TOO_LONG, "2 GiB");

@@ -974,6 +974,37 @@ static void values_sort_as_in_c(void **state)
     end(db);
 }
 
+/* UUIDs have the server's own order, the same when they are compared and when they are sorted, and that
+ * of the bytes from version 6 on. */
+static void uuids_sort_as_they_compare(void **state)
+{
+    struct corm_db *db = begin();
+    struct maybe   *rows = NULL;
+
+    (void)state;
+    new_table(db, maybe);
+    seed = 7;
+    for (int i = 0; i < 40; i++) {
+        struct maybe row = {.id = i};
+        put_random(maybe.key.column, &row);
+        row.key.value.bytes[8] = (uint8_t)(0x81 + random_below(0x3F));
+        row.key.value.bytes[6] = (uint8_t)((i < 20 ? 0x70 : 0x40) | random_below(16));
+        row.i8.has = i < 20;
+        assert_rows(corm_insert_row(db, maybe, &row, .error = &error), 1, &error);
+    }
+    assert_rows(
+        corm_all(db, maybe, &rows, .order = {corm_asc(maybe.key)}, .arena = arena, .error = &error),
+        40, &error);
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(corm_count(db, maybe, .where = corm_lt(maybe.key, rows[i].key.value)), i);
+    assert_rows(corm_all(db, maybe, &rows, .where = corm_not_null(maybe.i8),
+                         .order = {corm_asc(maybe.key)}, .arena = arena, .error = &error),
+                20, &error);
+    for (int i = 1; i < 20; i++)
+        assert_true(memcmp(&rows[i - 1].key.value, &rows[i].key.value, 16) < 0);
+    end(db);
+}
+
 /* ---- What a model cannot take, on its way out ------------------------------------ */
 
 /* The table "foreign" has a column v of another type than the model says. */
@@ -1478,6 +1509,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_sum_beyond_the_range_is_an_error),
         cmocka_unit_test(comparisons_are_exact),
         cmocka_unit_test(values_sort_as_in_c),
+        cmocka_unit_test(uuids_sort_as_they_compare),
         cmocka_unit_test(what_a_model_cannot_take_is_an_error_when_it_is_read),
         cmocka_unit_test(a_table_keeps_what_its_model_says),
         cmocka_unit_test(a_table_has_its_indexes),

@@ -220,8 +220,9 @@ static inline struct corm_expr corm_everything(void)
 
 /* clang-format on */
 
-/* Whether servers agree about the order of a column's values. */
-#define CORM_HAS_ORDER(col) ((CORM_TAKES(col) & 0x1FF) != 0)
+/* Whether a column's values have an order: those of an enum and of json have one that differs from
+ * server to server, and from a comparison to a sort. */
+#define CORM_HAS_ORDER(col) ((CORM_TAKES(col) & 0x9FF) != 0)
 
 /* 0 if `val` fits `col`; otherwise the build stops here. Clang prints a failed condition in full,
  * so it gets a check that has none to print. */
@@ -267,8 +268,8 @@ static inline struct corm_expr corm_everything(void)
 /* ---- The surface ----------------------------------------------------------
  *
  * The value of a comparison is a C value or another column of the same class. NULL as a text or
- * blob is CORM_MISUSE when the statement is made. corm_lt(), corm_le(), corm_gt() and corm_ge() are
- * not for enum, json and uuid columns. */
+ * blob is CORM_MISUSE when the statement is made. corm_lt(), corm_le(), corm_gt() and corm_ge(),
+ * corm_asc() and corm_desc() are not for enum and json columns. */
 #define corm_eq(col, val) CORM_CMP(col, CORM_EQ, val)
 #define corm_ne(col, val) CORM_CMP(col, CORM_NE, val)
 #define corm_lt(col, val) CORM_CMP_ORDER(col, CORM_LT, val)
@@ -341,11 +342,11 @@ static inline struct corm_expr corm_everything(void)
 
 #define corm_asc(col)                                                                              \
     {                                                                                              \
-        (col).column, false                                                                        \
+        (col).column + CORM_CHECK_CLASS(col, CORM_HAS_ORDER(col)), false                           \
     }
 #define corm_desc(col)                                                                             \
     {                                                                                              \
-        (col).column, true                                                                         \
+        (col).column + CORM_CHECK_CLASS(col, CORM_HAS_ORDER(col)), true                            \
     }
 
 /* M(a, x) for each of up to 16 x. */

@@ -16,7 +16,7 @@
  * Where the SQL name differs: CORM_MODEL_AS(line, "order line", LINE), and .sql_name = "..." for a
  * column. Names are always quoted in SQL, so a table may be called `order`.
  *
- * column type      field in the row struct        in MariaDB and MySQL    in SQLite
+ * column type      field in the row struct       in MariaDB and MySQL    in SQLite
  * tinyint          int8_t                        TINYINT                 INTEGER, range checked
  * smallint         int16_t                       SMALLINT                INTEGER, range checked
  * int              int32_t                       INT                     INTEGER, range checked
@@ -56,8 +56,9 @@
  * as it went in or is refused; a decimal comes back with all digits of its fraction, and -0.0 is 0.0:
  * no server keeps its sign.
  *
- * A float column takes float values: 0.1f, not 0.1, which is another number. Order (corm_lt() and
- * the like) is not to be had of enum, json and uuid: servers disagree about it.
+ * A float column takes float values: 0.1f, not 0.1, which is another number. Enum and json have no
+ * order (corm_lt(), corm_asc() and the like); UUIDs have the server's own, which for versions 6 and
+ * higher is that of their bytes everywhere.
  *
  * Indexes of several columns, unique or not, stand behind the list in CORM_DEFINE:
  *

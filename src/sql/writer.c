@@ -225,7 +225,9 @@ static void put_text(struct corm__writer *w, const struct corm_column *column,
         return;
     }
     size_t size = value.size != 0 ? value.size : strlen(value.as.s), characters;
-    if (size > INT32_MAX) {
+    if (column->type == CORM_JSON && use == CORM__COMPARED && w->dialect == CORM_DIALECT_MYSQL) {
+        misfit(w, CORM_UNSUPPORTED, column, "MySQL does not compare json as text");
+    } else if (size > INT32_MAX) {
         misfit(w, CORM_TOO_LONG, column, "a text of more than 2 GiB");
     } else if (memchr(value.as.s, '\0', size) != NULL) {
         misfit(w, CORM_BAD_VALUE, column, "a text with a NUL in it");
