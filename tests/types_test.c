@@ -566,8 +566,8 @@ static int64_t by_one_call(struct corm_on on, const struct batch *b)
     return corm_insert_rows_(on, b->table, &write);
 }
 
-/* First some other row, then what it should be. */
-static int64_t by_updates(struct corm_on on, const struct batch *b)
+/* First some other row, then what it should be: by a set list, or by the row. */
+static int64_t by_other_rows(struct corm_on on, const struct batch *b, bool whole)
 {
     char   *other = room(b->table->row_size);
     int64_t rc = 0;
@@ -577,18 +577,33 @@ static int64_t by_updates(struct corm_on on, const struct batch *b)
         for (uint32_t c = 1; c < b->table->column_count; c++)
             put_extreme(&b->table->columns[c], other, i + c);
         memcpy(other, row_of(b, i), sizeof(int32_t));
-        struct corm_write insert = write_of(other), update = write_of(NULL);
+        struct corm_write insert = write_of(other), update = write_of(whole ? row_of(b, i) : NULL);
         rc = corm_insert_(on, b->table, &insert);
-        assign(b, i, &update, false);
-        update.where =
-            corm_cmp_(b->table->columns, CORM_EQ, corm__field_get(b->table->columns, row_of(b, i)));
-        if (rc >= 0)
+        if (rc < 0)
+            return rc;
+        if (whole) {
+            rc = corm_update_row_(on, b->table, &update);
+        } else {
+            assign(b, i, &update, false);
+            update.where = corm_cmp_(b->table->columns, CORM_EQ,
+                                     corm__field_get(b->table->columns, row_of(b, i)));
             rc = corm_update_(on, b->table, &update);
+        }
         if (rc != 1)
             fail_msg("seed %llu: an update matched %lld rows: %s", (unsigned long long)seed,
                      (long long)rc, error.message);
     }
     return rc;
+}
+
+static int64_t by_updates(struct corm_on on, const struct batch *b)
+{
+    return by_other_rows(on, b, false);
+}
+
+static int64_t by_updates_of_rows(struct corm_on on, const struct batch *b)
+{
+    return by_other_rows(on, b, true);
 }
 
 struct way {
@@ -606,6 +621,8 @@ static const struct way ways[] = {
     {"corm_insert_rows() in a transaction", by_one_call, true},
     {"corm_update()", by_updates, false},
     {"corm_update() in a transaction", by_updates, true},
+    {"corm_update_row()", by_updates_of_rows, false},
+    {"corm_update_row() in a transaction", by_updates_of_rows, true},
 };
 
 static void write_batch(struct corm_db *db, const struct way *way, const struct batch *b)
@@ -1303,6 +1320,59 @@ static void a_table_keeps_what_its_model_says(void **state)
     end(db);
 }
 
+/* A row is known by its key of two, a uuid and a date, however the condition is put: while it is held
+ * its update needs no trip. */
+static void a_row_is_held_by_a_key_of_any_types(void **state)
+{
+    const struct corm_uuid place = {{9}};
+    int64_t                clients[2];
+    struct corm_db        *db = begin_visits(clients);
+    struct corm_trx       *trx;
+    struct visit           found;
+
+    (void)state;
+    assert_rows(visit_of(db, 9, 4, clients[0], 1), 1, &error);
+    assert_ok(corm_begin(db, &trx, .error = &error), &error);
+    assert_rows(corm_first(trx, visit, &found,
+                           .where = corm_and(corm_eq(visit.place, place),
+                                             corm_eq(visit.day, INT64_C(345600000000))),
+                           .lock = CORM_FOR_UPDATE, .error = &error),
+                1, &error);
+    uint64_t trips = stats_of(db).statements;
+    assert_rows(
+        corm_update(trx, visit,
+                    corm_and(corm_eq(visit.day, 345600000000u), corm_eq(visit.place, place)),
+                    corm_set(visit.price, "0.05"), .error = &error),
+        1, &error);
+    assert_int_equal(stats_of(db).statements, trips);
+    assert_ok(corm_commit(trx), corm_trx_error(trx));
+    corm_end(trx);
+    assert_int_equal(corm_count(db, visit, .where = corm_eq(visit.price, "0.05")), 1);
+    end(db);
+}
+
+/* Values for SQL of one's own. */
+static void uuids_and_blobs_are_values_of_any_sql(void **state)
+{
+    const struct corm_uuid uuid = {{1, 2, 3}};
+    struct corm_db        *db = begin();
+    struct maybe           row = {.id = 1, .key = {true, uuid}, .bytes = {"a\0b", 3}}, found;
+    struct corm_rows       rows;
+
+    (void)state;
+    new_table(db, maybe);
+    assert_rows(corm_insert_row(db, maybe, &row, .error = &error), 1, &error);
+    assert_rows(corm_sql(db, &rows, "SELECT bytes FROM maybe WHERE `key` = ? AND bytes = ?",
+                         corm_vals(uuid, corm_bytes("a\0b", 3)), .arena = arena, .error = &error),
+                1, &error);
+    assert_int_equal(rows.values[0].kind, CORM_V_BLOB);
+    assert_int_equal(rows.values[0].size, 3);
+    assert_rows(corm_first(db, maybe, &found, .where = corm_eq(maybe.key, uuid), .arena = arena,
+                           .error = &error),
+                1, &error);
+    end(db);
+}
+
 static void a_table_has_its_indexes(void **state)
 {
     int64_t         clients[2];
@@ -1512,6 +1582,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(uuids_sort_as_they_compare),
         cmocka_unit_test(what_a_model_cannot_take_is_an_error_when_it_is_read),
         cmocka_unit_test(a_table_keeps_what_its_model_says),
+        cmocka_unit_test(a_row_is_held_by_a_key_of_any_types),
+        cmocka_unit_test(uuids_and_blobs_are_values_of_any_sql),
         cmocka_unit_test(a_table_has_its_indexes),
     };
     static const struct CMUnitTest sqlite[] = {
