@@ -535,13 +535,32 @@ static struct corm_write write_of(const void *row)
                                .error = &error};
 }
 
+/* Overwrites what a row points at, and frees it: rows are read during the call. */
+static void wipe(const struct corm_table *table, void *row)
+{
+    for (uint32_t n = 0; n < table->column_count; n++) {
+        const struct corm_column *c = &table->columns[n];
+        size_t                    size;
+        const void               *bytes = bytes_of(c, row, &size);
+        void                     *own;
+        memcpy(&own, &bytes, sizeof(own));
+        if (bytes != NULL && is_pointer(c))
+            memset(own, 'Z', size);
+    }
+    memset(row, 0, table->row_size);
+    free(row);
+}
+
 static int64_t by_rows(struct corm_on on, const struct batch *b)
 {
     int64_t rc = 0;
 
     for (size_t i = 0; i < b->count && rc >= 0; i++) {
-        struct corm_write write = write_of(row_of(b, i));
+        void *copy = corm_dup_(b->table, row_of(b, i));
+        assert_non_null(copy);
+        struct corm_write write = write_of(copy);
         rc = corm_insert_(on, b->table, &write);
+        wipe(b->table, copy);
     }
     return rc;
 }
