@@ -694,11 +694,14 @@ static const struct scene scenes[] = {
 
 /* Every exported function that does not block: it sends nothing. */
 static const char *const quiet[] = {
-    "corm_abort",     "corm_arena_alloc", "corm_arena_free",   "corm_arena_new", "corm_arena_reset",
-    "corm_attempt",   "corm_code_cure",   "corm_code_name",    "corm_code_text", "corm_dialect_of",
-    "corm_dup_",      "corm_error_rule",  "corm_place_text",   "corm_start",     "corm_stats",
-    "corm_trx_arena", "corm_trx_error",   "corm_verdict_text", "corm_version",   "corm_where",
-    "corm_where_and", "corm_where_new",   "corm_where_or",
+    "corm_abort",           "corm_arena_alloc",    "corm_arena_free",  "corm_arena_new",
+    "corm_arena_reset",     "corm_attempt",        "corm_code_cure",   "corm_code_name",
+    "corm_code_text",       "corm_dialect_of",     "corm_date_format", "corm_date_parse",
+    "corm_datetime_format", "corm_datetime_parse", "corm_time_format", "corm_time_parse",
+    "corm_uuid_format",     "corm_uuid_parse",     "corm_dup_",        "corm_error_rule",
+    "corm_place_text",      "corm_start",          "corm_stats",       "corm_trx_arena",
+    "corm_trx_error",       "corm_verdict_text",   "corm_version",     "corm_where",
+    "corm_where_and",       "corm_where_new",      "corm_where_or",
 };
 
 static bool is_listed(const char *call)

@@ -275,9 +275,27 @@ CORM_DEFINE(ticket, TICKET);
 
 #define EXTRA(X)                                                                                   \
     X(id, int, .pk = 1, .autoinc = 1)                                                              \
-    X(name, varchar(20), .unique = 1, .sql_name = "the `name`", .deflt = "'x'")
+    X(name, varchar(20), .unique = 1, .sql_name = "the `name`", .deflt = "'x'")                    \
+    X(kind, enum("new", "it's"), .index = 1)                                                       \
+    X(at, timestamp, .index = 1)                                                                   \
+    X(money, decimal(10, 2), .check = "money >= 0")
 CORM_MODEL(extra, EXTRA);
-CORM_DEFINE(extra, EXTRA);
+CORM_DEFINE(extra, EXTRA, CORM_INDEX(extra, by_money, money, at));
+
+/* Every type whose values need room. */
+#define THING(X)                                                                                   \
+    X(id, uuid, .pk = 1)                                                                           \
+    X(money, decimal(10, 2))                                                                       \
+    X(deep, nullable(decimal(18, 6)))                                                              \
+    X(code, char(10))                                                                              \
+    X(kind, enum("new", "paid"))                                                                   \
+    X(data, json)                                                                                  \
+    X(bytes, nullable(blob))                                                                       \
+    X(day, nullable(date))                                                                         \
+    X(hour, time)                                                                                  \
+    X(at, timestamp)
+CORM_MODEL(thing, THING);
+CORM_DEFINE(thing, THING);
 
 enum { STOCK = 50, LETTERS = 60, LONG = 100000, KEPT_STATEMENTS = 128 };
 
@@ -308,6 +326,9 @@ static int64_t no_memory(struct world *w)
     w->error.message[0] = '-';
     return CORM_NO_MEMORY;
 }
+
+/* The next call, where those before have worked. */
+#define NEXT(call) rc = rc < 0 ? rc : (call)
 
 static int64_t right(struct world *w, bool is_right, const char *what)
 {
@@ -484,6 +505,80 @@ static int64_t delete_on_db(struct world *w)
     return rc < 0 ? rc : right(w, rc == 11, "deletes");
 }
 
+/* ---- Every type ---- */
+
+#define THING_1                                                                                    \
+    {                                                                                              \
+        .id = {{1}}, .money = "12.5", .deep = "-0.000001", .code = "c", .kind = "paid",            \
+        .data = "{\"a\": [1, 2.50]}", .bytes = {"\0\xFF", 2}, .day = {true, 0}, .hour = -1,        \
+        .at = 1000000                                                                              \
+    }
+
+static int64_t thing_of_every_type(struct world *w)
+{
+    struct thing     t = THING_1, found = {.hour = 7};
+    struct corm_trx *trx = NULL;
+    int64_t          rc = corm_begin(w->db, &trx, .error = &w->error);
+
+    NEXT(corm_insert_row(trx, thing, &t));
+    NEXT(corm_first(trx, thing, &found,
+                    .where = corm_and(corm_eq(thing.id, t.id), corm_eq(thing.money, "12.50"),
+                                      corm_eq(thing.bytes, t.bytes), corm_eq(thing.at, t.at))));
+    NEXT(right(w,
+               rc == 1 && found.hour == -1 && found.day.has && strcmp(found.money, "12.50") == 0 &&
+                   strcmp(found.deep, "-0.000001") == 0 && found.bytes.size == 2,
+               "reads every type"));
+    corm_end(trx);
+    return rc;
+}
+
+static int buy_things(struct corm_trx *trx, void *arg)
+{
+    struct thing t = THING_1;
+    int          rc = corm_insert_row(trx, thing, &t);
+
+    (void)arg;
+    NEXT(corm_insert(trx, thing, corm_set(thing.id, (struct corm_uuid){{2}}),
+                     corm_set(thing.money, "0.01"), corm_set_null(thing.deep),
+                     corm_set(thing.code, ""), corm_set(thing.kind, "new"),
+                     corm_set(thing.data, "1"), corm_set_null(thing.bytes), corm_set(thing.day, 0),
+                     corm_set(thing.hour, 1), corm_set(thing.at, 2000000), .later = true));
+    NEXT(corm_update(trx, thing, corm_eq(thing.id, t.id), corm_set(thing.money, "7"),
+                     corm_set(thing.bytes, corm_bytes("x", 1)), corm_set(thing.at, 3000000)));
+    NEXT(corm_update(trx, product, corm_eq(product.id, 1), corm_add(product.stock, -1)));
+    return rc;
+}
+
+static int64_t transact_with_every_type(struct world *w)
+{
+    return corm_transact(w->db, buy_things, NULL, .error = &w->error);
+}
+
+static int64_t dup_every_type(struct world *w)
+{
+    struct thing  t = THING_1;
+    struct thing *copy = corm_dup(thing, &t);
+
+    if (copy == NULL)
+        return no_memory(w);
+    right(w, copy->bytes.size == 2 && copy->bytes.data != t.bytes.data, "copies");
+    free(copy);
+    return 0;
+}
+
+static int64_t condition_of_every_type(struct world *w)
+{
+    struct corm_arena *arena = corm_arena_new();
+    struct corm_where *where = arena != NULL ? corm_where_new(arena) : NULL;
+
+    corm_where_and(where, corm_in(thing.bytes, corm_bytes("a", 1), corm_bytes("b", 1)));
+    corm_where_and(where, corm_ne(thing.money, "1"));
+    corm_where_and(where, corm_eq(thing.id, (struct corm_uuid){{3}}));
+    int64_t rc = corm_count(w->db, thing, .where = corm_where(where), .error = &w->error);
+    corm_arena_free(arena);
+    return rc;
+}
+
 /* ---- SQL ---- */
 
 static int64_t sql_on_db(struct world *w)
@@ -539,7 +634,6 @@ static int64_t sql_of_each_kind(struct world *w)
     struct letter     *all;
     int64_t            rc = of.arena != NULL ? 0 : no_memory(w);
 
-#define NEXT(call) rc = rc < 0 ? rc : (call)
     NEXT(corm_first(&of, letter, &l, .where = corm_eq(letter.id, 7), .error = &w->error));
     NEXT(
         corm_all(&of, letter, &all, .where = corm_ends_with(letter.body, "%"), .error = &w->error));
@@ -1022,6 +1116,10 @@ static struct scenario scenarios[] = {
     SCENARIO("corm_update()", update_on_db, .writes = true),
     SCENARIO("corm_update_row()", update_row_on_db, .writes = true),
     SCENARIO("corm_delete()", delete_on_db, .writes = true),
+    SCENARIO("a row of every type", thing_of_every_type),
+    SCENARIO("every type in a transaction", transact_with_every_type, .writes = true),
+    SCENARIO("corm_dup() of every type", dup_every_type),
+    SCENARIO("a condition of every type", condition_of_every_type),
     SCENARIO("corm_sql() with rows", sql_on_db),
     SCENARIO("corm_sql() with long rows", sql_of_long_rows),
     SCENARIO("corm_sql() that writes", sql_that_writes_on_db, .writes = true),
@@ -1059,7 +1157,7 @@ static void fill_tables(void)
 {
     beside(
         "DELETE FROM product; DELETE FROM `order`; DELETE FROM letter; "
-        "DELETE FROM ticket; INSERT INTO ticket (id, price, version) VALUES (1, 10, 1); "
+        "DELETE FROM thing; DELETE FROM ticket; INSERT INTO ticket (id, price, version) VALUES (1, 10, 1); "
         "INSERT INTO product (id, name, stock) VALUES (1, 'pear', %d); "
         "INSERT INTO letter (id, at, body) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
         "FROM n WHERE i < %d) SELECT i, '2026-01-31 09:05:00.000000', "
@@ -1077,6 +1175,7 @@ static void make_tables(void)
     new_table(db, order);
     new_table(db, letter);
     new_table(db, ticket);
+    new_table(db, thing);
     assert_int_equal(corm_drop_table(db, extra, .if_exists = true), 0);
     corm_close(db);
     if (is_mariadb())
@@ -1284,7 +1383,16 @@ static void what_looks_asks_for_nothing(void **state)
                 corm_code_cure(CORM_NO_MEMORY)[0] != '\0' && corm_error_rule("corm", 0, &rule) &&
                 corm_verdict_text(CORM_RUN_AGAIN)[0] != '\0' &&
                 corm_place_text(CORM_AT_COMMIT)[0] != '\0';
+    char             text[64];
+    int64_t          at;
+    struct corm_uuid uuid;
+    bool formed = corm_date_format(0, text) && corm_date_parse(text, strlen(text), &at) &&
+                  corm_time_format(1, text) && corm_time_parse(text, strlen(text), &at) &&
+                  corm_datetime_format(at, text) && corm_datetime_parse(text, strlen(text), &at);
+    corm_uuid_format(&(struct corm_uuid){{7}}, text);
+    formed = formed && corm_uuid_parse(text, strlen(text), &uuid) && uuid.bytes[0] == 7 && at == 1;
     disarm();
+    assert_true(formed);
     assert_int_equal(memory.asked, 0);
     assert_int_equal(counters.connects, 1);
     assert_int_equal(dialect, is_mariadb() ? CORM_DIALECT_MARIADB : CORM_DIALECT_SQLITE);

@@ -75,6 +75,15 @@ static struct corm_value list_value(const struct corm_expr *expr, size_t i)
     case CORM_LIST_INT64: return corm_v_int_(((const int64_t *)expr->list)[i]);
     case CORM_LIST_DOUBLE: return corm_v_real_(((const double *)expr->list)[i]);
     case CORM_LIST_TEXT: return corm_v_text_(((const char *const *)expr->list)[i]);
+    case CORM_LIST_INT8: return corm_v_int_(((const int8_t *)expr->list)[i]);
+    case CORM_LIST_INT16: return corm_v_int_(((const int16_t *)expr->list)[i]);
+    case CORM_LIST_UINT8: return corm_v_int_(((const uint8_t *)expr->list)[i]);
+    case CORM_LIST_UINT16: return corm_v_int_(((const uint16_t *)expr->list)[i]);
+    case CORM_LIST_UINT32: return corm_v_int_(((const uint32_t *)expr->list)[i]);
+    case CORM_LIST_UINT64: return corm_v_uint_(((const uint64_t *)expr->list)[i]);
+    case CORM_LIST_FLOAT: return corm_v_real_(((const float *)expr->list)[i]);
+    case CORM_LIST_BLOB: return corm_v_blob_(((const struct corm_blob *)expr->list)[i]);
+    case CORM_LIST_UUID: return corm_v_uuid_(((const struct corm_uuid *)expr->list)[i]);
     }
     return corm_v_null_();
 }
@@ -225,6 +234,10 @@ static bool copy_value(struct corm_arena *arena, struct corm_value *value)
         size_t size = value->size != 0 ? value->size : strlen(value->as.s);
         value->as.s = corm__arena_copy(arena, value->as.s, size);
         return value->as.s != NULL;
+    }
+    if (value->kind == CORM_V_BLOB && value->size <= INT32_MAX) { /* or refused when it is put */
+        value->as.p = corm__arena_copy(arena, value->as.p, value->size);
+        return value->as.p != NULL;
     }
     return true;
 }
