@@ -663,7 +663,10 @@ static const struct scene scenes[] = {
     WRITE_SCENES("corm_update_", make_update),
     WRITE_SCENES("corm_update_row_", make_update_row),
     WRITE_SCENES("corm_delete_", make_delete),
-    WRITE_SCENES("corm_sql_", make_sql),
+    {"corm_sql_", "no connection", open_cold, alone, make_sql, CORM_UNREACHABLE, BY_DEADLINE, 0, 0},
+    {"corm_sql_", "alone", open_warm, alone, make_sql, CORM_DEADLINE, BY_DEADLINE, 1, 0},
+    {"corm_sql_", "alone, behind another", open_cached, alone, make_sql, CORM_TIMEOUT, BY_DEADLINE, 1, 0}, /* at the reset */
+    TRX_SCENES("corm_sql_", make_sql),
     {"corm_commit", "behind a write", open_warm, in_the_middle, make_commit, CORM_UNKNOWN, BY_GRACE, 1, 1},
     {"corm_commit", "behind reads", open_warm, behind_a_lock, make_commit, CORM_DEADLINE, BY_GRACE, 1, 0},
     {"corm_commit", "to be prepared", open_warm, behind_a_buffer, make_commit, CORM_DEADLINE, BY_DEADLINE, 1, 0},
@@ -1313,22 +1316,38 @@ static void waiting_for_a_lock_keeps_its_deadline(void **state)
     corm_close(db);
 }
 
+/* A transaction of a thread that has ended: a thread that holds one itself is not let wait. */
+struct holder {
+    struct corm_db  *db;
+    bool             read_only;
+    struct corm_trx *trx;
+};
+
+static void *hold(void *arg)
+{
+    struct holder *h = arg;
+
+    if (corm_begin(h->db, &h->trx, .read_only = h->read_only) != 0 || corm_count(h->trx, item) < 0)
+        abort(); /* threads cannot fail a test */
+    return NULL;
+}
+
 static void an_empty_pool_keeps_its_deadline(void **state)
 {
     enum { LIMIT_MS = 300 };
     struct corm_db   *db = open_db("pool=1");
+    struct holder     holder = {.db = db};
     struct corm_error error = {0};
-    struct corm_trx  *holder, *trx;
+    struct corm_trx  *trx;
 
     (void)state;
-    assert_ok(corm_begin(db, &holder, .error = &error), &error);
-    assert_ok(corm_count(holder, item), &error);
+    run_threads(1, hold, &holder, sizeof(holder));
     assert_ok(corm_begin(db, &trx, .timeout_ms = LIMIT_MS, .error = &error), &error);
     struct timed timed = due_in(BY_DEADLINE, LIMIT_MS);
     assert_code(corm_count(trx, item), CORM_TIMEOUT, &error);
     check_due(&timed, "an empty pool");
     corm_end(trx);
-    corm_end(holder);
+    corm_end(holder.trx);
     corm_close(db);
 }
 
@@ -1614,15 +1633,13 @@ static void sqlite_a_buffered_write_has_no_grace(void **state)
 static void sqlite_an_empty_pool_keeps_its_deadline(void **state)
 {
     enum { LIMIT_MS = 200 };
-    struct one       o = {.db = open_items("pool=2&timeout_ms=200"), .id = 1};
-    struct corm_trx *writer, *reader;
-    struct timed     timed;
+    struct one    o = {.db = open_items("pool=2&timeout_ms=200"), .id = 1};
+    struct holder writer = {.db = o.db}, reader = {.db = o.db, .read_only = true};
+    struct timed  timed;
 
     (void)state;
-    assert_ok(corm_begin(o.db, &writer, .error = &o.error), &o.error);
-    assert_rows(corm_count(writer, item), 1, &o.error);
-    assert_ok(corm_begin(o.db, &reader, .read_only = true, .error = &o.error), &o.error);
-    assert_rows(corm_count(reader, item), 1, &o.error);
+    run_threads(1, hold, &writer, sizeof(writer));
+    run_threads(1, hold, &reader, sizeof(reader));
     timed = due_in(BY_DEADLINE, LIMIT_MS);
     assert_code(make_update(&o), CORM_TIMEOUT, &o.error);
     check_due(&timed, "a write while another one of the process writes");
@@ -1630,8 +1647,8 @@ static void sqlite_an_empty_pool_keeps_its_deadline(void **state)
     timed = due_in(BY_DEADLINE, LIMIT_MS);
     assert_code(make_count(&o), CORM_TIMEOUT, &o.error);
     check_due(&timed, "a read while all readers are in use");
-    corm_end(reader);
-    corm_end(writer);
+    corm_end(reader.trx);
+    corm_end(writer.trx);
     corm_close(o.db);
 }
 

@@ -1519,7 +1519,7 @@ static void where_no_room_comes_the_statement_fails(void **state)
     assert_true(look_at(&world.refused) > 1);
     s.once = true;
     error = (struct corm_error){0};
-    run.deadline = corm__now() - 1;
+    run.deadline = corm__deadline_in(20);
     assert_int_equal(corm__connection_run(c, &run, &error), CORM_SERVER_ERROR);
     world.room = 0;
     assert_int_equal(run_statement(c, &s, &error), 0);

@@ -224,7 +224,7 @@ static long long run_mariadb(const char *text)
         more = mysql_next_result(mysql);
     }
     if (more > 0)
-        fail_msg("%s: %s", text, mysql_error(mysql));
+        fail_msg("%s: %s", mysql_error(mysql), text); /* texts can be long, and a message is cut */
     mysql_close(mysql);
     return number;
 }

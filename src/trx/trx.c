@@ -290,8 +290,8 @@ static int open_trx(struct corm_trx *trx, const struct corm__statement *statemen
     trx->place = CORM_AT_CONNECT;
     if (corm__ms_left(trx->deadline) == 0)
         return fail_deadline(trx);
-    int rc = corm__pool_acquire(pool, &trx->mode, trx->caller, deadline, &trx->connection,
-                                &trx->error);
+    int rc =
+        corm__pool_acquire(pool, &trx->mode, trx->caller, deadline, &trx->connection, &trx->error);
     if (rc == 0) {
         trx->place = CORM_AT_FIRST;
         rc = corm__connection_enter(trx->connection, &trx->mode, trx->attempt, deadline,
