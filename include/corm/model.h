@@ -85,7 +85,8 @@ struct corm_table {
     const struct corm_column *columns;
     uint32_t                  column_count;
     uint32_t                  row_size; /* sizeof(struct T) */
-    const void               *reserved[4];
+    const char               *alias;    /* its name within a statement, by CORM_ALIAS(); or NULL */
+    const void               *reserved[3];
 };
 
 /* A handle is one pointer wrapped in a type, so that the compiler can tell the columns' classes
@@ -177,7 +178,10 @@ struct corm_opt_double {
         LIST(CORM_X_INDEX)                                                                         \
     };                                                                                             \
     struct T##_corm {                                                                              \
-        const struct corm_table *corm_table;                                                       \
+        union {                                                                                    \
+            const struct corm_table *corm_table;                                                   \
+            struct T                *corm_row; /* for its type alone */                            \
+        };                                                                                         \
         LIST(CORM_X_HANDLE)                                                                        \
     };                                                                                             \
     /* What the write macros check a row's type against; never made. */                            \
@@ -217,7 +221,7 @@ struct corm_opt_double {
         .column_count = sizeof(struct T##_corm_index),                                             \
         .row_size = sizeof(struct T),                                                              \
     };                                                                                             \
-    const struct T##_corm T = {&T##_corm_table, LIST(CORM_X_BIND(T))}
+    const struct T##_corm T = {{&T##_corm_table}, LIST(CORM_X_BIND(T))}
 
 #define CORM_X_COLUMN(T)                                                                           \
     { .offset = __builtin_offsetof(struct T, CORM_X_COLUMN_

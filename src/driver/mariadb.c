@@ -761,8 +761,8 @@ static int start_rows(struct mariadb_link *link, struct corm__prepared *p, struc
     }
     if (rc == 0 && mysql_stmt_bind_result(p->statement, p->columns) != 0)
         rc = fail_statement(link, p->statement, error);
-    if (rc == 0)
-        p->bound = types;
+    if (rc == 0) /* an alias, or the shape of a join, lives for one statement only */
+        p->bound = types != NULL && types->alias == NULL ? types : NULL;
     return rc;
 }
 
