@@ -148,6 +148,27 @@ static inline const struct corm_column *corm_json_(struct corm_json    *json,
     return &json->column;
 }
 
+static inline struct corm_int_col corm_json_int_(struct corm_json *json, struct corm_text_col base,
+                                                 const char *path)
+{
+    struct corm_int_col c = {corm_json_(json, base, path, CORM_BIGINT)};
+    return c;
+}
+
+static inline struct corm_real_col corm_json_real_(struct corm_json    *json,
+                                                   struct corm_text_col base, const char *path)
+{
+    struct corm_real_col c = {corm_json_(json, base, path, CORM_DOUBLE)};
+    return c;
+}
+
+static inline struct corm_text_col corm_json_text_(struct corm_json    *json,
+                                                   struct corm_text_col base, const char *path)
+{
+    struct corm_text_col c = {corm_json_(json, base, path, CORM_TEXT)};
+    return c;
+}
+
 /* What is no condition does not compile here. */
 static inline struct corm_expr corm_condition_(struct corm_expr e)
 {
@@ -306,11 +327,11 @@ static inline struct corm_expr corm_everything(void)
  * whole numbers only, _real all numbers, _text texts only, which compare byte by byte; all else, a path
  * that leads nowhere and a text that is no JSON are NULL. It lives to the end of its block. A path
  * of another form is CORM_MISUSE when the statement is made. */
-#define corm_json_int(col, where)  ((struct corm_int_col){CORM_JSON(col, where, CORM_BIGINT)})
-#define corm_json_real(col, where) ((struct corm_real_col){CORM_JSON(col, where, CORM_DOUBLE)})
-#define corm_json_text(col, where) ((struct corm_text_col){CORM_JSON(col, where, CORM_TEXT)})
-#define CORM_JSON(col, where, type)                                                                \
-    corm_json_(&(struct corm_json){.path = NULL}, (col), (where), (type))
+#define corm_json_int(col, where) corm_json_int_(&(struct corm_json){.path = NULL}, (col), (where))
+#define corm_json_real(col, where)                                                                 \
+    corm_json_real_(&(struct corm_json){.path = NULL}, (col), (where))
+#define corm_json_text(col, where)                                                                 \
+    corm_json_text_(&(struct corm_json){.path = NULL}, (col), (where))
 
 /* corm_in(product.id, 1, 2, 3): up to 16 values, each checked. */
 #define corm_in(col, ...)                                                                          \
