@@ -321,6 +321,11 @@ static bool is_like(const char *s, const char *pattern)
     return *s == *pattern && is_like(s + 1, pattern + 1);
 }
 
+static bool is_same(const char *a, const char *b)
+{
+    return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
 static bool starts(const char *s, const char *with)
 {
     return strncmp(s, with, strlen(with)) == 0;
@@ -493,10 +498,12 @@ static const char *any_pattern(void)
     static const char *const parts[] = {"%",   "_", "!%", "!_", "!!",       "b", "olt",
                                         "nut", "a", "'",  "\\", "\xC3\xA4", " "};
     char                    *pattern = corm_arena_alloc(arena, 32);
+    size_t                   size = 0;
 
     pattern[0] = '\0';
     for (uint64_t n = random_number(5); n > 0; n--)
-        (void)strcat(pattern, parts[random_number(COUNT(parts))]);
+        size +=
+            (size_t)snprintf(pattern + size, 32 - size, "%s", parts[random_number(COUNT(parts))]);
     return pattern;
 }
 
@@ -656,7 +663,7 @@ static void numbers_of_random_rows_are_exact(void **unused)
             if (ref_last == NULL || strcmp(found[i]->name, ref_last) > 0)
                 ref_last = found[i]->name;
             for (size_t k = 0; k < i; k++)
-                first = first && strcmp(found[i]->name, found[k]->name) != 0;
+                first = first && !is_same(found[i]->name, found[k]->name);
             names += first;
         }
         assert_rows(corm_sum(db, item, item.stock, &sum, .where = where, .error = &error), n > 0,
@@ -767,7 +774,7 @@ static struct totals totals_of(const struct item *const *found, size_t n, const 
         if (strcmp(row->name, t.last_name) > 0)
             t.last_name = row->name;
         for (size_t k = 0; k < i; k++)
-            first = first && !(same_shelf(found[k], one) && strcmp(found[k]->name, row->name) == 0);
+            first = first && !(same_shelf(found[k], one) && is_same(found[k]->name, row->name));
         t.names += first;
     }
     t.average /= (double)t.items;
@@ -789,7 +796,7 @@ static void groups_of_random_rows_are_what_they_hold(void **unused)
     (void)unused;
     for (int round = 0; round < ROUNDS / 4; round++) {
         const struct item *found[ITEMS];
-        struct totals      wanted[ITEMS], *rows;
+        struct totals      wanted[ITEMS] = {0}, *rows;
         corm_arena_reset(arena);
         const struct tree *t = any_tree(1);
         size_t             n = matching(t, found), groups = 0;
@@ -941,7 +948,7 @@ static void left_joins_keep_rows_without_a_partner(void **unused)
         const struct item *wanted = item_of(&deals[i]);
         assert_true(found[i].id == deals[i].id);
         assert_true((partners[i] == NULL) == (wanted == NULL));
-        if (wanted != NULL)
+        if (wanted != NULL && partners[i] != NULL)
             assert_same_item(partners[i], wanted);
         lonely += wanted == NULL;
     }
@@ -986,10 +993,9 @@ static void a_table_joins_itself_by_an_alias(void **unused)
         bool                 has = w->boss_id.has && w->boss_id.value < WORKERS;
         assert_int_equal(found[i].id, w->id);
         assert_true((bosses[i] != NULL) == has);
-        if (!has) {
-            assert_null(uppers[i]);
+        assert_true(has || uppers[i] == NULL);
+        if (bosses[i] == NULL)
             continue;
-        }
         const struct worker *b = &workers[w->boss_id.value];
         assert_int_equal(bosses[i]->id, b->id);
         assert_string_equal(bosses[i]->name, b->name);
@@ -1507,7 +1513,7 @@ int main(int argc, char **argv)
     };
 
     support_begin(argc, argv);
-    int failed = run_group(tests, COUNT(tests), NULL, 0, NULL, 0);
+    int failed = _cmocka_run_group_tests("reads", tests, COUNT(tests), NULL, NULL);
     support_end();
     return failed;
 }

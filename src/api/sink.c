@@ -282,7 +282,7 @@ static int into_names(struct corm__sink *base, const char *const *names, uint32_
     struct corm__into_sink  *sink = (struct corm__into_sink *)base;
     const struct corm_table *table = sink->table;
 
-    sink->places = corm_arena_alloc(sink->arena, count * sizeof(*sink->places));
+    sink->places = corm_arena_alloc(sink->arena, count * sizeof(void *));
     if (sink->places == NULL)
         return corm__fail_memory(error, "rows");
     for (uint32_t i = 0; i < count; i++) {

@@ -199,7 +199,7 @@ static int64_t read(struct call *call, struct corm_on on, enum corm__read_what w
                     const struct corm_table *table, const struct corm_query *query,
                     struct corm__sink *sink)
 {
-    struct corm__statement statement;
+    struct corm__statement statement = {0};
     int                    rc = open_call(call, on);
 
     if (rc == 0)

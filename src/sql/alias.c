@@ -9,16 +9,16 @@ const void *corm_alias_(void *handles, struct corm_column *columns, struct corm_
 {
     const struct corm_table *model;
 
-    memcpy(&model, handles, sizeof(model));
+    memcpy(&model, handles, sizeof(void *));
     memcpy(columns, model->columns, model->column_count * sizeof(*columns));
     *table = *model;
     table->columns = columns;
     table->alias = name;
     model = table;
-    memcpy(handles, &model, sizeof(model));
+    memcpy(handles, &model, sizeof(void *));
     for (uint32_t i = 0; i < table->column_count; i++) {
         const struct corm_column *column = &columns[i];
-        memcpy((char *)handles + (i + 1) * sizeof(column), &column, sizeof(column));
+        memcpy((char *)handles + (i + 1) * sizeof(void *), &column, sizeof(void *));
     }
     return handles;
 }

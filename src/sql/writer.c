@@ -75,7 +75,7 @@ static void refuse_column(struct corm__writer *w, const struct corm_column *colu
         w->error, CORM_MISUSE,
         alone ? "column %s is none of table %s"
               : "column %s is of no table that is named here (the first is %s): join its table",
-        name, w->scope->tables[0]->name);
+        name, w->table->name);
 }
 
 void corm__put_choice(struct corm__writer *w, enum corm_aggregate how,
@@ -165,11 +165,18 @@ void corm__put_bind(struct corm__writer *w, struct corm_value value)
     corm__buffer_putc(&w->text, '?');
 }
 
+static const char *table_name(const struct corm__writer *w, const struct corm_column *column)
+{
+    const struct corm_table *table = corm__table_of(w, column);
+
+    return table != NULL ? table->name : w->table->name;
+}
+
 static void misfit(struct corm__writer *w, int code, const struct corm_column *column,
                    const char *what)
 {
     corm__fail(w->error, code, "column %s of table %s: %s", corm__column_name(column),
-               corm__table_of(w, column)->name, what);
+               table_name(w, column), what);
 }
 
 /* An integer for a column of integers, or of numbers. */
@@ -217,7 +224,7 @@ static void put_text(struct corm__writer *w, const struct corm_column *column,
         corm__fail(w->error, CORM_TOO_LONG,
                    "column %s of table %s: a text of %zu characters for "
                    "varchar(%u)",
-                   corm__column_name(column), w->table->name, characters, column->length);
+                   corm__column_name(column), table_name(w, column), characters, column->length);
     } else {
         value.size = (uint32_t)size;
         corm__put_bind(w, value);
