@@ -12,10 +12,10 @@
  * One that is put together at run time is built in an arena instead: corm_where_new() below.
  *
  * Values are bound, never pasted into SQL text. A comparison with NULL does not exist: there are
- * corm_is_null() and corm_not_null(). As in SQL a comparison with a column that is NULL is neither true
- * nor false, and corm_not() of it neither. corm_and(), corm_or() and corm_in() without members do not
- * compile; the run-time forms without members are CORM_MISUSE when the statement is made, and so is
- * nesting deeper than 64. An AND or OR has at most 900 members (CORM_TOO_LARGE). */
+ * corm_is_null() and corm_not_null(). As in SQL a comparison with a column that is NULL is neither
+ * true nor false, and corm_not() of it neither. corm_and(), corm_or() and corm_in() without members
+ * do not compile; the run-time forms without members are CORM_MISUSE when the statement is made,
+ * and so is nesting deeper than 64. An AND or OR has at most 900 members (CORM_TOO_LARGE). */
 #ifndef CORM_CONDITION_H
 #define CORM_CONDITION_H
 
@@ -281,11 +281,11 @@ static inline struct corm_expr corm_everything(void)
                         .list = (const struct corm_value[]){                                       \
                             CORM_VALUE(low), CORM_VALUE(high), {.kind = CORM_V_NONE}}})
 
-/* Text columns only. In corm_like() % stands for any text and _ for one character; ! in front of
- * %, _ or ! takes their meaning away, and may not be the last of a pattern. The other three escape
- * for you, and take a text, no column. A pattern has at most 50,000 bytes. Tables that corm creates compare text
- * byte by byte, so upper and lower case differ, in LIKE too; tables made by others have the rules of
- * their collation on MariaDB and MySQL. */
+/* Text columns only. In corm_like() % stands for any text and _ for one character; ! in front of %,
+ * _ or ! takes their meaning away, and may not be the last of a pattern. The other three escape for
+ * you, and take a text, no column. A pattern has at most 50,000 bytes. Tables that corm creates
+ * compare text byte by byte, so upper and lower case differ, in LIKE too; tables made by others
+ * have the rules of their collation on MariaDB and MySQL. */
 #define corm_like(col, pattern)     CORM_CMP_TEXT(col, CORM_LIKE, pattern)
 #define corm_starts_with(col, text) CORM_CMP_TEXT(col, CORM_STARTS_WITH, text)
 #define corm_ends_with(col, text)   CORM_CMP_TEXT(col, CORM_ENDS_WITH, text)
@@ -323,10 +323,10 @@ static inline struct corm_expr corm_everything(void)
  *
  *     corm_ge(corm_json_int(product.info, "$.size"), 5)
  *
- * The path is $, then .name, ."any name" or [number], as often as needed. Types are strict: _int finds
- * whole numbers only, _real all numbers, _text texts only, which compare byte by byte; all else, a path
- * that leads nowhere and a text that is no JSON are NULL. It lives to the end of its block. A path
- * of another form is CORM_MISUSE when the statement is made. */
+ * The path is $, then .name, ."any name" or [number], as often as needed. Types are strict: _int
+ * finds whole numbers only, _real all numbers, _text texts only, which compare byte by byte; all
+ * else, a path that leads nowhere and a text that is no JSON are NULL. It lives to the end of its
+ * block. A path of another form is CORM_MISUSE when the statement is made. */
 #define corm_json_int(col, where) corm_json_int_(&(struct corm_json){.path = NULL}, (col), (where))
 #define corm_json_real(col, where)                                                                 \
     corm_json_real_(&(struct corm_json){.path = NULL}, (col), (where))
@@ -343,8 +343,8 @@ static inline struct corm_expr corm_everything(void)
 
 /* clang-format off */
 /* corm_in_list(product.id, ids, n): `n` values of an array of int32_t, int64_t, double or const
- * char *, read when the statement is made. No values are CORM_MISUSE: what matches nothing need not be asked
- * for. A statement takes 32,000 values, in lists or not; more are CORM_TOO_LARGE. */
+ * char *, read when the statement is made. No values are CORM_MISUSE: what matches nothing need not
+ * be asked for. A statement takes 32,000 values, in lists or not; more are CORM_TOO_LARGE. */
 #define corm_in_list(col, values, n)                                                               \
     corm_in_list_((col).column + CORM_CHECK(col, (values)[0]),                                     \
                   _Generic((values)[0],                                                            \

@@ -17,8 +17,8 @@
  *                      .having = corm_gt(sales.pieces, 10), .arena = arena);
  *
  * What statement.h says of reads holds here, too. All handles are typed; a handle of a table that
- * the statement does not name compiles, and is CORM_MISUSE when the statement is made. What an option
- * has no meaning for in a call is CORM_MISUSE, too: nothing is left out in silence. */
+ * the statement does not name compiles, and is CORM_MISUSE when the statement is made. What an
+ * option has no meaning for in a call is CORM_MISUSE, too: nothing is left out in silence. */
 #ifndef CORM_READ_H
 #define CORM_READ_H
 
@@ -126,10 +126,10 @@ static inline struct corm_after corm_after_(const struct corm_table *table, cons
  * .join = corm_joins(corm_join(...), corm_left_join(...), ...): up to CORM_JOIN_MAX tables, each
  * joined to those in front of it. .where and .order may name columns of all.
  *
- * corm_join(T, out, on): the rows of T for which `on` holds. For corm_first() `out` is a struct T *,
- * which is filled as the row itself is; for corm_all() a struct T **, an array with as many elements
- * as there are rows. corm_left_join(T, out, on) also leaves rows in that have no partner: its `out`
- * has one more *, and what it holds is NULL where there is none:
+ * corm_join(T, out, on): the rows of T for which `on` holds. For corm_first() `out` is a struct T
+ * *, which is filled as the row itself is; for corm_all() a struct T **, an array with as many
+ * elements as there are rows. corm_left_join(T, out, on) also leaves rows in that have no partner:
+ * its `out` has one more *, and what it holds is NULL where there is none:
  *
  *     struct employee *all, **bosses;
  *     CORM_ALIAS(boss, employee);
@@ -138,9 +138,9 @@ static inline struct corm_after corm_after_(const struct corm_table *table, cons
  *                                                     corm_eq(employee.boss_id, boss.id))), ...);
  *     printf("%s: %s\n", all[i].name, bosses[i] != NULL ? bosses[i]->name : "nobody");
  *
- * With NULL as `out` no rows of T come back: so it is with corm_count(), corm_exists(), the numbers,
- * corm_select() and sub-queries. A left join with rows wants a model with a column that is NOT NULL. .lock
- * locks the rows of all tables. */
+ * With NULL as `out` no rows of T come back: so it is with corm_count(), corm_exists(), the
+ * numbers, corm_select() and sub-queries. A left join with rows wants a model with a column that is
+ * NOT NULL. .lock locks the rows of all tables. */
 #define corm_joins(...) ((const struct corm_join[]){__VA_ARGS__, {.table = NULL}})
 
 #define corm_join(T, out, on)                                                                      \
@@ -156,8 +156,8 @@ static inline struct corm_after corm_after_(const struct corm_table *table, cons
 /* clang-format on */
 
 /* CORM_ALIAS(boss, employee); in a block: a second handle of the model, named `boss` in SQL, for a
- * table that a statement names twice. Its rows are struct employee. It lives to the end of the block,
- * and belongs into reads and sub-queries; what writes takes no alias. */
+ * table that a statement names twice. Its rows are struct employee. It lives to the end of the
+ * block, and belongs into reads and sub-queries; what writes takes no alias. */
 #define CORM_ALIAS(A, T)                                                                           \
     struct corm_column    A##_corm_columns[sizeof(struct T##_corm_index)];                         \
     struct corm_table     A##_corm_table;                                                          \
@@ -166,12 +166,12 @@ static inline struct corm_after corm_after_(const struct corm_table *table, cons
 
 /* ---- Sub-queries ----------------------------------------------------------
  *
- * corm_in_query(product.id, order, order.product_id, options...): one of what is found in that column;
- * a NULL among it is passed over, so that corm_not() of it means what it says. corm_exists_query(
- * order, options...): whether there is a row. Both take .where and .join only, and are conditions like
- * all others, in updates and deletes too. Their conditions may name columns of the statement around
- * them; a table that is named there already wants a CORM_ALIAS(). MySQL does not take the table of
- * an update or delete in its sub-queries. */
+ * corm_in_query(product.id, order, order.product_id, options...): one of what is found in that
+ * column; a NULL among it is passed over, so that corm_not() of it means what it says.
+ * corm_exists_query( order, options...): whether there is a row. Both take .where and .join only,
+ * and are conditions like all others, in updates and deletes too. Their conditions may name columns
+ * of the statement around them; a table that is named there already wants a CORM_ALIAS(). MySQL
+ * does not take the table of an update or delete in its sub-queries. */
 #define corm_in_query(col, T, ...) CORM_IN_QUERY_OF(col, T, __VA_ARGS__, )
 #define CORM_IN_QUERY_OF(col, T, found, ...)                                                       \
     corm_query_(CORM_IN_QUERY, (col).column + CORM_CHECK(col, found),                              \
@@ -184,9 +184,9 @@ static inline struct corm_after corm_after_(const struct corm_table *table, cons
 
 /* ---- One number -----------------------------------------------------------
  *
- * corm_sum(on, T, col, &out, options...), corm_avg(), corm_min(), corm_max(): one value of a column of
- * all rows that .where and .join leave. Return 1, or 0 where there is none because there are no rows or
- * only NULLs: *out is then left as it was. What fits:
+ * corm_sum(on, T, col, &out, options...), corm_avg(), corm_min(), corm_max(): one value of a column
+ * of all rows that .where and .join leave. Return 1, or 0 where there is none because there are no
+ * rows or only NULLs: *out is then left as it was. What fits:
  *
  *     column          corm_sum     corm_avg    corm_min, corm_max
  *     whole number    int64_t *    double *    int64_t *
@@ -194,11 +194,12 @@ static inline struct corm_after corm_after_(const struct corm_table *table, cons
  *     text            -            -           const char **, in the arena
  *     time            -            -           int64_t *
  *
- * A sum of whole numbers is exact; beyond 64 bits it is CORM_OUT_OF_RANGE (on SQLite also where it is
- * beyond them on the way only). An average is always a double, and that of whole numbers not rounded
- * to four digits, as MariaDB would.
+ * A sum of whole numbers is exact; beyond 64 bits it is CORM_OUT_OF_RANGE (on SQLite also where it
+ * is beyond them on the way only). An average is always a double, and that of whole numbers not
+ * rounded to four digits, as MariaDB would.
  *
- * corm_count_distinct(on, T, col, options...): how many different values, NULLs not counted, as int64_t. */
+ * corm_count_distinct(on, T, col, options...): how many different values, NULLs not counted, as
+ * int64_t. */
 #define corm_sum(on, T, col, ...) CORM_NUMBER(on, T, CORM_SUM, CORM_SUM_FITS, col, __VA_ARGS__)
 #define corm_avg(on, T, col, ...) CORM_NUMBER(on, T, CORM_AVG, CORM_AVG_FITS, col, __VA_ARGS__)
 #define corm_min(on, T, col, ...) CORM_NUMBER(on, T, CORM_MIN, CORM_MIN_FITS, col, __VA_ARGS__)
@@ -236,8 +237,8 @@ static inline struct corm_after corm_after_(const struct corm_table *table, cons
 
 /* ---- Chosen columns and groups --------------------------------------------
  *
- * corm_select(on, R, &rows, T, corm_columns(...), options...): rows of a result of your own. R is declared
- * by CORM_MODEL and CORM_DEFINE, like a table, but need not be one; each of its columns is
+ * corm_select(on, R, &rows, T, corm_columns(...), options...): rows of a result of your own. R is
+ * declared by CORM_MODEL and CORM_DEFINE, like a table, but need not be one; each of its columns is
  * chosen exactly once, from T or a table that is joined:
  *
  *     corm_as(R.x, T.y)                  the column as it is, of the same class
@@ -247,13 +248,14 @@ static inline struct corm_after corm_after_(const struct corm_table *table, cons
  *     corm_as_sum(R.x, T.y), corm_as_min(...), corm_as_max(...): of the same class
  *     corm_as_avg(R.x, T.y)              R.x is a double
  *
- * Returns how many rows came, in an array in the arena. .group = corm_by(T.y, ...): one row for each
- * different combination of up to CORM_GROUP_MAX columns; a column that is chosen as it is beside a
- * number must be among them. .having is a condition on groups. .distinct = true: equal rows once. .having
- * and .order name columns of R by what stands for them, and of T only where they are grouped by, or where there
- * are neither groups nor .distinct. A number of no values (a sum, min, max, avg without rows or of NULLs alone)
- * is NULL: take a nullable column where that may happen, else it is CORM_BAD_VALUE. There is no .lock
- * here: the rows of a result are no rows of a table (CORM_UNSUPPORTED). */
+ * Returns how many rows came, in an array in the arena. .group = corm_by(T.y, ...): one row for
+ * each different combination of up to CORM_GROUP_MAX columns; a column that is chosen as it is
+ * beside a number must be among them. .having is a condition on groups. .distinct = true: equal
+ * rows once. .having and .order name columns of R by what stands for them, and of T only where they
+ * are grouped by, or where there are neither groups nor .distinct. A number of no values (a sum,
+ * min, max, avg without rows or of NULLs alone) is NULL: take a nullable column where that may
+ * happen, else it is CORM_BAD_VALUE. There is no .lock here: the rows of a result are no rows of a
+ * table (CORM_UNSUPPORTED). */
 #define corm_select(on, R, out, T, ...)                                                            \
     corm_select_(CORM_ON(on), (R).corm_table + CORM_ARRAY_OF(R, out), (out),                       \
                  (T).corm_table + CORM_IS_MODEL(T) + CORM_CHOICE_OF(CORM_HEAD(__VA_ARGS__, 0)),    \
@@ -285,8 +287,8 @@ static inline struct corm_after corm_after_(const struct corm_table *table, cons
 /* ---- Unions ---------------------------------------------------------------
  *
  * .unite = corm_union(.where = ...) of corm_first() and corm_all(): the rows of the same table for
- * which the one condition or the other holds, equal rows once; corm_union_all(): those for which both
- * hold come twice. .order, .limit and .offset are of the whole. Takes no other option of a
+ * which the one condition or the other holds, equal rows once; corm_union_all(): those for which
+ * both hold come twice. .order, .limit and .offset are of the whole. Takes no other option of a
  * read, and no .join, .lock (CORM_UNSUPPORTED) or .after. */
 #define corm_union(...)     CORM_UNION(false, __VA_ARGS__)
 #define corm_union_all(...) CORM_UNION(true, __VA_ARGS__)
@@ -297,14 +299,14 @@ static inline struct corm_after corm_after_(const struct corm_table *table, cons
 
 /* ---- Pages ----------------------------------------------------------------
  *
- * By number: .limit and .offset, and .total = &n for how many rows there are in all (an int64_t). It is
- * counted by a second statement, unless the page itself tells: on a db the rows may change between the
- * two, in a transaction its isolation decides.
+ * By number: .limit and .offset, and .total = &n for how many rows there are in all (an int64_t).
+ * It is counted by a second statement, unless the page itself tells: on a db the rows may change
+ * between the two, in a transaction its isolation decides.
  *
- * By key: .after = corm_after(product, last) is what comes behind the row *last in .order, which the primary
- * key completes, so that rows with equal values are neither lost nor seen twice; with `last` NULL it is the
- * first page. Needs no count and no offset, and is as fast on the last page as on the first, where an index has
- * the order. .order names columns of that table only.
+ * By key: .after = corm_after(product, last) is what comes behind the row *last in .order, which
+ * the primary key completes, so that rows with equal values are neither lost nor seen twice; with
+ * `last` NULL it is the first page. Needs no count and no offset, and is as fast on the last page
+ * as on the first, where an index has the order. .order names columns of that table only.
  *
  *     const struct product *last = NULL;
  *     do {
@@ -323,17 +325,17 @@ static inline struct corm_after corm_after_(const struct corm_table *table, cons
 /* ---- The way out, into structs --------------------------------------------
  *
  * corm_sql_into(on, R, &rows, "SELECT ... WHERE x = ?", corm_vals(7), options...): what corm_sql()
- * reads, as an array of rows of R in the arena. Columns find their places by their names, capitals and small letters
- * apart; one that R has not, or that is missing, is CORM_NO_COLUMN, and a value that its column cannot
- * take is CORM_BAD_VALUE. Returns how many rows came. */
+ * reads, as an array of rows of R in the arena. Columns find their places by their names, capitals
+ * and small letters apart; one that R has not, or that is missing, is CORM_NO_COLUMN, and a value
+ * that its column cannot take is CORM_BAD_VALUE. Returns how many rows came. */
 #define corm_sql_into(on, R, out, ...)                                                             \
     corm_sql_into_(                                                                                \
         CORM_ON(on), (R).corm_table + CORM_ARRAY_OF(R, out), (out),                                \
         &(const struct corm_sql_args){CORM_HERE(struct corm_sql_args), .text = __VA_ARGS__})
 
-/* corm_explain(on, &rows, T, options...): how the server would run the corm_all() of these options, as it
- * tells it itself (EXPLAIN, on SQLite EXPLAIN QUERY PLAN), for reading by people. Takes no .lock.
- * `rows` is a struct corm_rows. */
+/* corm_explain(on, &rows, T, options...): how the server would run the corm_all() of these options,
+ * as it tells it itself (EXPLAIN, on SQLite EXPLAIN QUERY PLAN), for reading by people. Takes no
+ * .lock. `rows` is a struct corm_rows. */
 #define corm_explain(on, rows, ...)                                                                \
     corm_explain_(CORM_ON(on),                                                                     \
                   _Generic((rows), struct corm_rows *                                              \

@@ -51,7 +51,8 @@ static size_t item_size(const struct corm__join_out *out)
     return out->left ? sizeof(void *) : out->table->row_size;
 }
 
-/* A partner has at least one column that is not NULL: where its read was made that was looked at. */
+/* A partner has at least one column that is not NULL: where its read was made that was looked at.
+ * */
 static bool has_partner(const struct corm__join_out *out, const struct corm_value *values)
 {
     for (uint32_t i = 0; i < out->table->column_count; i++)

@@ -1,9 +1,9 @@
 /* sql/json.c -- a value inside a text column that holds JSON.
  *
- * The servers differ in what they make of JSON that is not valid, of a path that is not valid, and of
- * a value of another type than the one that is looked for ('abc' cast to a number is 0). So the path
- * has a grammar of our own, is bound like any value, and what is found counts only where the JSON is
- * valid and the value has exactly the type asked for; else it is NULL. */
+ * The servers differ in what they make of JSON that is not valid, of a path that is not valid, and
+ * of a value of another type than the one that is looked for ('abc' cast to a number is 0). So the
+ * path has a grammar of our own, is bound like any value, and what is found counts only where the
+ * JSON is valid and the value has exactly the type asked for; else it is NULL. */
 #include "sql/writer.h"
 
 #include <string.h>

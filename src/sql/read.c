@@ -349,8 +349,8 @@ static struct corm_query page_of(struct corm__writer *w, const struct corm_query
 
 /* ---- What comes behind the conditions ------------------------------------------ */
 
-/* A column may be sorted by, or be asked for in .having, where each row of the result has one value of
- * it: a column of the result, or one that is grouped by. */
+/* A column may be sorted by, or be asked for in .having, where each row of the result has one value
+ * of it: a column of the result, or one that is grouped by. */
 static bool is_single(const struct corm__writer *w, const struct corm_query *query,
                       const struct corm_column *column)
 {
@@ -482,7 +482,8 @@ static bool is_grouped(const struct corm_query *query, const struct corm_column 
     return false;
 }
 
-/* Every column of the result is chosen once, and what is chosen as it is has one value in a group. */
+/* Every column of the result is chosen once, and what is chosen as it is has one value in a group.
+ * */
 static void check_choices(struct corm__writer *w, const struct corm_query *query)
 {
     bool grouped = query->group != NULL;
@@ -593,7 +594,8 @@ static bool has_not_null(const struct corm_table *table)
     return false;
 }
 
-/* Where rows of joined tables go must fit the call, and a row that is none be told from one of NULLs. */
+/* Where rows of joined tables go must fit the call, and a row that is none be told from one of
+ * NULLs. */
 static void check_joins(struct corm__writer *w, enum corm__read_what what,
                         const struct corm_query *query)
 {
