@@ -36,6 +36,11 @@ CORM_DEFINE(deal, DEAL);
 CORM_MODEL(worker, WORKER);
 CORM_DEFINE(worker, WORKER);
 
+/* The same table by another model: its text of a read is the same, its values are not. */
+#define REAL_WORKER(X) X(id, double, .pk = 1) X(name, varchar(20)) X(boss_id, nullable(double))
+CORM_MODEL_AS(real_worker, "worker", REAL_WORKER);
+CORM_DEFINE(real_worker, REAL_WORKER);
+
 /* A key of two columns. */
 #define CELL(X) X(line, int, .pk = 1) X(place, int, .pk = 1) X(content, nullable(int))
 CORM_MODEL(cell, CELL);
@@ -1019,6 +1024,31 @@ static void the_same_statement_with_other_aliases_reads_right(void **unused)
     }
 }
 
+static int join_cells(bool real)
+{
+    struct cell        c;
+    struct worker      w;
+    struct real_worker r;
+
+    if (real)
+        return corm_first(db, real_worker, &r,
+                          .join = corm_joins(corm_join(cell, &c, corm_eq(cell.line, 1))),
+                          .where = corm_eq(real_worker.id, 3), .arena = arena, .error = &error);
+    return corm_first(db, worker, &w,
+                      .join = corm_joins(corm_join(cell, &c, corm_eq(cell.line, 1))),
+                      .where = corm_eq(worker.id, 3), .arena = arena, .error = &error);
+}
+
+/* On SQLite the table has whole numbers in it, whatever is asked for. */
+static void models_of_one_table_are_bound_each_by_its_own_types(void **unused)
+{
+    (void)unused;
+    for (int i = 0; i < 6; i++) {
+        corm_arena_reset(arena);
+        assert_rows(join_cells(i % 2 == 0), 1, &error);
+    }
+}
+
 static void groups_of_joined_tables_are_summed(void **unused)
 {
     struct sales *rows;
@@ -1493,6 +1523,7 @@ int main(int argc, char **argv)
         TEST(left_joins_keep_rows_without_a_partner),
         TEST(a_table_joins_itself_by_an_alias),
         TEST(the_same_statement_with_other_aliases_reads_right),
+        TEST(models_of_one_table_are_bound_each_by_its_own_types),
         TEST(groups_of_joined_tables_are_summed),
         TEST(sub_queries_of_the_same_table_see_it_by_an_alias),
         TEST(writes_take_sub_queries),

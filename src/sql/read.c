@@ -134,16 +134,18 @@ static void add_table(struct corm__writer *w, struct corm__scope *scope,
 }
 
 /* The tables of a read, inside of `outer`. */
-static struct corm__scope scope_of(struct corm__writer *w, const struct corm__scope *outer,
-                                   const struct corm_table *table, const struct corm_query *query)
+static void fill_scope(struct corm__writer *w, struct corm__scope *scope,
+                       const struct corm__scope *outer, const struct corm_table *table,
+                       const struct corm_query *query)
 {
-    struct corm__scope scope = {.outer = outer, .into = query->into, .choices = query->choose};
-
-    add_table(w, &scope, table);
+    scope->outer = outer;
+    scope->count = 0;
+    scope->into = query->into;
+    scope->choices = query->choose;
+    add_table(w, scope, table);
     for (const struct corm_join *j = query->join;
          j != NULL && j->table != NULL && w->error->code == 0; j++)
-        add_table(w, &scope, j->table);
-    return scope;
+        add_table(w, scope, j->table);
 }
 
 static void put_table(struct corm__writer *w, const struct corm_table *table)
@@ -220,8 +222,9 @@ static void check_subquery(struct corm__writer *w, const struct corm_query *quer
 void corm__put_subquery(struct corm__writer *w, const struct corm_expr *expr)
 {
     const struct corm__scope *outer = w->scope;
-    struct corm__scope        scope = scope_of(w, outer, expr->list, expr->query);
+    struct corm__scope        scope;
 
+    fill_scope(w, &scope, outer, expr->list, expr->query);
     check_subquery(w, expr->query);
     if (w->error->code != 0)
         return;
@@ -617,26 +620,30 @@ static void check_joins(struct corm__writer *w, enum corm__read_what what,
     }
 }
 
-static void put_read(struct corm__writer *w, enum corm__read_what what,
-                     const struct corm_query *query)
+/* WHERE and GROUP BY, which know no columns of a result. */
+static void put_rows_of(struct corm__writer *w, const struct corm_query *query)
 {
-    struct corm_order keys[KEYS_MAX];
-    struct corm_query page = *query;
-    uint32_t          key_count = order_count(query);
+    const struct corm__scope *all = w->scope;
+    struct corm__scope        tables;
 
-    memcpy(keys, query->order, sizeof(query->order));
-    if (query->after.table != NULL)
-        page = page_of(w, query, keys, &key_count);
+    if (all->into != NULL) {
+        tables = *all;
+        tables.into = NULL;
+        w->scope = &tables;
+    }
+    put_where(w, query);
+    put_group(w, query);
+    w->scope = all;
+}
+
+static void put_parts(struct corm__writer *w, enum corm__read_what what,
+                      const struct corm_query *query, const struct corm_order *keys,
+                      uint32_t key_count)
+{
     put_wait(w, query);
     put_what(w, what, query);
     put_from(w, query);
-    struct corm__scope        rows = *w->scope;
-    const struct corm__scope *all = w->scope;
-    rows.into = NULL;
-    w->scope = &rows;
-    put_where(w, &page);
-    put_group(w, query);
-    w->scope = all;
+    put_rows_of(w, query);
     put_having(w, query);
     put_union(w, query->unite);
     if (what == CORM__EXISTS)
@@ -647,16 +654,36 @@ static void put_read(struct corm__writer *w, enum corm__read_what what,
     put_lock(w, query);
 }
 
+static void put_page(struct corm__writer *w, enum corm__read_what what,
+                     const struct corm_query *query)
+{
+    struct corm_order keys[KEYS_MAX];
+    uint32_t          key_count = 0;
+    struct corm_query page = page_of(w, query, keys, &key_count);
+
+    put_parts(w, what, &page, keys, key_count);
+}
+
+static void put_read(struct corm__writer *w, enum corm__read_what what,
+                     const struct corm_query *query)
+{
+    if (query->after.table != NULL)
+        put_page(w, what, query);
+    else
+        put_parts(w, what, query, query->order, order_count(query));
+}
+
 int corm__make_read(enum corm_dialect dialect, struct corm_arena *arena, enum corm__read_what what,
                     const struct corm_table *table, const struct corm_query *query,
                     struct corm__statement *statement, struct corm_error *error)
 {
     struct corm__writer w;
+    struct corm__scope  scope;
 
     if (check_read(what, query, error) < 0)
         return error->code;
     corm__writer_init(&w, dialect, arena, false, table, error);
-    struct corm__scope scope = scope_of(&w, NULL, table, query);
+    fill_scope(&w, &scope, NULL, table, query);
     w.scope = &scope;
     check_joins(&w, what, query);
     if (error->code == 0)

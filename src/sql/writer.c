@@ -12,10 +12,20 @@
 void corm__writer_init(struct corm__writer *w, enum corm_dialect dialect, struct corm_arena *arena,
                        bool keep, const struct corm_table *table, struct corm_error *error)
 {
-    *w = (struct corm__writer){
-        .dialect = dialect, .arena = arena, .keep = keep, .table = table, .error = error};
-    w->own = (struct corm__scope){.tables = {table}, .count = 1};
+    w->dialect = dialect;
+    w->arena = arena;
+    w->keep = keep;
+    w->table = table;
+    w->own.outer = NULL;
+    w->own.tables[0] = table;
+    w->own.count = 1;
+    w->own.into = NULL;
+    w->own.choices = NULL;
     w->scope = &w->own;
+    w->depth = 0;
+    w->binds = NULL;
+    w->bind_count = w->bind_capacity = 0;
+    w->error = error;
     corm__buffer_init(&w->text, arena);
 }
 
@@ -54,6 +64,13 @@ static const struct corm_table *find_table(const struct corm__scope *scope,
             if (corm__has_column(scope->tables[i], column))
                 return scope->tables[i];
     return NULL;
+}
+
+/* As good as always: one table, and a column of it. */
+static inline bool is_plain(const struct corm__scope *scope, const struct corm_column *column)
+{
+    return scope->count == 1 && scope->outer == NULL && scope->into == NULL &&
+           corm__has_column(scope->tables[0], column);
 }
 
 const struct corm_table *corm__table_of(const struct corm__writer *w,
@@ -114,8 +131,11 @@ static void put_chosen(struct corm__writer *w, const struct corm_column *column)
 
 void corm__put_column(struct corm__writer *w, const struct corm_column *column)
 {
+    if (is_plain(w->scope, column)) {
+        corm__put_name(&w->text, w->dialect, corm__column_name(column));
+        return;
+    }
     const struct corm_table *table = corm__table_of(w, column);
-
     if (table == NULL) {
         refuse_column(w, column);
     } else if (table == w->scope->into) {
@@ -249,7 +269,7 @@ static void put_time(struct corm__writer *w, const struct corm_column *column, i
 void corm__put_value(struct corm__writer *w, const struct corm_column *column,
                      struct corm_value value, enum corm__use use)
 {
-    if (corm__table_of(w, column) == NULL) {
+    if (!is_plain(w->scope, column) && corm__table_of(w, column) == NULL) {
         corm__put_column(w, column);
         return;
     }
