@@ -104,7 +104,7 @@ static const char *const texts[] = {"",
                                     "a b   c\td\r\n",
                                     " lead",
                                     "trail ",
-                                    "\xBF\x27" + 1,
+                                    "\xC2\xBF\x27",
                                     "\xC3\xA4\xC3\xB6",
                                     "\xE2\x82\xAC",
                                     "\xF0\x9F\x94\xA9 nut",
@@ -1127,6 +1127,26 @@ static void writes_take_sub_queries(void **unused)
     assert_rows(corm_count(db, deal, .where = corm_eq(deal.qty, 1000), .error = &error), 0, &error);
 }
 
+static void a_write_may_ask_the_table_that_it_writes(void **unused)
+{
+    int64_t n = 0;
+    CORM_ALIAS(other, item);
+
+    (void)unused;
+    for (int i = 0; i < ITEMS; i++) {
+        bool twin = false;
+        for (int k = 0; k < i; k++)
+            twin = twin || strcmp(items[k].name, items[i].name) == 0;
+        n += twin;
+    }
+    const struct corm_expr twins = corm_exists_query(
+        other, .where = corm_and(corm_eq(other.name, item.name), corm_lt(other.id, item.id)));
+    assert_rows(corm_update(db, item, twins, corm_set(item.big, 7777), .error = &error), n, &error);
+    assert_rows(corm_delete(db, item, twins, .error = &error), n, &error);
+    assert_rows(corm_count(db, item, .error = &error), ITEMS - n, &error);
+    assert_rows(corm_count_distinct(db, item, item.name, .error = &error), ITEMS - n, &error);
+}
+
 /* NOT IN (..., NULL) of SQL is never true. */
 static void not_in_a_query_passes_over_null(void **unused)
 {
@@ -1178,6 +1198,45 @@ static void a_locked_join_holds_the_rows_of_both_tables(void **unused)
                 1, &error);
     if (is_mariadb()) /* the batch is prepared and run */
         assert_true(after.round_trips - before.round_trips <= 2);
+}
+
+/* The transactions of two connections, on the same rows of two tables. */
+static void a_locked_join_meets_other_locks_as_asked(void **unused)
+{
+    struct corm_trx *one, *other;
+    struct deal      d, *many;
+    struct item      i, *partners;
+
+    (void)unused;
+    assert_ok(corm_begin(db, &one, .error = &error), &error);
+    assert_ok(corm_begin(db, &other, .error = &error), &error);
+    const struct deal *sold = deals;
+    while (item_of(sold) == NULL)
+        sold++;
+    assert_rows(corm_first(one, item, &i, .where = corm_eq(item.id, sold->item_id.value),
+                           .lock = CORM_FOR_UPDATE, .error = &error),
+                1, &error);
+    assert_code(corm_first(other, deal, &d,
+                           .join = corm_joins(corm_join(item, &i, corm_eq(deal.item_id, item.id))),
+                           .where = corm_eq(deal.id, sold->id), .lock = CORM_FOR_UPDATE,
+                           .nowait = true, .error = &error),
+                CORM_LOCKED, &error);
+    error = (struct corm_error){0};
+    assert_rows(
+        corm_all(other, deal, &many,
+                 .join = corm_joins(corm_join(item, &partners, corm_eq(deal.item_id, item.id))),
+                 .where = corm_eq(deal.id, sold->id), .lock = CORM_FOR_SHARE, .skip_locked = true,
+                 .error = &error),
+        0, &error);
+    assert_null(many);
+    assert_null(partners);
+    corm_end(one);
+    assert_rows(corm_first(other, deal, &d,
+                           .join = corm_joins(corm_join(item, &i, corm_eq(deal.item_id, item.id))),
+                           .where = corm_eq(deal.id, sold->id), .lock = CORM_FOR_UPDATE,
+                           .nowait = true, .error = &error),
+                1, &error);
+    corm_end(other);
 }
 
 static void results_cannot_be_locked(void **unused)
@@ -1391,6 +1450,40 @@ static void a_text_with_other_columns_is_refused(void **unused)
     assert_null(rows);
 }
 
+/* On a db what comes back wants an arena of the caller's. */
+static void what_comes_back_wants_a_home(void **unused)
+{
+    struct corm_rows plan = {0};
+    struct sales    *rows = NULL;
+    struct deal      d, *all;
+    struct item      i, *partners;
+    const char      *name = NULL;
+
+    (void)unused;
+#define HOMELESS(call)                                                                             \
+    do {                                                                                           \
+        error = (struct corm_error){0};                                                            \
+        int rc = (call);                                                                           \
+        assert_code(rc, CORM_MISUSE, &error);                                                      \
+        assert_says(&error, ".arena");                                                             \
+    } while (0)
+    HOMELESS(corm_first(db, deal, &d, .join = corm_joins(corm_join(item, &i, corm_everything())),
+                        .error = &error));
+    HOMELESS(corm_all(db, deal, &all,
+                      .join = corm_joins(corm_join(item, &partners, corm_everything())),
+                      .error = &error));
+    HOMELESS(corm_max(db, item, item.name, &name, .error = &error));
+    HOMELESS(corm_sql_into(db, sales, &rows, "SELECT 1", .error = &error));
+    HOMELESS(corm_explain(db, &plan, item, .error = &error));
+    HOMELESS(
+        corm_select(db, sales, &rows, item,
+                    corm_columns(corm_as(sales.name, item.name), corm_as(sales.pieces, item.big)),
+                    .error = &error));
+    error = (struct corm_error){0};
+    assert_null(name);
+    assert_null(rows);
+}
+
 static void a_plan_is_told(void **unused)
 {
     struct corm_rows plan = {0};
@@ -1527,8 +1620,10 @@ int main(int argc, char **argv)
         TEST(groups_of_joined_tables_are_summed),
         TEST(sub_queries_of_the_same_table_see_it_by_an_alias),
         TEST(writes_take_sub_queries),
+        TEST(a_write_may_ask_the_table_that_it_writes),
         TEST(not_in_a_query_passes_over_null),
         TEST(a_locked_join_holds_the_rows_of_both_tables),
+        TEST(a_locked_join_meets_other_locks_as_asked),
         TEST(results_cannot_be_locked),
         TEST(unions_give_rows_once_or_twice),
         TEST(pages_by_number_tell_the_total),
@@ -1536,6 +1631,7 @@ int main(int argc, char **argv)
         TEST(pages_by_a_key_of_two_columns),
         TEST(texts_find_the_places_of_a_struct_by_name),
         TEST(a_text_with_other_columns_is_refused),
+        TEST(what_comes_back_wants_a_home),
         TEST(a_plan_is_told),
         TEST(texts_stay_texts_on_every_way),
         TEST(json_paths_stay_paths),

@@ -319,9 +319,8 @@ static void make_table(const struct corm_table *table)
 static int begin_all(void **state)
 {
     const struct corm_table *const tables[] = {
-        item.corm_table,    maybe.corm_table, odd.corm_table,  counter.corm_table,
-        keyless.corm_table, wide.corm_table,  seat.corm_table, turn.corm_table,
-        sale.corm_table};
+        item.corm_table, maybe.corm_table, odd.corm_table,  counter.corm_table, keyless.corm_table,
+        wide.corm_table, seat.corm_table,  turn.corm_table, sale.corm_table};
 
     (void)state;
     arena = corm_arena_new();
@@ -2628,6 +2627,24 @@ static void sub_queries_take_where_and_join_alone(void **state)
     REFUSED_WHERE(corm_in_query(sale.id, sale, sale.id), CORM_MISUSE, "id is none of table item");
 }
 
+static void mysql_cannot_ask_the_table_that_it_writes(void **state)
+{
+    CORM_ALIAS(other, item);
+
+    (void)state;
+    for (int d = 0; d < 3; d++) {
+        begin_call(d);
+        int64_t rc = corm_delete(
+            &of, item,
+            corm_in_query(item.id, sale, sale.item_id, .where = corm_exists_query(other)),
+            .error = &error);
+        if (d == CORM_DIALECT_MYSQL)
+            check_refused(rc, "a table that is written", CORM_UNSUPPORTED, "MySQL cannot read");
+        else
+            assert_true(rc == 0);
+    }
+}
+
 static void joins_name_their_tables(void **state)
 {
     (void)state;
@@ -2946,6 +2963,10 @@ static void pages_that_cannot_be_are_refused(void **state)
     REFUSED(corm_all(&of, item, &rows, .order = {corm_asc(corm_json_int(item.note, "$"))},
                      .after = corm_after(item, NULL), .error = &error),
             CORM_MISUSE, "columns of table item alone");
+    REFUSED(corm_first(&of, item, &row, .total = &whole, .error = &error), CORM_MISUSE, ".total");
+    REFUSED(corm_explain(&of, &plan, item, .total = &whole, .error = &error), CORM_MISUSE,
+            ".total");
+    REFUSED(corm_all(&of, item, &rows, .choose = TOTALS, .error = &error), CORM_MISUSE, ".choose");
 }
 
 static void a_plan_is_asked_for_in_the_servers_words(void **state)
@@ -3145,6 +3166,7 @@ int main(void)
         cmocka_unit_test(json_is_read_strictly),
         cmocka_unit_test(sub_queries_see_the_tables_around_them),
         cmocka_unit_test(sub_queries_take_where_and_join_alone),
+        cmocka_unit_test(mysql_cannot_ask_the_table_that_it_writes),
         cmocka_unit_test(joins_name_their_tables),
         cmocka_unit_test(a_joined_read_locks_all_its_tables),
         cmocka_unit_test(joins_that_cannot_be_are_refused),

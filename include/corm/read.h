@@ -170,8 +170,8 @@ static inline struct corm_after corm_after_(const struct corm_table *table, cons
  * column; a NULL among it is passed over, so that corm_not() of it means what it says.
  * corm_exists_query( order, options...): whether there is a row. Both take .where and .join only,
  * and are conditions like all others, in updates and deletes too. Their conditions may name columns
- * of the statement around them; a table that is named there already wants a CORM_ALIAS(). MySQL
- * does not take the table of an update or delete in its sub-queries. */
+ * of the statement around them; a table that is named there already wants a CORM_ALIAS(). On
+ * MySQL the table of an update or delete in its sub-queries is CORM_UNSUPPORTED. */
 #define corm_in_query(col, T, ...) CORM_IN_QUERY_OF(col, T, __VA_ARGS__, )
 #define CORM_IN_QUERY_OF(col, T, found, ...)                                                       \
     corm_query_(CORM_IN_QUERY, (col).column + CORM_CHECK(col, found),                              \

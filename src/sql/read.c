@@ -94,8 +94,12 @@ static int check_read(enum corm__read_what what, const struct corm_query *query,
         (query->group != NULL || query->distinct || has_condition(&query->having)))
         return corm__fail(error, CORM_MISUSE,
                           ".group, .having and .distinct are for corm_select()");
-    if (what == CORM__CHOSEN && (query->after.table != NULL || query->total != NULL))
-        return corm__fail(error, CORM_MISUSE, "corm_select() takes no .after and no .total");
+    if (query->choose != NULL && what != CORM__CHOSEN && what != CORM__NUMBER)
+        return corm__fail(error, CORM_MISUSE, ".choose is set by corm_select()");
+    if (what == CORM__CHOSEN && query->after.table != NULL)
+        return corm__fail(error, CORM_MISUSE, "corm_select() takes no .after");
+    if (what != CORM__ROWS && query->total != NULL)
+        return corm__fail(error, CORM_MISUSE, ".total is for corm_all()");
     if (what == CORM__FIRST && query->limit > 1)
         return corm__fail(error, CORM_MISUSE,
                           "corm_first() reads one row: use corm_all() for more");
@@ -208,6 +212,22 @@ static void put_subquery_where(struct corm__writer *w, const struct corm_expr *e
     }
 }
 
+/* Error 1093 of MySQL. Writes are put in the scope of their one table. */
+static void check_written(struct corm__writer *w, const struct corm__scope *scope)
+{
+    const struct corm__scope *outermost = scope;
+
+    while (outermost->outer != NULL)
+        outermost = outermost->outer;
+    if (w->dialect != CORM_DIALECT_MYSQL || outermost != &w->own)
+        return;
+    for (uint32_t i = 0; i < scope->count; i++)
+        if (strcmp(scope->tables[i]->name, w->table->name) == 0)
+            corm__fail(w->error, CORM_UNSUPPORTED,
+                       "MySQL cannot read table %s in a sub-query of the statement that writes it",
+                       w->table->name);
+}
+
 static void check_subquery(struct corm__writer *w, const struct corm_query *query)
 {
     if (orders(query) || limits(query) || query->lock != CORM_NO_LOCK || query->unite != NULL ||
@@ -225,6 +245,7 @@ void corm__put_subquery(struct corm__writer *w, const struct corm_expr *expr)
     struct corm__scope        scope;
 
     fill_scope(w, &scope, outer, expr->list, expr->query);
+    check_written(w, &scope);
     check_subquery(w, expr->query);
     if (w->error->code != 0)
         return;
