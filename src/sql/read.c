@@ -285,7 +285,10 @@ static uint32_t full_order(struct corm__writer *w, const struct corm_query *quer
         for (uint32_t k = 0; k < given; k++)
             there = there || keys[k].column == column;
         key_columns += column->pk;
-        if (column->pk && !there && n < KEYS_MAX)
+        if (column->pk && !there && n == KEYS_MAX)
+            corm__fail(w->error, CORM_UNSUPPORTED, "the order of .after has more than %d columns",
+                       KEYS_MAX);
+        else if (column->pk && !there)
             keys[n++] = (struct corm_order){column, false};
     }
     if (key_columns == 0)
@@ -363,7 +366,7 @@ static struct corm_query page_of(struct corm__writer *w, const struct corm_query
         corm__fail(w->error, CORM_MISUSE, ".after is a row of another table than %s",
                    w->table->name);
     *key_count = full_order(w, query, keys);
-    if (w->error->code != 0 || query->after.row == NULL)
+    if (w->error->code != 0 || *key_count == 0 || query->after.row == NULL)
         return page;
     struct corm_expr after = after_row(w->arena, keys, *key_count, query->after.row);
     bool             all = query->where.op == CORM_TRUE || !has_condition(&query->where);
