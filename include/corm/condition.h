@@ -97,8 +97,8 @@ struct corm_order {
 
 struct corm_where;
 
-/* A condition that grows, in an arena; everything that is added is copied into it, so it lives as
- * long as the arena.
+/* A condition that grows, in an arena; everything that is added is copied into it, sub-queries too,
+ * so it lives as long as the arena (and a CORM_ALIAS() in it, which stays where it is).
  *
  *     struct corm_where *w = corm_where_new(arena);
  *     if (name)

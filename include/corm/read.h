@@ -168,7 +168,7 @@ static inline struct corm_after corm_after_(const struct corm_table *table, cons
  *
  * corm_in_query(product.id, order, order.product_id, options...): one of what is found in that
  * column; a NULL among it is passed over, so that corm_not() of it means what it says.
- * corm_exists_query( order, options...): whether there is a row. Both take .where and .join only,
+ * corm_exists_query(order, options...): whether there is a row. Both take .where and .join only,
  * and are conditions like all others, in updates and deletes too. Their conditions may name columns
  * of the statement around them; a table that is named there already wants a CORM_ALIAS(). On
  * MySQL the table of an update or delete in its sub-queries is CORM_UNSUPPORTED. */
@@ -254,7 +254,8 @@ static inline struct corm_after corm_after_(const struct corm_table *table, cons
  * rows once. .having and .order name columns of R by what stands for them, and of T only where they
  * are grouped by, or where there are neither groups nor .distinct. A number of no values (a sum,
  * min, max, avg without rows or of NULLs alone) is NULL: take a nullable column where that may
- * happen, else it is CORM_BAD_VALUE. There is no .lock here: the rows of a result are no rows of a
+ * happen, else it is CORM_BAD_VALUE. A sum beyond 64 bits is CORM_BAD_VALUE or CORM_OUT_OF_RANGE.
+ * There is no .lock here: the rows of a result are no rows of a
  * table (CORM_UNSUPPORTED). */
 #define corm_select(on, R, out, T, ...)                                                            \
     corm_select_(CORM_ON(on), (R).corm_table + CORM_ARRAY_OF(R, out), (out),                       \

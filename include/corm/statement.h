@@ -219,7 +219,7 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
               CORM_HEAD(__VA_ARGS__, 0), CORM_QUERY(.row = __VA_ARGS__))
 
 /* corm_count(on, T, options...): how many rows, as int64_t. corm_exists(on, T, options...): 1 or 0.
- * Both take .where, .arena (not needed) and .error only. */
+ * Both take .where, .join, .arena (not needed) and .error only. */
 #define corm_count(on, ...)                                                                        \
     corm_count_(CORM_ON(on),                                                                       \
                 CORM_HEAD(__VA_ARGS__, 0).corm_table + CORM_IS_MODEL(CORM_HEAD(__VA_ARGS__, 0)),   \
