@@ -12,8 +12,10 @@
  * One that is put together at run time is built in an arena instead: corm_where_new() below.
  *
  * Values are bound, never pasted into SQL text. A comparison with NULL does not exist: there are
- * corm_is_null() and corm_not_null(). corm_and(), corm_or() and corm_in() without members do not
- * compile; the run-time forms without members are CORM_MISUSE when the statement is made. */
+ * corm_is_null() and corm_not_null(). As in SQL a comparison with a column that is NULL is neither
+ * true nor false, and corm_not() of it neither. corm_and(), corm_or() and corm_in() without members
+ * do not compile; the run-time forms without members are CORM_MISUSE when the statement is made,
+ * and so is nesting deeper than 64. An AND or OR has at most 900 members (CORM_TOO_LARGE). */
 #ifndef CORM_CONDITION_H
 #define CORM_CONDITION_H
 
@@ -40,8 +42,11 @@ enum corm_op {
     CORM_STARTS_WITH, /* these three take the text as it is: no wildcards in it */
     CORM_ENDS_WITH,
     CORM_CONTAINS,
-    CORM_IN,      /* one of `list` */
-    CORM_IN_LIST, /* one of the `count` plain C values at `list` */
+    CORM_IN,       /* one of `list` */
+    CORM_IN_LIST,  /* one of the `count` plain C values at `list` */
+    CORM_BETWEEN,  /* the two values at `list`, both included */
+    CORM_IN_QUERY, /* one of what `query` finds in a column of the table at `list` */
+    CORM_EXISTS,   /* `query` finds a row of the table at `list` */
     CORM_IS_NULL,
     CORM_NOT_NULL,
     CORM_AND,
@@ -78,7 +83,8 @@ struct corm_expr {
     const struct corm_expr   *kids;  /* of AND, OR, NOT; ends with CORM_END */
     const void               *list;  /* of IN: struct corm_value, ends with CORM_V_NONE */
     size_t                    count; /* of CORM_IN_LIST */
-    const void               *reserved[3];
+    const struct corm_query  *query; /* of a sub-query; see read.h */
+    const void               *reserved[2];
 };
 
 struct corm_assign {
@@ -87,6 +93,14 @@ struct corm_assign {
     struct corm_value         value;
     const void               *reserved;
 };
+
+/* A value inside a column that holds JSON, as a column of its own: see corm_json_int(). */
+struct corm_json {
+    struct corm_column        column; /* first; its offset is CORM_NO_FIELD */
+    const struct corm_column *base;
+    const char               *path;
+};
+#define CORM_NO_FIELD UINT32_MAX
 
 struct corm_order {
     const struct corm_column *column; /* NULL ends a list */
@@ -97,8 +111,8 @@ struct corm_order {
 
 struct corm_where;
 
-/* A condition that grows, in an arena; everything that is added is copied into it, so it lives as
- * long as the arena.
+/* A condition that grows, in an arena; everything that is added is copied into it, sub-queries too,
+ * so it lives as long as the arena (and a CORM_ALIAS() in it, which stays where it is).
  *
  *     struct corm_where *w = corm_where_new(arena);
  *     if (name)
@@ -121,7 +135,7 @@ CORM_API struct corm_expr   corm_where(const struct corm_where *where);
 static inline struct corm_expr corm_cmp_(const struct corm_column *c, enum corm_op op,
                                          struct corm_value v)
 {
-    struct corm_expr e = {c, op, CORM_LIST_INT32, v, NULL, NULL, 0, {NULL, NULL, NULL}};
+    struct corm_expr e = {c, op, CORM_LIST_INT32, v, NULL, NULL, 0, NULL, {NULL, NULL}};
     return e;
 }
 
@@ -133,6 +147,40 @@ static inline struct corm_expr corm_in_list_(const struct corm_column *c, enum c
     e.list = list;
     e.count = count;
     return e;
+}
+
+static inline const struct corm_column *corm_json_(struct corm_json         *json,
+                                                   const struct corm_column *base, const char *path,
+                                                   enum corm_type type)
+{
+    json->column.name = path;
+    json->column.offset = CORM_NO_FIELD;
+    json->column.type = type;
+    json->column.nullable = true;
+    json->base = base;
+    json->path = path;
+    return &json->column;
+}
+
+static inline struct corm_int_col corm_json_int_(struct corm_json         *json,
+                                                 const struct corm_column *base, const char *path)
+{
+    struct corm_int_col c = {corm_json_(json, base, path, CORM_BIGINT)};
+    return c;
+}
+
+static inline struct corm_real_col corm_json_real_(struct corm_json         *json,
+                                                   const struct corm_column *base, const char *path)
+{
+    struct corm_real_col c = {corm_json_(json, base, path, CORM_DOUBLE)};
+    return c;
+}
+
+static inline struct corm_text_col corm_json_text_(struct corm_json         *json,
+                                                   const struct corm_column *base, const char *path)
+{
+    struct corm_text_col c = {corm_json_(json, base, path, CORM_TEXT)};
+    return c;
 }
 
 /* What is no condition does not compile here. */
@@ -268,8 +316,8 @@ static inline struct corm_expr corm_everything(void)
 /* ---- The surface ----------------------------------------------------------
  *
  * The value of a comparison is a C value or another column of the same class. NULL as a text or
- * blob is CORM_MISUSE when the statement is made. corm_lt(), corm_le(), corm_gt() and corm_ge(),
- * corm_asc() and corm_desc() are not for enum and json columns. */
+ * blob is CORM_MISUSE when the statement is made. corm_lt(), corm_le(), corm_gt(), corm_ge()
+ * and corm_between(), corm_asc() and corm_desc() are not for enum and json columns. */
 #define corm_eq(col, val) CORM_CMP(col, CORM_EQ, val)
 #define corm_ne(col, val) CORM_CMP(col, CORM_NE, val)
 #define corm_lt(col, val) CORM_CMP_ORDER(col, CORM_LT, val)
@@ -277,9 +325,19 @@ static inline struct corm_expr corm_everything(void)
 #define corm_gt(col, val) CORM_CMP_ORDER(col, CORM_GT, val)
 #define corm_ge(col, val) CORM_CMP_ORDER(col, CORM_GE, val)
 
-/* Text columns only. In corm_like() % stands for any text and _ for one character; ! in front of
- * %, _ or ! takes their meaning away. The other three escape for you. Tables that corm creates
- * compare text byte by byte, so upper and lower case differ. */
+/* low <= col and col <= high; with low > high it matches nothing. */
+#define corm_between(col, low, high)                                                               \
+    ((struct corm_expr){.op = CORM_BETWEEN,                                                        \
+                        .column = (col).column + CORM_CHECK(col, low) + CORM_CHECK(col, high) +    \
+                                  CORM_CHECK_CLASS(col, CORM_HAS_ORDER(col)),                      \
+                        .list = (const struct corm_value[]){                                       \
+                            CORM_VALUE(low), CORM_VALUE(high), {.kind = CORM_V_NONE}}})
+
+/* Text columns only. In corm_like() % stands for any text and _ for one character; ! in front of %,
+ * _ or ! takes their meaning away, and may not be the last of a pattern. The other three escape for
+ * you, and take a text, no column. A pattern has at most 50,000 bytes. Tables that corm creates
+ * compare text byte by byte, so upper and lower case differ, in LIKE too; tables made by others
+ * have the rules of their collation on MariaDB and MySQL. */
 #define corm_like(col, pattern)     CORM_CMP_TEXT(col, CORM_LIKE, pattern)
 #define corm_starts_with(col, text) CORM_CMP_TEXT(col, CORM_STARTS_WITH, text)
 #define corm_ends_with(col, text)   CORM_CMP_TEXT(col, CORM_ENDS_WITH, text)
@@ -298,6 +356,37 @@ static inline struct corm_expr corm_everything(void)
     ((struct corm_expr){.op = (how),                                                               \
                         .kids = (const struct corm_expr[]){__VA_ARGS__, {.op = CORM_END}}})
 
+/* corm_any_of(corm_contains, "x", product.name, product.note): the comparison holds for one of up to
+ * 16 columns. corm_all_of(corm_gt, 0, product.stock, product.barcode): for each. Any comparison of a
+ * column with one value will do. */
+#define corm_any_of(compare, val, ...) CORM_EACH(CORM_OR, (compare, val), __VA_ARGS__)
+#define corm_all_of(compare, val, ...) CORM_EACH(CORM_AND, (compare, val), __VA_ARGS__)
+#define CORM_EACH(how, pair, ...)                                                                  \
+    ((struct corm_expr){.op = (how),                                                               \
+                        .kids = (const struct corm_expr[]){                                        \
+                            CORM_MAP(CORM_EACH_COLUMN, pair, __VA_ARGS__){.op = CORM_END}}})
+#define CORM_EACH_COLUMN(pair, col)           CORM_EACH_APPLIED(col, CORM_EACH_PAIR pair)
+#define CORM_EACH_PAIR(compare, val)          compare, val
+#define CORM_EACH_APPLIED(...)                CORM_EACH_COMPARED(__VA_ARGS__)
+#define CORM_EACH_COMPARED(col, compare, val) compare(col, val),
+
+/* corm_json_int(product.info, "$.size.width"): a value inside a json column, or a text column that
+ * holds JSON, for use wherever a column may be compared or sorted by:
+ *
+ *     corm_ge(corm_json_int(product.info, "$.size"), 5)
+ *
+ * The path is $, then .name, ."any name" or [number], as often as needed. Types are strict: _int
+ * finds whole numbers only, _real all numbers, _text texts only, which compare byte by byte; all
+ * else, a path that leads nowhere and a text that is no JSON are NULL. It lives to the end of its
+ * block. A path of another form is CORM_MISUSE when the statement is made. */
+#define corm_json_int(col, where)  CORM_JSON_OF(corm_json_int_, col, where)
+#define corm_json_real(col, where) CORM_JSON_OF(corm_json_real_, col, where)
+#define corm_json_text(col, where) CORM_JSON_OF(corm_json_text_, col, where)
+#define CORM_JSON_OF(make, col, where)                                                             \
+    make(&(struct corm_json){.path = NULL},                                                        \
+         (col).column + CORM_CHECK_CLASS(col, CORM_CLASS(col) == 3 || CORM_CLASS(col) == 10),      \
+         (where))
+
 /* corm_in(product.id, 1, 2, 3): up to 16 values, each checked. */
 #define corm_in(col, ...)                                                                          \
     ((struct corm_expr){.op = CORM_IN,                                                             \
@@ -308,7 +397,9 @@ static inline struct corm_expr corm_everything(void)
 
 /* clang-format off */
 /* corm_in_list(product.id, ids, n): `n` values of an array of int8_t to int64_t, uint8_t to uint64_t,
- * float, double, const char *, struct corm_blob or struct corm_uuid, read when the statement is made. */
+ * float, double, const char *, struct corm_blob or struct corm_uuid, read when the statement is made.
+ * No values are CORM_MISUSE: what matches nothing need not be asked for. A statement takes 32,000
+ * values, in lists or not; more are CORM_TOO_LARGE. */
 #define corm_in_list(col, values, n)                                                               \
     corm_in_list_((col).column + CORM_CHECK(col, (values)[0]),                                     \
                   _Generic((values)[0],                                                            \

@@ -8,6 +8,7 @@
  *     value.h      one value, of whatever type
  *     condition.h  WHERE and SET: typed conditions and assignments
  *     statement.h  reading and writing rows
+ *     read.h       joins, groups, numbers, pages
  *     trx.h        transactions
  *     db.h         opening a database, tables, the statement hook, numbers
  *     error.h      result codes
@@ -23,6 +24,7 @@
 #include <corm/error.h>
 #include <corm/model.h>
 #include <corm/on.h>
+#include <corm/read.h>
 #include <corm/retry.h>
 #include <corm/statement.h>
 #include <corm/trx.h>

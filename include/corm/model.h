@@ -174,7 +174,8 @@ struct corm_table {
     uint32_t                  column_count;
     uint32_t                  row_size; /* sizeof(struct T) */
     const struct corm_index  *indexes;
-    const void               *reserved[6];
+    const char               *alias; /* its name within a statement, by CORM_ALIAS(); or NULL */
+    const void               *reserved[5];
 };
 
 /* A handle is one pointer wrapped in a type, so that the compiler can tell the columns' classes
@@ -400,7 +401,10 @@ struct corm_opt_uuid {
         LIST(CORM_X_INDEX)                                                                         \
     };                                                                                             \
     struct T##_corm {                                                                              \
-        const struct corm_table *corm_table;                                                       \
+        union {                                                                                    \
+            const struct corm_table *corm_table;                                                   \
+            struct T                *corm_row; /* for its type alone */                            \
+        };                                                                                         \
         LIST(CORM_X_HANDLE)                                                                        \
     };                                                                                             \
     /* What the write macros check a row's type against; never made. */                            \
@@ -443,7 +447,7 @@ struct corm_opt_uuid {
         .row_size = sizeof(struct T),                                                              \
         .indexes = T##_corm_indexes,                                                               \
     };                                                                                             \
-    const struct T##_corm T = {&T##_corm_table, LIST(CORM_X_BIND(T))}
+    const struct T##_corm T = {{&T##_corm_table}, LIST(CORM_X_BIND(T))}
 
 #define CORM_X_COLUMN(T)                                                                           \
     { .offset = __builtin_offsetof(struct T, CORM_X_COLUMN_

@@ -987,8 +987,8 @@ static int start_rows(struct mariadb_link *link, struct corm__prepared *p, struc
     rc = types == NULL ? bind_raw(p, fields, sink, error) : bind_model(p, fields, types, error);
     if (rc == 0 && mysql_stmt_bind_result(p->statement, p->columns) != 0)
         rc = fail_statement(link, p->statement, error);
-    if (rc == 0)
-        p->bound = types;
+    if (rc == 0) /* an alias, or the shape of a join, lives for one statement only */
+        p->bound = types != NULL && types->alias == NULL ? types : NULL;
     return rc;
 }
 

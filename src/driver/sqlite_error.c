@@ -58,6 +58,8 @@ static int code_of_text(const char *message, const char *sql)
         return CORM_TABLE_EXISTS;
     if (behind(message, "cannot commit - no transaction is active") != NULL)
         return CORM_TRX_LOST;
+    if (strcmp(message, "integer overflow") == 0)
+        return CORM_OUT_OF_RANGE;
     return sql == NULL ? CORM_SYNTAX : CORM_SERVER_ERROR;
 }
 

@@ -37,7 +37,19 @@ struct corm__statement {
     int32_t                  line;
 };
 
-enum corm__read_what { CORM__ROWS, CORM__FIRST, CORM__COUNT, CORM__EXISTS };
+/* The most `?` of one statement. MariaDB's own limit is 65,535, SQLite's 32,766
+ * (https://mariadb.com/kb/en/prepare-statement/, https://www.sqlite.org/limits.html). */
+enum { CORM__BINDS_MAX = 32000 };
+
+enum corm__read_what {
+    CORM__ROWS,
+    CORM__FIRST,
+    CORM__COUNT,
+    CORM__EXISTS,
+    CORM__NUMBER, /* one choice, which has no place in a result */
+    CORM__CHOSEN, /* rows of query->into */
+    CORM__EXPLAIN
+};
 
 /* Each of these makes a statement in `arena`; where `keep` is true, text that it binds is copied
  * there too, so that it can be sent after the call is over. 0 or a negative code. */

@@ -17,8 +17,20 @@
 void corm__writer_init(struct corm__writer *w, enum corm_dialect dialect, struct corm_arena *arena,
                        bool keep, const struct corm_table *table, struct corm_error *error)
 {
-    *w = (struct corm__writer){
-        .dialect = dialect, .arena = arena, .keep = keep, .table = table, .error = error};
+    w->dialect = dialect;
+    w->arena = arena;
+    w->keep = keep;
+    w->table = table;
+    w->own.outer = NULL;
+    w->own.tables[0] = table;
+    w->own.count = 1;
+    w->own.into = NULL;
+    w->own.choices = NULL;
+    w->scope = &w->own;
+    w->depth = 0;
+    w->binds = NULL;
+    w->bind_count = w->bind_capacity = 0;
+    w->error = error;
     corm__buffer_init(&w->text, arena);
 }
 
@@ -44,19 +56,123 @@ void corm__put(struct corm__writer *w, const char *text)
     corm__buffer_puts(&w->text, text);
 }
 
+static bool is_json(const struct corm_column *column)
+{
+    return column != NULL && column->offset == CORM_NO_FIELD;
+}
+
+static const struct corm_table *find_table(const struct corm__scope *scope,
+                                           const struct corm_column *column)
+{
+    for (; scope != NULL; scope = scope->outer)
+        for (uint32_t i = 0; i < scope->count; i++)
+            if (corm__has_column(scope->tables[i], column))
+                return scope->tables[i];
+    return NULL;
+}
+
+/* As good as always: one table, and a column of it. */
+static inline bool is_plain(const struct corm__scope *scope, const struct corm_column *column)
+{
+    return scope->count == 1 && scope->outer == NULL && scope->into == NULL &&
+           corm__has_column(scope->tables[0], column);
+}
+
+const struct corm_table *corm__table_of(const struct corm__writer *w,
+                                        const struct corm_column  *column)
+{
+    if (is_json(column))
+        column = ((const struct corm_json *)column)->base;
+    if (column != NULL && w->scope->into != NULL && corm__has_column(w->scope->into, column))
+        return w->scope->into;
+    return column != NULL ? find_table(w->scope, column) : NULL;
+}
+
+static void refuse_column(struct corm__writer *w, const struct corm_column *column)
+{
+    const char *name = column != NULL ? corm__column_name(column) : "NULL";
+    bool        alone = w->scope->count == 1 && w->scope->outer == NULL;
+
+    corm__fail(
+        w->error, CORM_MISUSE,
+        alone ? "column %s is none of table %s"
+              : "column %s is of no table that is named here (the first is %s): join its table",
+        name, w->table->name);
+}
+
+void corm__put_choice(struct corm__writer *w, enum corm_aggregate how,
+                      const struct corm_column *column)
+{
+    static const char *const before[] = {
+        [CORM_PLAIN] = "",   [CORM_COUNT] = "COUNT(", [CORM_COUNT_DISTINCT] = "COUNT(DISTINCT ",
+        [CORM_SUM] = "SUM(", [CORM_MIN] = "MIN(",     [CORM_MAX] = "MAX(",
+        [CORM_AVG] = "AVG("};
+
+    if (how == CORM_COUNT_ROWS) {
+        corm__put(w, "COUNT(*)");
+        return;
+    }
+    corm__put(w, before[how]);
+    corm__put_column(w, column);
+    if (how == CORM_AVG) /* as a double: of whole numbers MariaDB would keep four digits */
+        corm__put(w, " + 0e0");
+    if (how != CORM_PLAIN)
+        corm__put(w, ")");
+    if (how == CORM_AVG && column->type == CORM_DECIMAL && w->dialect == CORM_DIALECT_SQLITE) {
+        char unit[16]; /* they are whole numbers there, without their point */
+        (void)snprintf(unit, sizeof(unit), " / 1e%u", column->scale);
+        corm__put(w, unit);
+    }
+}
+
+/* A column of a result: what is chosen for it, which names tables alone. */
+static void put_chosen(struct corm__writer *w, const struct corm_column *column)
+{
+    const struct corm__scope *all = w->scope;
+    struct corm__scope        tables = *all;
+
+    tables.into = NULL;
+    w->scope = &tables;
+    for (const struct corm_choice *c = all->choices; c->into != NULL; c++)
+        if (c->into == column)
+            corm__put_choice(w, c->how, c->column);
+    w->scope = all;
+}
+
 void corm__put_column(struct corm__writer *w, const struct corm_column *column)
 {
-    if (!corm__has_column(w->table, column))
-        corm__fail(w->error, CORM_MISUSE, "column %s is none of table %s",
-                   column != NULL ? corm__column_name(column) : "NULL", w->table->name);
-    else
+    if (is_plain(w->scope, column)) {
         corm__put_name(&w->text, w->dialect, corm__column_name(column));
+        return;
+    }
+    const struct corm_table *table = corm__table_of(w, column);
+    if (table == NULL) {
+        refuse_column(w, column);
+    } else if (table == w->scope->into) {
+        put_chosen(w, column);
+    } else if (is_json(column)) {
+        corm__put_json(w, (const struct corm_json *)column);
+    } else {
+        if (w->scope->count > 1 || w->scope->outer != NULL) {
+            corm__put_name(&w->text, w->dialect, table->alias != NULL ? table->alias : table->name);
+            corm__put(w, ".");
+        }
+        corm__put_name(&w->text, w->dialect, corm__column_name(column));
+    }
 }
 
 void corm__put_bind(struct corm__writer *w, struct corm_value value)
 {
     if (w->error->code != 0)
         return;
+    if (w->bind_count >= CORM__BINDS_MAX) {
+        corm__fail(
+            w->error, CORM_TOO_LARGE,
+            "a statement takes %d values at most; put those of a long list into a table, and "
+            "ask by corm_in_query()",
+            CORM__BINDS_MAX);
+        return;
+    }
     if (w->bind_count == w->bind_capacity) {
         uint32_t           capacity = w->bind_capacity == 0 ? 8 : w->bind_capacity * 2;
         struct corm_value *grown = corm__arena_grow(
@@ -79,11 +195,18 @@ void corm__put_bind(struct corm__writer *w, struct corm_value value)
     corm__buffer_putc(&w->text, '?');
 }
 
+static const char *table_name(const struct corm__writer *w, const struct corm_column *column)
+{
+    const struct corm_table *table = corm__table_of(w, column);
+
+    return table != NULL ? table->name : w->table->name;
+}
+
 static void misfit(struct corm__writer *w, int code, const struct corm_column *column,
                    const char *what)
 {
     corm__fail(w->error, code, "column %s of table %s: %s", corm__column_name(column),
-               w->table->name, what);
+               table_name(w, column), what);
 }
 
 static void misfit_type(struct corm__writer *w, int code, const struct corm_column *column,
@@ -92,7 +215,7 @@ static void misfit_type(struct corm__writer *w, int code, const struct corm_colu
     char type[CORM__TYPE_SIZE];
 
     corm__fail(w->error, code, "column %s of table %s: %s for %s", corm__column_name(column),
-               w->table->name, what, corm__type_text(column, type));
+               table_name(w, column), what, corm__type_text(column, type));
 }
 
 /* ---- Numbers --------------------------------------------------------------- */
@@ -235,9 +358,10 @@ static void put_text(struct corm__writer *w, const struct corm_column *column,
         misfit(w, CORM_BAD_VALUE, column, "a text that is not UTF-8");
     } else if (use == CORM__STORED && limited && characters > column->length) {
         char type[CORM__TYPE_SIZE];
-        corm__fail(
-            w->error, CORM_TOO_LONG, "column %s of table %s: a text of %zu characters for %s",
-            corm__column_name(column), w->table->name, characters, corm__type_text(column, type));
+        corm__fail(w->error, CORM_TOO_LONG,
+                   "column %s of table %s: a text of %zu characters for %s",
+                   corm__column_name(column), table_name(w, column), characters,
+                   corm__type_text(column, type));
     } else if (use == CORM__STORED && column->type == CORM_CHAR && size > 0 &&
                value.as.s[size - 1] == ' ') {
         misfit_type(w, CORM_BAD_VALUE, column,
@@ -353,14 +477,20 @@ static const char *loss(enum corm_dialect dialect, const struct corm_column *col
     return NULL;
 }
 
-static void put_other_column(struct corm__writer *w, const struct corm_column *column,
-                             const struct corm_column *from, enum corm__use use)
+void corm__check_beside(struct corm__writer *w, const struct corm_column *column,
+                        const struct corm_column *from, enum corm__use use)
 {
     const char *reason = from != NULL ? loss(w->dialect, column, from, use) : NULL;
 
     if (reason != NULL)
         misfit(w, CORM_MISUSE, column, reason);
-    else
+}
+
+static void put_other_column(struct corm__writer *w, const struct corm_column *column,
+                             const struct corm_column *from, enum corm__use use)
+{
+    corm__check_beside(w, column, from, use);
+    if (w->error->code == 0)
         corm__put_column(w, from);
 }
 
@@ -379,7 +509,7 @@ static void put_null(struct corm__writer *w, const struct corm_column *column, e
 void corm__put_value(struct corm__writer *w, const struct corm_column *column,
                      struct corm_value value, enum corm__use use)
 {
-    if (!corm__has_column(w->table, column)) {
+    if (!is_plain(w->scope, column) && corm__table_of(w, column) == NULL) {
         corm__put_column(w, column);
     } else if (value.kind == CORM_V_COLUMN) {
         put_other_column(w, column, value.as.c, use);
