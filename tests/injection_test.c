@@ -190,9 +190,12 @@ static void check_note(const struct note *found, const char *text)
     assert_string_equal(found->extra, json_of(text));
 }
 
-/* A char keeps no space at its end, and is refused with one. */
+/* A char keeps no space at its end, and is refused with one, and with control characters. */
 static bool may_be_char(const char *text)
 {
+    for (const char *p = text; *p != '\0'; p++)
+        if ((unsigned char)*p < ' ')
+            return false;
     return text[0] == '\0' || text[strlen(text) - 1] != ' ';
 }
 

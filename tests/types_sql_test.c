@@ -426,6 +426,8 @@ static void what_a_type_cannot_hold_is_refused(void **state)
 
     REFUSED_SET(parcel.code, "abcd", CORM_TOO_LONG, "4 characters for char(3)");
     REFUSED_SET(parcel.code, "ab ", CORM_BAD_VALUE, "a space at its end");
+    REFUSED_SET(parcel.code, "a\tb", CORM_BAD_VALUE, "a control character");
+    REFUSED_SET(parcel.code, "\x1F", CORM_BAD_VALUE, "a control character");
     REFUSED(parcel.code, "\xFF", CORM_BAD_VALUE, "not UTF-8");
     REFUSED(parcel.state, "old", CORM_BAD_VALUE, "not in the list");
     REFUSED(parcel.state, "NEW", CORM_BAD_VALUE, "not in the list");
@@ -499,6 +501,116 @@ static void a_column_is_not_copied_where_something_would_be_lost(void **state)
         int rc = (int)corm_count(&of, mixed, .where = corm_lt(mixed.two, mixed.four));
         assert_int_equal(rc, d == CORM_DIALECT_SQLITE ? CORM_MISUSE : 0);
     }
+}
+
+/* ---- Reads ------------------------------------------------------------------------------ */
+
+#define MEANS(X) X(code, char(3)) X(mean, double) X(all, decimal(30, 2)) X(half, decimal(30, 4))
+CORM_MODEL(means, MEANS);
+CORM_DEFINE(means, MEANS);
+
+#define STATES(X) X(state, enum("a", "b"), .pk = 1) X(n, int)
+CORM_MODEL(states, STATES);
+CORM_DEFINE(states, STATES);
+
+static void check_text(int rc, const char *text)
+{
+    if (rc != 0 || strcmp(of.text, text) != 0)
+        fail_msg("%d %s: %s, not %s", rc, error.message, rc == 0 ? of.text : "nothing", text);
+}
+
+static void begin_read(enum corm_dialect dialect)
+{
+    error = (struct corm_error){0};
+    of = (struct corm_sql_of){.dialect = dialect, .arena = arena};
+}
+
+/* A decimal is a whole number on SQLite, and its average is not. */
+static void an_average_of_decimals_has_its_point(void **state)
+{
+    struct means *rows;
+    double        mean;
+
+    (void)state;
+    begin_read(CORM_DIALECT_MARIADB);
+    check_text(corm_avg(&of, mixed, mixed.two, &mean, .error = &error),
+               "SELECT AVG(`two` + 0e0) FROM `mixed`");
+    begin_read(CORM_DIALECT_SQLITE);
+    check_text(corm_avg(&of, mixed, mixed.four, &mean, .error = &error),
+               "SELECT AVG(\"four\" + 0e0) / 1e4 FROM \"mixed\"");
+    begin_read(CORM_DIALECT_SQLITE);
+    check_text(corm_avg(&of, mixed, mixed.small, &mean, .error = &error),
+               "SELECT AVG(\"small\" + 0e0) FROM \"mixed\"");
+    begin_read(CORM_DIALECT_SQLITE);
+    check_text(
+        corm_select(
+            &of, means, &rows, mixed,
+            corm_columns(corm_as(means.code, mixed.code), corm_as_avg(means.mean, mixed.two),
+                         corm_as_sum(means.all, mixed.two), corm_as_max(means.half, mixed.four)),
+            .group = corm_by(mixed.code), .having = corm_gt(means.all, "1.5"), .error = &error),
+        "SELECT \"code\", AVG(\"two\" + 0e0) / 1e2, SUM(\"two\"), MAX(\"four\") FROM "
+        "\"mixed\" GROUP BY \"code\" HAVING SUM(\"two\") > ?");
+    assert_int_equal(of.binds[0].kind, CORM_V_INT);
+    assert_int_equal(of.binds[0].as.i, 150);
+}
+
+static void check_read_refused(int rc, int code, const char *says)
+{
+    if (rc != code || error.code != code || strstr(error.message, says) == NULL)
+        fail_msg("%d, not %s and \"%s\": %s", rc, corm_code_name(code), says, error.message);
+    assert_null(of.text);
+}
+
+static int choose(enum corm_dialect dialect, struct corm_choice choice)
+{
+    struct means *rows;
+
+    begin_read(dialect);
+    return corm_select(&of, means, &rows, mixed,
+                       corm_columns(corm_as(means.code, mixed.code),
+                                    corm_as_avg(means.mean, mixed.two),
+                                    corm_as_max(means.half, mixed.four), choice),
+                       .group = corm_by(mixed.code), .error = &error);
+}
+
+static void a_decimal_of_another_scale_is_refused(void **state)
+{
+    (void)state;
+    for (int d = 0; d < 3; d++) {
+        enum corm_dialect dialect = (enum corm_dialect)d;
+        assert_int_equal(choose(dialect, corm_as_sum(means.all, mixed.two)), 0);
+        check_read_refused(choose(dialect, corm_as_sum(means.all, mixed.four)), CORM_MISUSE,
+                           "2 digits behind the point, and what is chosen for it 4");
+        check_read_refused(choose(dialect, corm_as_max(means.all, mixed.four)), CORM_MISUSE,
+                           "behind the point");
+    }
+    begin_read(CORM_DIALECT_SQLITE);
+    int rc = (int)corm_count(&of, mixed, .where = corm_in_query(mixed.two, parcel, parcel.price),
+                             .error = &error);
+    assert_int_equal(rc, 0);
+    begin_read(CORM_DIALECT_SQLITE);
+    rc = (int)corm_count(&of, parcel, .where = corm_in_query(parcel.price, mixed, mixed.four),
+                         .error = &error);
+    check_read_refused(rc, CORM_MISUSE, "as many digits behind the point");
+    begin_read(CORM_DIALECT_MARIADB);
+    rc = (int)corm_count(&of, parcel, .where = corm_in_query(parcel.price, mixed, mixed.four),
+                         .error = &error);
+    assert_int_equal(rc, 0);
+    begin_read(CORM_DIALECT_SQLITE);
+    rc = (int)corm_count(&of, means, .where = corm_lt(means.all, "99999999999999999.00"),
+                         .error = &error);
+    check_read_refused(rc, CORM_UNSUPPORTED, "more than 18 digits");
+}
+
+static void pages_by_what_has_no_order_are_refused(void **state)
+{
+    struct states *rows;
+
+    (void)state;
+    begin_read(CORM_DIALECT_MARIADB);
+    int rc = corm_all(&of, states, &rows, .order = {corm_asc(states.n)},
+                      .after = corm_after(states, NULL), .limit = 3, .error = &error);
+    check_read_refused(rc, CORM_MISUSE, "column state of table states, whose values have no");
 }
 
 static void a_row_leaves_out_what_is_generated(void **state)
@@ -620,6 +732,9 @@ int main(void)
         cmocka_unit_test(values_are_bound_by_the_type_of_their_column),
         cmocka_unit_test(what_a_type_cannot_hold_is_refused),
         cmocka_unit_test(a_column_is_not_copied_where_something_would_be_lost),
+        cmocka_unit_test(an_average_of_decimals_has_its_point),
+        cmocka_unit_test(a_decimal_of_another_scale_is_refused),
+        cmocka_unit_test(pages_by_what_has_no_order_are_refused),
         cmocka_unit_test(a_row_leaves_out_what_is_generated),
         cmocka_unit_test(times_are_told_in_one_form),
         cmocka_unit_test(a_uuid_has_one_form),

@@ -13,6 +13,7 @@
 #include "driver/array.h"
 #include "pool/connection.h"
 #include "route/url.h"
+#include "schema/decimal.h"
 #include "schema/row.h"
 #include "schema/type.h"
 
@@ -338,7 +339,7 @@ static void put_extreme(const struct corm_column *c, void *row, size_t n)
         0,   -0.0, DBL_MAX, -DBL_MAX,           DBL_MIN,    DBL_TRUE_MIN,
         0.1, -0.1, 1.0 / 3, 9007199254740993.0, DBL_EPSILON};
     static const char *const codes[] = {
-        "", "a", "A", " a", "0123456789", "\t\n", "\xF0\x9F\x8E\x9F", TEN_UMLAUTS};
+        "", "a", "A", " a", "0123456789", "\x7F!", "\xF0\x9F\x8E\x9F", TEN_UMLAUTS};
     static const char *const      names[] = {"",
                                              " ",
                                              "a ",
@@ -461,6 +462,8 @@ static void put_random(const struct corm_column *c, void *row)
     case CORM_CHAR:
         p = room(64);
         (void)snprintf(p, 64, "%s", random_text(c->length));
+        for (char *q = p; *q != '\0'; q++) /* what is refused */
+            *q = (unsigned char)*q < ' ' ? '~' : *q;
         while (strlen(p) > 0 && p[strlen(p) - 1] == ' ')
             p[strlen(p) - 1] = '\0';
         put_text(c, row, p);
@@ -779,6 +782,38 @@ static void read_batch(struct corm_db *db, const struct batch *b, const char *wa
     }
 }
 
+/* The same rows by a text of SQL, which knows no model, and beside themselves in a join. */
+static void read_otherwise(struct corm_db *db, const struct batch *b, const char *way,
+                           uint64_t round)
+{
+    uint32_t             n = b->table->column_count;
+    char                 text[64];
+    struct corm_sql_args args = {
+        .size = sizeof(args), .text = text, .arena = arena, .error = &error};
+    struct corm_table   other = *b->table;
+    struct corm_column *columns = (void *)room(n * sizeof(*columns));
+    char               *rows = NULL, *partners = NULL;
+    struct corm_query   query = query_of(corm_everything());
+
+    (void)snprintf(text, sizeof(text), "SELECT * FROM %s ORDER BY id", b->table->name);
+    assert_rows(corm_sql_into_(corm_on_db_(db), b->table, &rows, &args), b->count, &error);
+    for (size_t i = 0; i < b->count; i++)
+        compare(b, way, round, i, rows + i * b->table->row_size);
+    memcpy(columns, b->table->columns, n * sizeof(*columns));
+    other.columns = columns;
+    other.alias = "other";
+    query.order[0].column = b->table->columns;
+    query.join = (const struct corm_join[]){
+        corm_join_(&other, &partners, 2, false,
+                   corm_cmp_(columns, CORM_EQ, corm_v_column_(b->table->columns))),
+        {.table = NULL}};
+    assert_rows(corm_all_(corm_on_db_(db), b->table, &rows, &query), b->count, &error);
+    for (size_t i = 0; i < b->count; i++) {
+        compare(b, way, round, i, rows + i * b->table->row_size);
+        compare(b, way, round, i, partners + i * b->table->row_size);
+    }
+}
+
 /* One batch, in every way. */
 static void check_batch(struct corm_db *db, const struct batch *b, uint64_t round)
 {
@@ -789,6 +824,7 @@ static void check_batch(struct corm_db *db, const struct batch *b, uint64_t roun
         write_batch(db, &ways[w], b);
         read_batch(db, b, ways[w].name, round);
     }
+    read_otherwise(db, b, ways[COUNT(ways) - 1].name, round);
 }
 
 /* Row `i` of a batch has the extreme number i of every column; in a nullable one, one row in five has
@@ -886,6 +922,467 @@ static void decimals_of_65_digits_come_back_digit_for_digit(void **state)
     check_extremes(db, huge.corm_table);
     for (uint64_t round = 1; round <= 5; round++)
         check_random(db, huge.corm_table, round);
+    end(db);
+}
+
+/* ---- Sums, ends, groups and pages of every type --------------------------------------- */
+
+static bool has_order(const struct corm_column *c)
+{
+    return c->type != CORM_ENUM && c->type != CORM_JSON;
+}
+
+static int64_t scaled(const char *decimal)
+{
+    return corm__decimal_scaled(decimal);
+}
+
+/* The order of two values that are not NULL, in C's opinion. */
+static int order_of(const struct corm_column *c, const void *a, const void *b)
+{
+    struct corm_value x = corm__field_get(c, a), y = corm__field_get(c, b);
+    size_t            m, n;
+    const void       *p = bytes_of(c, a, &m), *q = bytes_of(c, b, &n);
+
+    if (c->type == CORM_DECIMAL)
+        return (scaled(x.as.s) > scaled(y.as.s)) - (scaled(x.as.s) < scaled(y.as.s));
+    if (x.kind == CORM_V_UINT)
+        return (x.as.u > y.as.u) - (x.as.u < y.as.u);
+    if (x.kind == CORM_V_REAL)
+        return (x.as.r > y.as.r) - (x.as.r < y.as.r);
+    if (x.kind == CORM_V_INT || x.kind == CORM_V_TIME)
+        return (x.as.i > y.as.i) - (x.as.i < y.as.i);
+    int order = memcmp(p, q, m < n ? m : n);
+    return order != 0 ? order : (m > n) - (m < n);
+}
+
+static bool is_null(const struct corm_column *c, const void *row)
+{
+    size_t size;
+
+    return bytes_of(c, row, &size) == NULL;
+}
+
+/* Small numbers, whose sums are exact in every type; UUIDs that every server sorts alike. */
+static void put_modest(const struct corm_column *c, void *row)
+{
+    int64_t small = random_between(c->is_unsigned ? 0 : -100, 120), stamp;
+    float   f = (float)small / 8;
+    double  d = (double)small / 64;
+
+    switch (c->type) {
+    case CORM_TINYINT:
+    case CORM_SMALLINT:
+    case CORM_INT: put_whole(c, row, small); break;
+    case CORM_BIGINT: put_whole(c, row, small * INT64_C(100000000000000)); break;
+    case CORM_FLOAT: put_bytes(c, row, &f); break;
+    case CORM_DOUBLE: put_bytes(c, row, &d); break;
+    case CORM_UUID:
+        put_random(c, row);
+        ((uint8_t *)place(c, row))[6] = 0x70;
+        ((uint8_t *)place(c, row))[8] = 0x90;
+        break;
+    case CORM_TIMESTAMP:
+        stamp = random_between(corm__least(c), corm__greatest(c));
+        put_whole(c, row, stamp);
+        break;
+    default: put_random(c, row);
+    }
+}
+
+/* 8 rows: 8 sums of the largest decimal(18, n) fit into 64 bits. */
+static struct batch modest_batch(const struct corm_table *table)
+{
+    struct batch b = {.table = table, .count = 8};
+
+    b.rows = room(b.count * table->row_size);
+    memset(b.rows, 0, b.count * table->row_size);
+    for (size_t i = 0; i < b.count; i++) {
+        char *row = b.rows + i * table->row_size;
+        put_whole(&table->columns[0], row, (int64_t)i);
+        for (uint32_t n = 1; n < table->column_count; n++)
+            if (!table->columns[n].nullable || random_below(3) != 0)
+                put_modest(&table->columns[n], row);
+    }
+    return b;
+}
+
+static void store(struct corm_db *db, const struct batch *b)
+{
+    struct corm_write clear = write_of(NULL);
+
+    clear.where = corm_everything();
+    assert_ok(corm_delete_(corm_on_db_(db), b->table, &clear), &error);
+    assert_ok(by_one_call(corm_on_db_(db), b), &error);
+}
+
+union number {
+    int64_t          whole;
+    double           real;
+    const char      *text;
+    struct corm_blob blob;
+    struct corm_uuid uuid;
+};
+
+static int ask_number(struct corm_db *db, const struct corm_column *c,
+                      const struct corm_table *table, enum corm_aggregate how, union number *found)
+{
+    struct corm_query query = query_of(corm_everything());
+
+    memset(found, 0x55, sizeof(*found));
+    return corm_number_(corm_on_db_(db), table, found, how, c, &query);
+}
+
+static bool is_the_same(const struct corm_column *c, const union number *found, const void *row)
+{
+    struct corm_value v = corm__field_get(c, row);
+    size_t            size;
+    const void       *bytes = bytes_of(c, row, &size);
+
+    if (c->type == CORM_BLOB)
+        return found->blob.size == size && memcmp(found->blob.data, bytes, size) == 0;
+    if (c->type == CORM_UUID)
+        return memcmp(found->uuid.bytes, bytes, 16) == 0;
+    if (corm__is_text(c))
+        return strcmp(found->text, bytes) == 0;
+    return v.kind == CORM_V_REAL ? found->real == v.as.r : found->whole == v.as.i;
+}
+
+static void check_ends(struct corm_db *db, const struct batch *b, const struct corm_column *c)
+{
+    const void  *least = NULL, *greatest = NULL;
+    union number found;
+
+    for (size_t i = 0; i < b->count; i++) {
+        const void *row = row_of(b, i);
+        if (is_null(c, row))
+            continue;
+        if (least == NULL || order_of(c, row, least) < 0)
+            least = row;
+        if (greatest == NULL || order_of(c, row, greatest) > 0)
+            greatest = row;
+    }
+    assert_rows(ask_number(db, c, b->table, CORM_MIN, &found), least != NULL, &error);
+    if (least != NULL && !is_the_same(c, &found, least))
+        fail_msg("the least of %s is not %s", c->name, hex_of(c, least));
+    assert_rows(ask_number(db, c, b->table, CORM_MAX, &found), least != NULL, &error);
+    if (least != NULL && !is_the_same(c, &found, greatest))
+        fail_msg("the greatest of %s is not %s", c->name, hex_of(c, greatest));
+}
+
+static void check_sum(struct corm_db *db, const struct batch *b, const struct corm_column *c)
+{
+    int64_t      whole = 0, count = 0;
+    double       real = 0, average;
+    char         text[CORM__DECIMAL_SIZE] = "";
+    union number found;
+
+    for (size_t i = 0; i < b->count; i++) {
+        struct corm_value v = corm__field_get(c, row_of(b, i));
+        if (v.kind == CORM_V_NULL)
+            continue;
+        count++;
+        if (v.kind == CORM_V_REAL)
+            real += v.as.r;
+        else
+            whole += v.kind == CORM_V_TEXT ? scaled(v.as.s) : v.as.i;
+    }
+    if (c->type == CORM_DECIMAL)
+        corm__decimal_of_scaled(whole, c->scale, text);
+    average = (c->type == CORM_FLOAT || c->type == CORM_DOUBLE ? real : (double)whole) /
+              (double)(count == 0 ? 1 : count) / pow(10, c->scale);
+    assert_rows(ask_number(db, c, b->table, CORM_SUM, &found), count > 0, &error);
+    if (count > 0 && (c->type == CORM_DECIMAL ? strcmp(found.text, text) != 0
+                      : real != 0             ? found.real != real
+                                              : found.whole != whole))
+        fail_msg("the sum of %s is another: %s", c->name,
+                 c->type == CORM_DECIMAL ? found.text : "");
+    assert_rows(ask_number(db, c, b->table, CORM_AVG, &found), count > 0, &error);
+    if (count > 0 && fabs(found.real - average) > 1e-9 * (fabs(average) + 1))
+        fail_msg("the average of %s is %.17g, not %.17g", c->name, found.real, average);
+}
+
+static void check_distinct(struct corm_db *db, const struct batch *b, const struct corm_column *c)
+{
+    struct corm_query query = query_of(corm_everything());
+    int64_t           wanted = 0;
+
+    for (size_t i = 0; i < b->count; i++) {
+        bool known = is_null(c, row_of(b, i));
+        for (size_t j = 0; j < i; j++)
+            known = known || is_equal(c, row_of(b, i), row_of(b, j));
+        wanted += !known;
+    }
+    int64_t n = corm_count_distinct_(corm_on_db_(db), b->table, c, &query);
+    if (n != wanted)
+        fail_msg("%lld different values of %s, not %lld: %s", (long long)n, c->name,
+                 (long long)wanted, error.message);
+}
+
+static void sums_and_ends_of_every_type_are_those_of_c(void **state)
+{
+    const struct corm_table *tables[] = {every.corm_table, maybe.corm_table};
+    struct corm_db          *db = begin();
+
+    (void)state;
+    new_table(db, every);
+    new_table(db, maybe);
+    seed = 77;
+    for (int round = 0; round < 20; round++) {
+        struct batch b = modest_batch(tables[round % 2]);
+        store(db, &b);
+        for (uint32_t n = 1; n < b.table->column_count; n++) {
+            const struct corm_column *c = &b.table->columns[n];
+            bool adds = corm__is_integer(c) || c->type == CORM_BOOL || c->type == CORM_FLOAT ||
+                        c->type == CORM_DOUBLE || c->type == CORM_DECIMAL;
+            if (has_order(c))
+                check_ends(db, &b, c);
+            if (adds)
+                check_sum(db, &b, c);
+            check_distinct(db, &b, c);
+        }
+        corm_arena_reset(arena);
+    }
+    end(db);
+}
+
+/* What does not fit is an error, never another number. */
+static void sums_and_ends_that_do_not_fit_are_errors(void **state)
+{
+    struct corm_db *db = begin();
+    struct every    rows[11] = {{0}};
+    int64_t         whole = 7;
+    const char     *text = NULL;
+
+    (void)state;
+    new_table(db, every);
+    for (int i = 0; i < (int)COUNT(rows); i++)
+        rows[i] = (struct every){.id = i,
+                                 .u64 = is_mariadb() ? UINT64_MAX : INT64_MAX,
+                                 .i64 = INT64_MIN,
+                                 .money = "99999999999999.9999",
+                                 .count = "999999999",
+                                 .part = "0.999999",
+                                 .code = "",
+                                 .name = "",
+                                 .body = "",
+                                 .kind = "new",
+                                 .extra = "1",
+                                 .bytes = {"", 0},
+                                 .stamp = 1000000};
+    assert_rows(corm_insert_rows(db, every, COUNT(rows), rows, .error = &error), COUNT(rows),
+                &error);
+    assert_code(corm_sum(db, every, every.u64, &whole, .error = &error), CORM_OUT_OF_RANGE, &error);
+    assert_code(corm_sum(db, every, every.i64, &whole, .error = &error), CORM_OUT_OF_RANGE, &error);
+    int rc = corm_max(db, every, every.u64, &whole, .error = &error);
+    if (is_mariadb())
+        assert_code(rc, CORM_OUT_OF_RANGE, &error);
+    assert_int_equal(whole, is_mariadb() ? 7 : INT64_MAX);
+    rc = corm_sum(db, every, every.money, &text, .arena = arena, .error = &error);
+    if (is_mariadb()) {
+        assert_rows(rc, 1, &error);
+        assert_string_equal(text, "1099999999999999.9989");
+    } else {
+        assert_code(rc, CORM_OUT_OF_RANGE, &error);
+    }
+    assert_rows(corm_sum(db, every, every.part, &text, .arena = arena, .error = &error), 1, &error);
+    assert_string_equal(text, "10.999989");
+    assert_code(corm_sum(db, every, every.part, &text, .error = &error), CORM_MISUSE, &error);
+    end(db);
+}
+
+/* A result with a column of every class. */
+#define SUMMARY(X)                                                                                 \
+    X(kind, enum("new", "paid", "it's", "\\", "4", "\xC3\xA4 \xF0\x9F\x8E\x9F"))                   \
+    X(rows, bigint)                                                                                \
+    X(money, decimal(22, 4))                                                                       \
+    X(mean, double)                                                                                \
+    X(dearest, decimal(18, 4))                                                                     \
+    X(single, float)                                                                               \
+    X(singles, double)                                                                             \
+    X(u64, unsigned(bigint))                                                                       \
+    X(key, uuid)                                                                                   \
+    X(bytes, blob)                                                                                 \
+    X(code, char(10))                                                                              \
+    X(day, date)                                                                                   \
+    X(hour, time)                                                                                  \
+    X(stamp, timestamp)
+CORM_MODEL(summary, SUMMARY);
+CORM_DEFINE(summary, SUMMARY);
+
+/* The least (or, with -1, the greatest) row of a kind, by a column. */
+static const struct every *end_of(const struct batch *b, const char *kind,
+                                  const struct corm_column *c, int sign)
+{
+    const struct every *best = NULL;
+
+    for (size_t i = 0; i < b->count; i++) {
+        const struct every *row = row_of(b, i);
+        if (strcmp(row->kind, kind) == 0 && (best == NULL || sign * order_of(c, row, best) < 0))
+            best = row;
+    }
+    return best;
+}
+
+static void check_summary(const struct batch *b, const struct summary *s)
+{
+    int64_t money = 0, rows = 0;
+    double  singles = 0;
+    char    text[CORM__DECIMAL_SIZE];
+
+    for (size_t i = 0; i < b->count; i++) {
+        const struct every *row = row_of(b, i);
+        if (strcmp(row->kind, s->kind) != 0)
+            continue;
+        rows++;
+        money += scaled(row->money);
+        singles += (double)row->single;
+    }
+    corm__decimal_of_scaled(money, 4, text);
+    assert_int_equal(s->rows, rows);
+    assert_string_equal(s->money, text);
+    assert_true(fabs(s->mean - (double)money / 1e4 / (double)rows) <= 1e-9 * (fabs(s->mean) + 1));
+    assert_true(s->singles == singles);
+#define END(name, sign) end_of(b, s->kind, every.name.column, sign)
+    assert_string_equal(s->dearest, END(money, -1)->money);
+    assert_true(s->single == END(single, 1)->single);
+    assert_true(s->u64 == END(u64, -1)->u64);
+    assert_memory_equal(&s->key, &END(key, 1)->key, 16);
+    assert_int_equal(s->bytes.size, END(bytes, -1)->bytes.size);
+    assert_memory_equal(s->bytes.data, END(bytes, -1)->bytes.data, s->bytes.size);
+    assert_string_equal(s->code, END(code, 1)->code);
+    assert_true(s->day == END(day, 1)->day && s->hour == END(hour, 1)->hour);
+    assert_true(s->stamp == END(stamp, -1)->stamp);
+#undef END
+}
+
+#define SUMMED                                                                                     \
+    corm_columns(corm_as(summary.kind, every.kind), corm_as_count(summary.rows),                   \
+                 corm_as_sum(summary.money, every.money), corm_as_avg(summary.mean, every.money),  \
+                 corm_as_max(summary.dearest, every.money),                                        \
+                 corm_as_min(summary.single, every.single),                                        \
+                 corm_as_sum(summary.singles, every.single), corm_as_max(summary.u64, every.u64),  \
+                 corm_as_min(summary.key, every.key), corm_as_max(summary.bytes, every.bytes),     \
+                 corm_as_min(summary.code, every.code), corm_as_min(summary.day, every.day),       \
+                 corm_as_min(summary.hour, every.hour), corm_as_max(summary.stamp, every.stamp))
+
+static void groups_of_every_type_are_those_of_c(void **state)
+{
+    struct corm_db *db = begin();
+    struct summary *found = NULL;
+
+    (void)state;
+    new_table(db, every);
+    seed = 99;
+    for (int round = 0; round < 10; round++) {
+        struct batch b = modest_batch(every.corm_table);
+        int64_t      rows = 0;
+        store(db, &b);
+        int n = corm_select(db, summary, &found, every, SUMMED, .group = corm_by(every.kind),
+                            .order = {corm_desc(summary.money)}, .arena = arena, .error = &error);
+        assert_ok(n, &error);
+        for (int i = 0; i < n; i++) {
+            check_summary(&b, &found[i]);
+            rows += found[i].rows;
+            assert_true(i == 0 || scaled(found[i - 1].money) >= scaled(found[i].money));
+        }
+        assert_int_equal(rows, b.count);
+        struct summary *some = NULL;
+        int m = corm_select(db, summary, &some, every, SUMMED, .group = corm_by(every.kind),
+                            .having = corm_and(corm_gt(summary.money, found[n / 2].money),
+                                               corm_ge(summary.mean, -1e18)),
+                            .arena = arena, .error = &error);
+        int wanted = 0;
+        for (int i = 0; i < n; i++)
+            wanted += scaled(found[i].money) > scaled(found[n / 2].money);
+        assert_rows(m, wanted, &error);
+        corm_arena_reset(arena);
+    }
+    end(db);
+}
+
+/* In pages of 3, sorted by each column, every row comes once, and in that order. */
+static void check_pages(struct corm_db *db, const struct batch *b, const struct corm_column *c,
+                        bool desc)
+{
+    struct corm_query query = query_of(corm_everything());
+    char             *all = NULL, *page = NULL, *last = NULL;
+    size_t            seen = 0, size = b->table->row_size;
+    int               n;
+
+    query.order[0] = (struct corm_order){c, desc};
+    query.order[1].column = b->table->columns;
+    assert_rows(corm_all_(corm_on_db_(db), b->table, &all, &query), b->count, &error);
+    query.order[1].column = NULL;
+    query.limit = 3;
+    do {
+        query.after = corm_after_(b->table, last);
+        n = corm_all_(corm_on_db_(db), b->table, &page, &query);
+        assert_ok(n, &error);
+        for (int i = 0; i < n; i++, seen++)
+            if (seen >= b->count || memcmp(page + (size_t)i * size, all + seen * size, 4) != 0)
+                fail_msg("page by %s: row %zu is another", c->name, seen);
+        last = n > 0 ? page + (size_t)(n - 1) * size : NULL;
+    } while (n == 3);
+    assert_int_equal(seen, b->count);
+}
+
+static void pages_by_a_column_of_every_type(void **state)
+{
+    struct corm_db   *db = begin();
+    struct corm_query query = query_of(corm_everything());
+    char             *rows;
+
+    (void)state;
+    new_table(db, maybe);
+    seed = 5;
+    for (int round = 0; round < 4; round++) {
+        struct batch b = modest_batch(maybe.corm_table);
+        store(db, &b);
+        for (uint32_t n = 1; n < b.table->column_count; n++) {
+            const struct corm_column *c = &b.table->columns[n];
+            if (has_order(c)) {
+                check_pages(db, &b, c, false);
+                check_pages(db, &b, c, true);
+                continue;
+            }
+            query.order[0].column = c;
+            query.after = corm_after_(b.table, row_of(&b, 0));
+            assert_code(corm_all_(corm_on_db_(db), b.table, &rows, &query), CORM_MISUSE, &error);
+        }
+        corm_arena_reset(arena);
+    }
+    end(db);
+}
+
+/* Values inside a json column, as inside a text. */
+static void values_in_a_json_column_are_found(void **state)
+{
+    struct corm_db *db = begin();
+    int64_t         sum = 0;
+    const char     *text = NULL;
+
+    (void)state;
+    new_table(db, maybe);
+    for (int i = 0; i < 3; i++)
+        assert_rows(corm_insert_row(db, maybe,
+                                    &((struct maybe){.id = i,
+                                                     .extra = i == 0   ? NULL
+                                                              : i == 1 ? "{\"a\": 5, \"b\": \"x\"}"
+                                                                       : "{\"a\": 7, \"b\": 1.5}"}),
+                                    .error = &error),
+                    1, &error);
+    assert_int_equal(corm_count(db, maybe, .where = corm_ge(corm_json_int(maybe.extra, "$.a"), 6)),
+                     1);
+    assert_int_equal(
+        corm_count(db, maybe, .where = corm_eq(corm_json_real(maybe.extra, "$.b"), 1.5)), 1);
+    assert_rows(corm_sum(db, maybe, corm_json_int(maybe.extra, "$.a"), &sum, .error = &error), 1,
+                &error);
+    assert_int_equal(sum, 12);
+    assert_rows(corm_max(db, maybe, corm_json_text(maybe.extra, "$.b"), &text, .arena = arena,
+                         .error = &error),
+                1, &error);
+    assert_string_equal(text, "x");
     end(db);
 }
 
@@ -1635,6 +2132,11 @@ int main(int argc, char **argv)
     static const struct CMUnitTest both[] = {
         cmocka_unit_test(extremes_of_every_type_come_back_bit_for_bit),
         cmocka_unit_test(values_at_random_come_back_bit_for_bit),
+        cmocka_unit_test(sums_and_ends_of_every_type_are_those_of_c),
+        cmocka_unit_test(sums_and_ends_that_do_not_fit_are_errors),
+        cmocka_unit_test(groups_of_every_type_are_those_of_c),
+        cmocka_unit_test(pages_by_a_column_of_every_type),
+        cmocka_unit_test(values_in_a_json_column_are_found),
         cmocka_unit_test(a_sum_beyond_the_range_is_an_error),
         cmocka_unit_test(comparisons_are_exact),
         cmocka_unit_test(values_sort_as_in_c),

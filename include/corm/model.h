@@ -29,7 +29,8 @@
  * decimal(p, s)    const char *, as "-12.50",    DECIMAL(p,s)            INTEGER: the number * 10^s,
  *                  p digits, s of a fraction                             18 digits at most
  * char(n)          const char *, n characters,   CHAR(n)                 TEXT, length checked
- *                  no space at the end
+ *                  no space at the end,
+ *                  no control characters
  * varchar(n)       const char *, n characters    VARCHAR(n)              TEXT, length checked
  * text             const char *, to 2 GiB        LONGTEXT                TEXT
  * enum("a", "b")   const char *, one of these    ENUM('a','b')           TEXT, checked

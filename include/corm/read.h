@@ -206,14 +206,18 @@ static inline struct corm_after corm_after_(const struct corm_table *table, cons
  *
  * corm_count_distinct(on, T, col, options...): how many different values, NULLs not counted, as
  * int64_t. */
-#define corm_sum(on, T, col, ...) CORM_NUMBER(on, T, CORM_SUM, CORM_SUM_FITS, col, __VA_ARGS__)
-#define corm_avg(on, T, col, ...) CORM_NUMBER(on, T, CORM_AVG, CORM_AVG_FITS, col, __VA_ARGS__)
-#define corm_min(on, T, col, ...) CORM_NUMBER(on, T, CORM_MIN, CORM_MIN_FITS, col, __VA_ARGS__)
-#define corm_max(on, T, col, ...) CORM_NUMBER(on, T, CORM_MAX, CORM_MIN_FITS, col, __VA_ARGS__)
+#define corm_sum(on, T, col, ...)                                                                  \
+    CORM_NUMBER(on, T, CORM_SUM, CORM_ADDS(CORM_CLASS(col)), CORM_SUM_FITS, col, __VA_ARGS__)
+#define corm_avg(on, T, col, ...)                                                                  \
+    CORM_NUMBER(on, T, CORM_AVG, CORM_ADDS(CORM_CLASS(col)), CORM_AVG_FITS, col, __VA_ARGS__)
+#define corm_min(on, T, col, ...)                                                                  \
+    CORM_NUMBER(on, T, CORM_MIN, CORM_HAS_ORDER(col), CORM_MIN_FITS, col, __VA_ARGS__)
+#define corm_max(on, T, col, ...)                                                                  \
+    CORM_NUMBER(on, T, CORM_MAX, CORM_HAS_ORDER(col), CORM_MIN_FITS, col, __VA_ARGS__)
 
-#define CORM_NUMBER(on, T, how, fits, col, ...)                                                    \
+#define CORM_NUMBER(on, T, how, possible, fits, col, ...)                                          \
     corm_number_(CORM_ON(on), (T).corm_table + CORM_IS_MODEL(T), CORM_HEAD(__VA_ARGS__, 0), (how), \
-                 (col).column + CORM_CHECK(col, col) +                                             \
+                 (col).column + CORM_CHECK(col, col) + CORM_CHECK_CLASS(col, possible) +           \
                      CORM_CHECK_OUT(fits(CORM_CLASS(col), CORM_HEAD(__VA_ARGS__, 0))),             \
                  CORM_QUERY(.row = __VA_ARGS__))
 

@@ -304,29 +304,38 @@ static void put_decimal(struct corm__writer *w, const struct corm_column *column
         misfit(w, CORM_MISUSE, column, "a value of another type");
         return;
     }
+    /* A column of a result may have more digits than one of a table. */
+    bool     sqlite = w->dialect == CORM_DIALECT_SQLITE;
+    bool     is_long = sqlite && column->length > CORM__DECIMAL_MAX_SQLITE;
+    uint32_t length = is_long ? CORM__DECIMAL_MAX_SQLITE : column->length;
+    if (sqlite && column->scale > CORM__DECIMAL_MAX_SQLITE) {
+        misfit_type(w, CORM_UNSUPPORTED, column, "SQLite has no exact numbers of so many digits");
+        return;
+    }
     char *form = corm_arena_alloc(w->arena, CORM__DECIMAL_SIZE);
     if (form == NULL) {
         corm__fail_memory(w->error, "the values of a statement");
         return;
     }
-    switch (corm__decimal_form(text, size, column->length, column->scale, form)) {
+    switch (corm__decimal_form(text, size, length, column->scale, form)) {
     case CORM__DECIMAL_NO_NUMBER:
         misfit(w, CORM_BAD_VALUE, column,
                "a text that is no decimal: digits, with a - in front where it is negative, and a . "
                "and more digits behind");
         break;
     case CORM__DECIMAL_TOO_LARGE:
-        misfit_type(w, CORM_OUT_OF_RANGE, column, "too many digits in front of the point");
+        if (is_long)
+            misfit_type(w, CORM_UNSUPPORTED, column,
+                        "SQLite has no exact numbers of more than 18 digits");
+        else
+            misfit_type(w, CORM_OUT_OF_RANGE, column, "too many digits in front of the point");
         break;
     case CORM__DECIMAL_TOO_PRECISE:
         misfit_type(w, CORM_OUT_OF_RANGE, column, "too many digits behind the point");
         break;
     case CORM__DECIMAL_FITS:
-        if (w->dialect == CORM_DIALECT_SQLITE) {
-            if (column->length > CORM__DECIMAL_MAX_SQLITE)
-                misfit_type(w, CORM_UNSUPPORTED, column, "SQLite has no exact numbers");
-            else
-                corm__put_bind(w, corm_v_int_(corm__decimal_scaled(form)));
+        if (sqlite) {
+            corm__put_bind(w, corm_v_int_(corm__decimal_scaled(form)));
             break;
         }
         value = corm_v_text_(form);
@@ -338,9 +347,22 @@ static void put_decimal(struct corm__writer *w, const struct corm_column *column
 
 /* ---- Text and bytes -------------------------------------------------------- */
 
+/* Why a CHAR of MariaDB would not keep a text, or not its place among others; NULL where it does. */
+static const char *fault_of_char(const char *text, size_t size)
+{
+    if (size > 0 && text[size - 1] == ' ')
+        return "a text with a space at its end, which MariaDB would cut off,";
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)text[i] < ' ')
+            return "a text with a control character, by which MariaDB sorts in one way and compares "
+                   "in another,";
+    return NULL;
+}
+
 static void put_text(struct corm__writer *w, const struct corm_column *column,
                      struct corm_value value, enum corm__use use)
 {
+    bool fixed = use == CORM__STORED && column->type == CORM_CHAR;
     bool limited = column->type == CORM_CHAR || column->type == CORM_VARCHAR;
 
     if (value.kind != CORM_V_TEXT) {
@@ -362,10 +384,8 @@ static void put_text(struct corm__writer *w, const struct corm_column *column,
                    "column %s of table %s: a text of %zu characters for %s",
                    corm__column_name(column), table_name(w, column), characters,
                    corm__type_text(column, type));
-    } else if (use == CORM__STORED && column->type == CORM_CHAR && size > 0 &&
-               value.as.s[size - 1] == ' ') {
-        misfit_type(w, CORM_BAD_VALUE, column,
-                    "a text with a space at its end, which MariaDB would cut off,");
+    } else if (fixed && fault_of_char(value.as.s, size) != NULL) {
+        misfit_type(w, CORM_BAD_VALUE, column, fault_of_char(value.as.s, size));
     } else if (column->type == CORM_ENUM && !corm__is_value_of(column, value.as.s, size)) {
         misfit(w, CORM_BAD_VALUE, column, "a text that is not in the list of the enum");
     } else if (column->type == CORM_JSON && !corm__is_json(value.as.s, size)) {
