@@ -1389,19 +1389,8 @@ static long long state_of(const struct scenario *s)
                                      "FROM sqlite_master WHERE type = 'table'");
 }
 
-/* A session whose client is gone may still work, and rolls back when it is told. */
-static void await_rollbacks(void)
-{
-    while (is_mariadb() && number_beside("SELECT COUNT(*) FROM information_schema.innodb_trx t "
-                                         "JOIN information_schema.processlist p "
-                                         "ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE() "
-                                         "AND p.id <> CONNECTION_ID()") != 0)
-        (void)usleep(1000);
-}
-
 static void restore(const struct scenario *s, long long before)
 {
-    await_rollbacks();
     if (state_of(s) == before)
         return;
     if (s->of_tables)
