@@ -282,6 +282,10 @@ CORM_DEFINE(ticket, TICKET);
 CORM_MODEL(extra, EXTRA);
 CORM_DEFINE(extra, EXTRA, CORM_INDEX(extra, by_money, money, at));
 
+#define BARE(X) X(id, int, .pk = 1)
+CORM_MODEL(bare, BARE);
+CORM_DEFINE(bare, BARE);
+
 /* Every type whose values need room. */
 #define THING(X)                                                                                   \
     X(id, uuid, .pk = 1)                                                                           \
@@ -383,6 +387,11 @@ static int64_t connect_all(struct world *w)
 static int64_t create_table(struct world *w)
 {
     return corm_create_table(w->db, extra, .error = &w->error);
+}
+
+static int64_t create_table_without_index(struct world *w)
+{
+    return corm_create_table(w->db, bare, .error = &w->error);
 }
 
 static int64_t drop_table(struct world *w)
@@ -1280,6 +1289,7 @@ static struct scenario scenarios[] = {
     SCENARIO("corm_open() by DB_...", open_by_variables, .opens = true),
     SCENARIO("corm_connect_all()", connect_all),
     SCENARIO("corm_create_table()", create_table, .writes = true, .of_tables = true),
+    SCENARIO("corm_create_table() without an index", create_table_without_index, .writes = true, .of_tables = true),
     SCENARIO("corm_drop_table()", drop_table, .writes = true, .of_tables = true),
     SCENARIO("corm_first()", first_on_db),
     SCENARIO("corm_all()", all_on_db),
@@ -1366,6 +1376,7 @@ static void make_tables(void)
     new_table(db, ticket);
     new_table(db, thing);
     assert_int_equal(corm_drop_table(db, extra, .if_exists = true), 0);
+    assert_int_equal(corm_drop_table(db, bare, .if_exists = true), 0);
     corm_close(db);
     if (is_mariadb())
         beside("CREATE TRIGGER deadlock BEFORE INSERT ON `order` FOR EACH ROW IF NEW.qty = 13 THEN "
