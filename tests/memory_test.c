@@ -1713,6 +1713,42 @@ static int64_t rounds_of_sql(struct world *w)
     return rc;
 }
 
+static int64_t rounds_of_sums(struct world *w)
+{
+    int64_t sum;
+    int     rc = 0;
+
+    for (int i = 0; rc >= 0 && i < ROUNDS; i++)
+        rc = corm_sum(w->db, product, product.stock, &sum, .error = &w->error);
+    return rc;
+}
+
+static int64_t rounds_of_joins(struct world *w)
+{
+    struct letter   l;
+    struct product *products;
+    struct shelf   *shelves;
+    int             rc = 0;
+
+    for (int i = 0; rc >= 0 && i < ROUNDS; i++) {
+        struct letter *letters;
+        corm_arena_reset(w->arena);
+        rc = corm_all(w->db, letter, &letters,
+                      .join =
+                          corm_joins(corm_join(product, &products, corm_eq(product.id, letter.id))),
+                      .limit = 3, .arena = w->arena, .error = &w->error);
+        l.id = 1;
+        NEXT(corm_all(w->db, letter, &letters, .after = corm_after(letter, &l), .limit = 2,
+                      .arena = w->arena, .error = &w->error));
+        NEXT(corm_select(w->db, shelf, &shelves, product,
+                         corm_columns(corm_as(shelf.name, product.name), corm_as_count(shelf.rows),
+                                      corm_as_max(shelf.longest, product.name),
+                                      corm_as_avg(shelf.mean, product.stock)),
+                         .group = corm_by(product.name), .arena = w->arena, .error = &w->error));
+    }
+    return rc;
+}
+
 struct steady {
     const char      *name;
     rounds_function *run;
@@ -1728,6 +1764,8 @@ static struct steady steady[] = {
     {"1,000 locked reads in one transaction allocate nothing",
      rounds_of_locked_reads_in_one_transaction},
     {"1,000 counts allocate nothing", rounds_of_counts},
+    {"1,000 sums allocate nothing", rounds_of_sums},
+    {"1,000 joins, pages and groups allocate nothing", rounds_of_joins},
     {"1,000 texts of SQL in one transaction allocate nothing", rounds_of_sql},
 };
 
