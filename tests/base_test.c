@@ -9,6 +9,8 @@
 #include "base/map.h"
 #include "schema/text.h"
 
+#include <corm/value.h>
+
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -580,12 +582,12 @@ static const int64_t DAY = INT64_C(86400000000);
 
 static void check_time(int64_t time, const char *expected)
 {
-    char    text[CORM__TIME_SIZE] = "";
+    char    text[CORM_DATETIME_SIZE] = "";
     int64_t parsed = 0;
 
-    if (!corm__time_format(time, text) || strcmp(text, expected) != 0)
+    if (!corm_datetime_format(time, text) || strcmp(text, expected) != 0)
         fail_msg("%lld is %s, not %s", (long long)time, text, expected);
-    if (!corm__time_parse(expected, strlen(expected), &parsed) || parsed != time)
+    if (!corm_datetime_parse(expected, strlen(expected), &parsed) || parsed != time)
         fail_msg("%s is %lld, not %lld", expected, (long long)parsed, (long long)time);
 }
 
@@ -615,18 +617,18 @@ static void known_times_have_their_texts(void **state)
 
 static void random_times_come_back(void **state)
 {
-    char    text[CORM__TIME_SIZE], before[CORM__TIME_SIZE];
+    char    text[CORM_DATETIME_SIZE], before[CORM_DATETIME_SIZE];
     int64_t back = 0;
 
     (void)state;
     for (int i = 0; i < 200000; i++) {
         int64_t time = FIRST_TIME + (int64_t)(random_number() % (uint64_t)(LAST_TIME - FIRST_TIME));
-        assert_true(corm__time_format(time, text));
-        assert_int_equal(strlen(text), CORM__TIME_SIZE - 1);
-        assert_true(corm__time_parse(text, strlen(text), &back));
+        assert_true(corm_datetime_format(time, text));
+        assert_int_equal(strlen(text), CORM_DATETIME_SIZE - 1);
+        assert_true(corm_datetime_parse(text, strlen(text), &back));
         if (back != time)
             fail_msg("%lld is %s, which is %lld", (long long)time, text, (long long)back);
-        assert_true(corm__time_format(time + 1, before)); /* texts sort like times */
+        assert_true(corm_datetime_format(time + 1, before)); /* texts sort like times */
         if (strcmp(text, before) >= 0)
             fail_msg("%s is not before %s", text, before);
     }
@@ -686,11 +688,11 @@ static void times_outside_the_years_1_to_9999_are_refused(void **state)
                              LAST_TIME + DAY,      INT64_MIN,     INT64_MAX,
                              INT64_MIN + 1,        INT64_MAX - 1, FIRST_TIME - 400 * DAY,
                              LAST_TIME + 400 * DAY};
-    char          text[CORM__TIME_SIZE];
+    char          text[CORM_DATETIME_SIZE];
 
     (void)state;
     for (size_t i = 0; i < COUNT(times); i++)
-        assert_false(corm__time_format(times[i], text));
+        assert_false(corm_datetime_format(times[i], text));
 }
 
 static void fractions_have_one_to_six_digits(void **state)
@@ -710,7 +712,7 @@ static void fractions_have_one_to_six_digits(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(fractions); i++) {
         int64_t time = 0;
-        assert_true(corm__time_parse(fractions[i].text, strlen(fractions[i].text), &time));
+        assert_true(corm_datetime_parse(fractions[i].text, strlen(fractions[i].text), &time));
         assert_true(time == fractions[i].time);
     }
 }
@@ -770,14 +772,15 @@ static void texts_that_are_no_times_are_refused(void **state)
         char   *copy = malloc(size + 1); /* just as large, so that a sanitizer sees its end */
         assert_non_null(copy);
         memcpy(copy + 1, texts[i], size);
-        if (corm__time_parse(copy + 1, size, &time))
+        if (corm_datetime_parse(copy + 1, size, &time))
             fail_msg("%s is taken, as %lld", texts[i], (long long)time);
         free(copy);
         assert_true(time == 77);
     }
     int64_t time = 0;
-    assert_false(corm__time_parse("2026-01-31 09:05:00\0", 20, &time));
-    assert_true(corm__time_parse("2026-01-31 09:05:00.5xyz", 21, &time)); /* no further than that */
+    assert_false(corm_datetime_parse("2026-01-31 09:05:00\0", 20, &time));
+    assert_true(
+        corm_datetime_parse("2026-01-31 09:05:00.5xyz", 21, &time)); /* no further than that */
 }
 
 /* ---- UTF-8 -------------------------------------------------------------------- */

@@ -256,6 +256,56 @@ static int64_t make_exists(struct one *o)
     return ON(o, corm_exists, item, .where = corm_eq(item.id, o->id), .error = &o->error);
 }
 
+/* A page and its total: two statements, within one deadline. */
+static int64_t make_page(struct one *o)
+{
+    struct item *found;
+    int64_t      total;
+
+    return ON(o, corm_all, item, &found, .where = corm_eq(item.id, o->id), .limit = 1,
+              .total = &total, .arena = o->arena, .error = &o->error);
+}
+
+static int64_t make_sum(struct one *o)
+{
+    int64_t sum;
+
+    return ON(o, corm_sum, item, item.amount, &sum, .where = corm_eq(item.id, o->id),
+              .error = &o->error);
+}
+
+static int64_t make_count_distinct(struct one *o)
+{
+    return ON(o, corm_count_distinct, item, item.amount, .where = corm_eq(item.id, o->id),
+              .error = &o->error);
+}
+
+static int64_t make_select(struct one *o)
+{
+    struct item *found;
+
+    return ON(o, corm_select, item, &found, item,
+              corm_columns(corm_as(item.id, item.id), corm_as_max(item.amount, item.amount)),
+              .where = corm_eq(item.id, o->id), .group = corm_by(item.id), .arena = o->arena,
+              .error = &o->error);
+}
+
+static int64_t make_explain(struct one *o)
+{
+    struct corm_rows rows;
+
+    return ON(o, corm_explain, &rows, item, .where = corm_eq(item.id, o->id), .arena = o->arena,
+              .error = &o->error);
+}
+
+static int64_t make_sql_into(struct one *o)
+{
+    struct item *found;
+
+    return ON(o, corm_sql_into, item, &found, "SELECT id, amount FROM item WHERE id = ?",
+              corm_vals(o->id), .arena = o->arena, .error = &o->error);
+}
+
 static int64_t make_insert(struct one *o)
 {
     int64_t id;
@@ -731,6 +781,15 @@ static const struct scene scenes[] = {
     READ_SCENES("corm_all_", make_all),
     READ_SCENES("corm_count_", make_count),
     READ_SCENES("corm_exists_", make_exists),
+    READ_SCENES("corm_all_", make_page),
+    READ_SCENES("corm_number_", make_sum),
+    READ_SCENES("corm_count_distinct_", make_count_distinct),
+    READ_SCENES("corm_select_", make_select),
+    READ_SCENES("corm_explain_", make_explain),
+    {"corm_sql_into_", "no connection", open_cold, alone, make_sql_into, CORM_UNREACHABLE, BY_DEADLINE, 0, 0},
+    {"corm_sql_into_", "alone", open_warm, alone, make_sql_into, CORM_DEADLINE, BY_DEADLINE, 1, 0},
+    {"corm_sql_into_", "alone, behind another", open_cached, alone, make_sql_into, CORM_TIMEOUT, BY_DEADLINE, 1, 0}, /* at the reset */
+    TRX_SCENES("corm_sql_into_", make_sql_into),
     WRITE_SCENES("corm_insert_", make_insert),
     WRITE_SCENES("corm_insert_rows_", make_insert_rows),
     WRITE_SCENES("corm_update_", make_update),
@@ -776,11 +835,23 @@ static const struct scene scenes[] = {
 
 /* Every exported function that does not block: it sends nothing. */
 static const char *const quiet[] = {
-    "corm_cancel",       "corm_dispatch",  "corm_fd",          "corm_abort",     "corm_arena_alloc",
-    "corm_arena_free",   "corm_arena_new", "corm_arena_reset", "corm_attempt",   "corm_code_cure",
-    "corm_code_name",    "corm_code_text", "corm_dialect_of",  "corm_dup_",      "corm_error_rule",
-    "corm_place_text",   "corm_start",     "corm_stats",       "corm_trx_arena", "corm_trx_error",
-    "corm_verdict_text", "corm_version",   "corm_where",       "corm_where_and", "corm_where_new",
+    "corm_abort",          "corm_alias_",
+    "corm_arena_alloc",    "corm_arena_free",
+    "corm_arena_new",      "corm_arena_reset",
+    "corm_attempt",        "corm_cancel",
+    "corm_code_cure",      "corm_code_name",
+    "corm_code_text",      "corm_date_format",
+    "corm_date_parse",     "corm_datetime_format",
+    "corm_datetime_parse", "corm_dialect_of",
+    "corm_dispatch",       "corm_dup_",
+    "corm_error_rule",     "corm_fd",
+    "corm_place_text",     "corm_start",
+    "corm_stats",          "corm_time_format",
+    "corm_time_parse",     "corm_trx_arena",
+    "corm_trx_error",      "corm_uuid_format",
+    "corm_uuid_parse",     "corm_verdict_text",
+    "corm_version",        "corm_where",
+    "corm_where_and",      "corm_where_new",
     "corm_where_or",
 };
 

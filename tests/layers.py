@@ -27,6 +27,7 @@ PUBLIC = {
     "on.h": "sql",
     "condition.h": "sql",
     "statement.h": "sql",
+    "read.h": "sql",
     "trx.h": "api",
     "lane.h": "api",
     "db.h": "api",

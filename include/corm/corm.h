@@ -8,6 +8,7 @@
  *     value.h      one value, of whatever type
  *     condition.h  WHERE and SET: typed conditions and assignments
  *     statement.h  reading and writing rows
+ *     read.h       joins, groups, numbers, pages
  *     trx.h        transactions
  *     lane.h       ... that wait for their turn and share a trip
  *     db.h         opening a database, tables, the statement hook, numbers
@@ -25,6 +26,7 @@
 #include <corm/lane.h>
 #include <corm/model.h>
 #include <corm/on.h>
+#include <corm/read.h>
 #include <corm/retry.h>
 #include <corm/statement.h>
 #include <corm/trx.h>

@@ -47,7 +47,13 @@ enum corm_lock {
 #define CORM_ORDER_MAX 8  /* columns to sort by */
 #define CORM_SET_MAX   32 /* assignments of one statement; a row may have any number of columns */
 
-/* The options of a read. */
+/* Where a page begins: see corm_after(). */
+struct corm_after {
+    const struct corm_table *table;
+    const void              *row;
+};
+
+/* The options of a read. Those behind `error` are told in read.h. */
 struct corm_query {
     size_t            size; /* these three are set by the macros */
     const char       *file;
@@ -62,8 +68,17 @@ struct corm_query {
     bool              skip_locked; /* ... is passed over */
     uint32_t          wait_ms; /* ... CORM_LOCKED after so many milliseconds; 0: the server's own
                                        limit, after which the transaction is CORM_LOCK_TIMEOUT */
-    struct corm_arena *arena;  /* for text and arrays, on a db */
-    struct corm_error *error;  /* the details, if it fails */
+    struct corm_arena        *arena;  /* for text and arrays, on a db */
+    struct corm_error        *error;  /* the details, if it fails */
+    const struct corm_join   *join;   /* = corm_joins(...): rows of other tables beside each row */
+    const struct corm_choice *choose; /* set by corm_select() and the like */
+    const struct corm_table  *into;
+    const struct corm_column *const *group;    /* = corm_by(...): of corm_select() */
+    struct corm_expr                 having;   /* on the rows of groups; default: all of them */
+    bool                             distinct; /* of corm_select(): equal rows once */
+    const struct corm_union         *unite; /* = corm_union(...): the rows of a second read, too */
+    struct corm_after                after; /* = corm_after(product, &last): what comes behind */
+    int64_t                         *total; /* how many rows there are without limit and offset */
 };
 
 /* The options of a write, beside its row or its assignments. In a transaction a write is buffered
@@ -158,10 +173,11 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
 #define CORM_HEAD(x, ...) x
 #define CORM_HERE(type)   .size = sizeof(type), .file = __FILE__, .line = __LINE__
 
-/* 0 if `out` is a struct T * (or a struct T **, where an array comes back), or if `T` is a handle;
- * otherwise the build stops here. */
-#define CORM_ROW_OF(T, out)   _Generic((out), struct T * : 0)
-#define CORM_ARRAY_OF(T, out) _Generic((out), struct T * * : 0)
+/* 0 if `out` points at a row of the model (or at a pointer to rows, where an array comes back), or if
+ * `T` is a handle; otherwise the build stops here. */
+#define CORM_ROW_TYPE(T)      __typeof__((T).corm_row + 0)
+#define CORM_ROW_OF(T, out)   _Generic((out), CORM_ROW_TYPE(T) : 0)
+#define CORM_ARRAY_OF(T, out) _Generic((out), CORM_ROW_TYPE(T) * : 0)
 #define CORM_IS_MODEL(T)      (0 * sizeof((T).corm_table->name))
 
 /* 0 if the first argument points at a struct T and the others are options of a write; if they are
@@ -174,32 +190,47 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
 #define CORM_CONDITION_FIRST(...)                                                                  \
     (0 * sizeof((struct corm_write){.where = *(struct corm_expr *)0 = __VA_ARGS__}))
 
+/* 0; but where compilers only warn, the build stops here: a number as a condition, a pointer of
+ * another type. Nothing is evaluated. */
+#define CORM_QUERY_CHECK(...)                                                                      \
+    (0 * sizeof(__extension__({                                                                    \
+         CORM_STRICT_POINTERS(void)(const struct corm_query){__VA_ARGS__};                         \
+         _Pragma("GCC diagnostic pop") 0;                                                          \
+     })))
+#define CORM_STRICT_POINTERS                                                                       \
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic error \"-Wint-conversion\"")            \
+        _Pragma("GCC diagnostic error \"-Wincompatible-pointer-types\"")
+
+/* The options of a read, checked. */
+#define CORM_QUERY(...)                                                                            \
+    (&(const struct corm_query){CORM_HERE(struct corm_query), __VA_ARGS__} +                       \
+     CORM_QUERY_CHECK(__VA_ARGS__))
+
 /* ---- Reads ---------------------------------------------------------------- */
 
 /* corm_first(on, T, &row, options...): reads the first row, in the order asked for, into *row.
- * Returns 1, or 0 when there is none. On a db a model with text wants .arena, where the text goes. */
+ * Returns 1, or 0 when there is none. On a db a model with text wants .arena, where the text goes,
+ * and so does a read with .join. */
 #define corm_first(on, T, ...)                                                                     \
     corm_first_(CORM_ON(on), (T).corm_table + CORM_ROW_OF(T, CORM_HEAD(__VA_ARGS__, 0)),           \
-                CORM_HEAD(__VA_ARGS__, 0),                                                         \
-                &(const struct corm_query){CORM_HERE(struct corm_query), .row = __VA_ARGS__})
+                CORM_HEAD(__VA_ARGS__, 0), CORM_QUERY(.row = __VA_ARGS__))
 
 /* corm_all(on, T, &rows, options...): reads all rows into an array in the arena; `rows` is a
  * struct T *, NULL when there are none. Returns how many. */
 #define corm_all(on, T, ...)                                                                       \
     corm_all_(CORM_ON(on), (T).corm_table + CORM_ARRAY_OF(T, CORM_HEAD(__VA_ARGS__, 0)),           \
-              CORM_HEAD(__VA_ARGS__, 0),                                                           \
-              &(const struct corm_query){CORM_HERE(struct corm_query), .row = __VA_ARGS__})
+              CORM_HEAD(__VA_ARGS__, 0), CORM_QUERY(.row = __VA_ARGS__))
 
 /* corm_count(on, T, options...): how many rows, as int64_t. corm_exists(on, T, options...): 1 or 0.
- * Both take .where, .arena (not needed) and .error only. */
+ * Both take .where, .join, .arena (not needed) and .error only. */
 #define corm_count(on, ...)                                                                        \
     corm_count_(CORM_ON(on),                                                                       \
                 CORM_HEAD(__VA_ARGS__, 0).corm_table + CORM_IS_MODEL(CORM_HEAD(__VA_ARGS__, 0)),   \
-                &(const struct corm_query){CORM_HERE(struct corm_query), .row = &__VA_ARGS__})
+                CORM_QUERY(.row = &__VA_ARGS__))
 #define corm_exists(on, ...)                                                                       \
     corm_exists_(CORM_ON(on),                                                                      \
                  CORM_HEAD(__VA_ARGS__, 0).corm_table + CORM_IS_MODEL(CORM_HEAD(__VA_ARGS__, 0)),  \
-                 &(const struct corm_query){CORM_HERE(struct corm_query), .row = &__VA_ARGS__})
+                 CORM_QUERY(.row = &__VA_ARGS__))
 
 /* ---- Writes --------------------------------------------------------------- */
 

@@ -127,14 +127,55 @@ static int run_ddl(struct corm_trx *trx, const struct corm__buffer *text)
     return rc < 0 ? (int)rc : 0;
 }
 
+static bool next_index(struct corm_trx *trx, const struct corm_table *table, uint32_t n,
+                       bool if_not_exists, struct corm__buffer *text)
+{
+    corm__buffer_init(text, trx->arena);
+    return corm__put_create_index(text, table, n, if_not_exists);
+}
+
+/* On SQLite the indexes are statements behind it, all in one transaction, which holds DDL there. */
+static int create(struct corm_trx *trx, const struct corm__node *node,
+                  const struct corm_table *table, bool if_not_exists)
+{
+    struct corm__ddl    ddl = {node->dialect, node->has_uuid};
+    struct corm__buffer text, index = {.failed = false};
+    bool                more =
+        ddl.dialect == CORM_DIALECT_SQLITE && next_index(trx, table, 0, if_not_exists, &index);
+
+    if (index.failed)
+        return run_ddl(trx, &index);
+    if (more) {
+        trx->single = false;
+        trx->mode.trx = true;
+    }
+    corm__buffer_init(&text, trx->arena);
+    corm__put_create_table(&text, &ddl, table, if_not_exists);
+    int rc = run_ddl(trx, &text);
+    for (uint32_t n = 1; rc == 0 && (more || index.failed); n++) {
+        rc = run_ddl(trx, &index);
+        more = next_index(trx, table, n, if_not_exists, &index);
+    }
+    return rc == 0 && !trx->single ? corm__trx_commit(trx) : rc;
+}
+
+static int drop(struct corm_trx *trx, const struct corm__node *node, const struct corm_table *table,
+                bool if_exists)
+{
+    struct corm__buffer text;
+
+    corm__buffer_init(&text, trx->arena);
+    corm__put_drop_table(&text, node->dialect, table, if_exists);
+    return run_ddl(trx, &text);
+}
+
 static int ddl(struct corm_db *db, const struct corm_table *table,
-               const struct corm_table_options *options, bool create)
+               const struct corm_table_options *options, bool creates)
 {
     struct corm_table_options        room;
     const struct corm_table_options *o = corm__widen(options, options->size, sizeof(room), &room);
     struct corm_error                error = {0};
     struct corm_trx                 *trx = corm__trx_take(db->store, &error);
-    struct corm__buffer              text;
 
     if (trx == NULL) {
         if (o->error != NULL)
@@ -142,22 +183,18 @@ static int ddl(struct corm_db *db, const struct corm_table *table,
         return error.code;
     }
     trx->single = true;
-    trx->caller = (struct corm__caller){create ? "corm_create_table()" : "corm_drop_table()", 0};
+    trx->caller = (struct corm__caller){creates ? "corm_create_table()" : "corm_drop_table()", 0};
     trx->report = o->error;
     trx->deadline = corm__deadline_in(trx->timeout_ms);
     corm__trx_ready(trx);
     trx->attempt = 0;
-    int rc = corm__check_model(table, &trx->error);
-    if (rc < 0) {
+    int rc = corm__check_model(db->node.dialect, table, &trx->error);
+    if (rc < 0)
         corm__trx_doom(trx, NULL, 0);
-    } else {
-        corm__buffer_init(&text, trx->arena);
-        if (create)
-            corm__put_create_table(&text, db->node.dialect, table, o->if_not_exists);
-        else
-            corm__put_drop_table(&text, db->node.dialect, table, o->if_exists);
-        rc = run_ddl(trx, &text);
-    }
+    else if (creates)
+        rc = create(trx, &db->node, table, o->if_not_exists);
+    else
+        rc = drop(trx, &db->node, table, o->if_exists);
     corm__trx_rollback(trx);
     corm__trx_give(trx);
     return rc;

@@ -4,6 +4,7 @@
  * of its own on a db, or hands it out to a corm_sql_of. A *call* is what these three have in common:
  * a dialect, an arena to make the statement in, and where an error goes. */
 #include "api/db.h"
+#include "api/sink.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "driver/number_sink.h"
@@ -12,6 +13,7 @@
 #include "schema/version.h"
 #include "sql/key.h"
 
+#include <corm/read.h>
 #include <limits.h>
 #include <string.h>
 
@@ -204,7 +206,7 @@ static int64_t read(struct call *call, struct corm_on on, enum corm__read_what w
                     const struct corm_table *table, const struct corm_query *query, void *first,
                     struct corm__sink *sink)
 {
-    struct corm__statement statement;
+    struct corm__statement statement = {0};
     int                    rc = open_call(call, on);
 
     if (rc == 0)
@@ -230,24 +232,109 @@ static struct call call_of(const struct corm_query *query)
     return (struct call){.caller = query->error, .file = query->file, .line = query->line};
 }
 
+/* Where what comes back lives; NULL on a db without .arena. */
+static struct corm_arena *arena_of(struct corm_on on, const struct corm_query *query)
+{
+    return on.trx != NULL ? on.trx->arena : query->arena;
+}
+
+/* A read with the rows of joined tables. */
+static int64_t read_joined(struct call *call, struct corm_on on, enum corm__read_what what,
+                           const struct corm_table *table, void *out,
+                           const struct corm_query *query)
+{
+    struct corm_arena     *arena = on.sql_of != NULL ? on.sql_of->arena : arena_of(on, query);
+    struct corm__join_sink sink;
+    struct corm_trx       *holder = query->lock == CORM_FOR_UPDATE ? on.trx : NULL;
+
+    if (arena == NULL)
+        return refuse(call,
+                      "a read with .join on a db without .arena, in which the rows could live");
+    call->error = &call->own;
+    int64_t rc = corm__join_sink_init(&sink, arena, holder, table, out, query, call->error);
+    if (rc == 0)
+        rc = read(call, on, what, table, query, NULL, &sink.base);
+    if (rc >= 0 && on.sql_of == NULL && what == CORM__FIRST)
+        corm__join_sink_first(&sink);
+    else if (rc >= 0 && on.sql_of == NULL)
+        corm__join_sink_arrays(&sink);
+    return rc;
+}
+
+static int64_t read_first(struct call *call, struct corm_on on, const struct corm_table *table,
+                          void *row, const struct corm_query *query)
+{
+    struct row_sink sink = row_sink(call, on, table, query);
+
+    sink.first = true;
+    if (on.db != NULL && query->arena == NULL && corm__has_text(table))
+        return refuse(call,
+                      "a row with text is read on a db without .arena, in which it could live");
+    int64_t rc = read(call, on, CORM__FIRST, table, query, row, &sink.base);
+    if (rc > 0 && sink.rows != NULL)
+        memcpy(row, sink.rows, table->row_size);
+    return rc;
+}
+
 int corm_first_(struct corm_on on, const struct corm_table *table, void *row,
                 const struct corm_query *options)
 {
     struct corm_query        room;
     const struct corm_query *query = corm__widen(options, options->size, sizeof(room), &room);
     struct call              call = call_of(query);
-    struct row_sink          sink = row_sink(&call, on, table, query);
     int64_t                  rc;
 
-    sink.first = true;
-    if (on.db != NULL && query->arena == NULL && corm__has_text(table))
-        rc =
-            refuse(&call, "a row with text is read on a db without .arena, in which it could live");
+    if (corm__joins_rows(query))
+        rc = read_joined(&call, on, CORM__FIRST, table, row, query);
     else
-        rc = read(&call, on, CORM__FIRST, table, query, row, &sink.base);
-    if (rc > 0 && sink.rows != NULL)
-        memcpy(row, sink.rows, table->row_size);
+        rc = read_first(&call, on, table, row, query);
     return (int)end_call(&call, rc);
+}
+
+static int64_t read_rows(struct call *call, struct corm_on on, enum corm__read_what what,
+                         const struct corm_table *table, const struct corm_table *row_table,
+                         void *rows, const struct corm_query *query)
+{
+    struct row_sink sink = row_sink(call, on, row_table, query);
+
+    if (on.db != NULL && query->arena == NULL)
+        return refuse(call,
+                      "an array of rows is read on a db without .arena, in which it could live");
+    int64_t rc = read(call, on, what, table, query, NULL, &sink.base);
+    if (rc >= 0 && on.sql_of == NULL)
+        *(void **)rows = sink.rows;
+    return rc;
+}
+
+/* How many rows there are without limit and offset, where `rows` of them came. */
+static int64_t read_total(struct call *call, const struct corm_table *table,
+                          const struct corm_query *query, int64_t rows)
+{
+    struct corm_join         joins[CORM_JOIN_MAX + 1] = {0};
+    struct corm_query        all = {.size = sizeof(all),
+                                    .file = query->file,
+                                    .line = query->line,
+                                    .where = query->where,
+                                    .join = query->join != NULL ? joins : NULL};
+    struct corm__number_sink sink = corm__number_sink();
+    struct corm__statement   statement;
+    bool                     last = query->limit == 0 || (uint64_t)rows < query->limit;
+
+    if (last && query->after.row == NULL && (rows > 0 || query->offset == 0)) {
+        *query->total = (int64_t)query->offset + rows;
+        return 0;
+    }
+    for (size_t i = 0; query->join != NULL && query->join[i].table != NULL; i++) {
+        joins[i] = query->join[i];
+        joins[i].depth = 0;
+    }
+    int64_t rc = corm__make_read(call->dialect, call->arena, CORM__COUNT, table, &all, &statement,
+                                 call->error);
+    if (rc == 0)
+        rc = corm__trx_send(call->trx, &statement, &sink.base);
+    if (rc >= 0)
+        *query->total = sink.number;
+    return rc;
 }
 
 int corm_all_(struct corm_on on, const struct corm_table *table, void *rows,
@@ -256,23 +343,60 @@ int corm_all_(struct corm_on on, const struct corm_table *table, void *rows,
     struct corm_query        room;
     const struct corm_query *query = corm__widen(options, options->size, sizeof(room), &room);
     struct call              call = call_of(query);
-    struct row_sink          sink = row_sink(&call, on, table, query);
     int64_t                  rc;
 
-    if (on.db != NULL && query->arena == NULL)
-        rc = refuse(&call, "corm_all() on a db without .arena, in which the rows could live");
+    if (corm__joins_rows(query))
+        rc = read_joined(&call, on, CORM__ROWS, table, rows, query);
     else
-        rc = read(&call, on, CORM__ROWS, table, query, NULL, &sink.base);
-    if (rc >= 0 && on.sql_of == NULL)
-        *(void **)rows = sink.rows;
+        rc = read_rows(&call, on, CORM__ROWS, table, table, rows, query);
+    if (rc >= 0 && query->total != NULL && on.sql_of == NULL) {
+        int64_t counted = read_total(&call, table, query, rc);
+        rc = counted < 0 ? counted : rc;
+    }
     return (int)end_call(&call, rows_as_int(rc));
 }
 
-static int64_t read_number(struct corm_on on, enum corm__read_what what,
-                           const struct corm_table *table, const struct corm_query *options)
+int corm_select_(struct corm_on on, const struct corm_table *into, void *rows,
+                 const struct corm_table *table, const struct corm_query *options)
 {
-    struct corm_query        room;
-    const struct corm_query *query = corm__widen(options, options->size, sizeof(room), &room);
+    struct corm_query room;
+    struct corm_query query =
+        *(const struct corm_query *)corm__widen(options, options->size, sizeof(room), &room);
+    struct call call = call_of(&query);
+
+    query.into = into;
+    return (int)end_call(
+        &call, rows_as_int(read_rows(&call, on, CORM__CHOSEN, table, into, rows, &query)));
+}
+
+int corm_number_(struct corm_on on, const struct corm_table *table, void *out,
+                 enum corm_aggregate how, const struct corm_column *column,
+                 const struct corm_query *options)
+{
+    struct corm_query room;
+    struct corm_query query =
+        *(const struct corm_query *)corm__widen(options, options->size, sizeof(room), &room);
+    struct call                 call = call_of(&query);
+    const struct corm_choice    choice = corm_choice_(NULL, how, column);
+    struct corm__aggregate_sink sink;
+
+    query.choose = &choice;
+    corm__aggregate_sink_init(&sink, arena_of(on, &query), how, column);
+    int64_t rc;
+    if (on.db != NULL && query.arena == NULL && corm__aggregate_sink_points(&sink))
+        rc = refuse(
+            &call,
+            "a text, decimal or blob is read on a db without .arena, in which it could live");
+    else
+        rc = read(&call, on, CORM__NUMBER, table, &query, NULL, &sink.base);
+    if (rc > 0)
+        corm__aggregate_sink_give(&sink, out);
+    return (int)end_call(&call, rc < 0 ? rc : sink.found);
+}
+
+static int64_t read_number(struct corm_on on, enum corm__read_what what,
+                           const struct corm_table *table, const struct corm_query *query)
+{
     struct call              call = call_of(query);
     struct corm__number_sink sink = corm__number_sink();
     int64_t                  rc = read(&call, on, what, table, query, NULL, &sink.base);
@@ -281,14 +405,33 @@ static int64_t read_number(struct corm_on on, enum corm__read_what what,
 }
 
 int64_t corm_count_(struct corm_on on, const struct corm_table *table,
-                    const struct corm_query *query)
+                    const struct corm_query *options)
 {
-    return read_number(on, CORM__COUNT, table, query);
+    struct corm_query room;
+
+    return read_number(on, CORM__COUNT, table,
+                       corm__widen(options, options->size, sizeof(room), &room));
 }
 
-int corm_exists_(struct corm_on on, const struct corm_table *table, const struct corm_query *query)
+int corm_exists_(struct corm_on on, const struct corm_table *table,
+                 const struct corm_query *options)
 {
-    return (int)read_number(on, CORM__EXISTS, table, query);
+    struct corm_query room;
+
+    return (int)read_number(on, CORM__EXISTS, table,
+                            corm__widen(options, options->size, sizeof(room), &room));
+}
+
+int64_t corm_count_distinct_(struct corm_on on, const struct corm_table *table,
+                             const struct corm_column *column, const struct corm_query *options)
+{
+    struct corm_query room;
+    struct corm_query query =
+        *(const struct corm_query *)corm__widen(options, options->size, sizeof(room), &room);
+    const struct corm_choice choice = corm_choice_(NULL, CORM_COUNT_DISTINCT, column);
+
+    query.choose = &choice;
+    return read_number(on, CORM__NUMBER, table, &query);
 }
 
 /* ---- Writes ---------------------------------------------------------------------------- */
@@ -676,42 +819,98 @@ static bool may_touch_session(const struct call *call, bool plain)
     return !plain || call->trx->node->endpoint.driver->has_trips;
 }
 
-int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct corm_sql_args *options)
+/* What the calls of texts have in common: rows go to `sink`. `homeless`: they have no arena to live
+ * in. */
+static int64_t run_text(struct call *call, struct corm_on on, const struct corm_sql_args *args,
+                        struct corm__sink *sink, bool homeless)
 {
-    struct corm_sql_args        room;
-    const struct corm_sql_args *args = corm__widen(options, options->size, sizeof(room), &room);
-    struct call            call = {.caller = args->error, .file = args->file, .line = args->line};
-    struct value_sink      sink = {.base = {value_start, value_names, value_row},
-                                   .arena = on.trx != NULL ? on.trx->arena : args->arena,
-                                   .rows = rows};
     struct corm__statement statement = {0};
     bool                   plain = true;
     char                   word[16];
 
     if (args->text == NULL)
-        return (int)end_call(&call, refuse(&call, "corm_sql() without a text"));
+        return refuse(call, "corm_sql() without a text");
     corm__first_word(args->text, word);
     bool writes = strcmp(word, "SELECT") != 0;
-    call.writes = writes && on.trx == NULL; /* in a transaction the server knows better */
-    int64_t rc = open_call(&call, on);
+    call->writes = writes && on.trx == NULL; /* in a transaction the server knows better */
+    int64_t rc = open_call(call, on);
     if (rc == 0)
-        rc = check_text(&call, args->text, &plain);
-    if (rc == 0 && rows != NULL && sink.arena == NULL && call.sql_of == NULL)
-        rc = misuse(&call, "corm_sql() for rows on a db without .arena, in which they could live");
+        rc = check_text(call, args->text, &plain);
+    if (rc == 0 && homeless && call->sql_of == NULL)
+        rc = misuse(call, "corm_sql() for rows on a db without .arena, in which they could live");
     if (rc == 0)
-        rc = corm__make_raw(call.arena, args, &statement, call.error);
-    if (rc == 0 && call.sql_of != NULL) {
-        rc = hand_out(call.sql_of, &statement);
-    } else if (rc == 0) {
-        if (rows != NULL)
-            *rows = (struct corm_rows){0};
-        forget_held(&call, !writes);
-        bool begun = call.trx->begun;
-        rc = corm__trx_send(call.trx, &statement, &sink.base);
-        if (rc < 0 && !plain && begun)
-            rc = corm__trx_lose(call.trx);
-        if (call.trx->connection != NULL && may_touch_session(&call, plain))
-            call.trx->connection->dirty = true;
-    }
+        rc = corm__make_raw(call->arena, args, &statement, call->error);
+    if (rc < 0)
+        return rc;
+    if (call->sql_of != NULL)
+        return hand_out(call->sql_of, &statement);
+    forget_held(call, !writes);
+    bool begun = call->trx->begun;
+    rc = corm__trx_send(call->trx, &statement, sink);
+    if (rc < 0 && !plain && begun)
+        rc = corm__trx_lose(call->trx);
+    if (call->trx->connection != NULL && may_touch_session(call, plain))
+        call->trx->connection->dirty = true;
+    return rc;
+}
+
+static struct call text_call(const struct corm_sql_args *args)
+{
+    return (struct call){.caller = args->error, .file = args->file, .line = args->line};
+}
+
+int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct corm_sql_args *options)
+{
+    struct corm_sql_args        room;
+    const struct corm_sql_args *args = corm__widen(options, options->size, sizeof(room), &room);
+    struct call                 call = text_call(args);
+    struct value_sink           sink = {.base = {value_start, value_names, value_row},
+                                        .arena = on.trx != NULL ? on.trx->arena : args->arena};
+    struct corm_rows            found = {0};
+
+    if (rows != NULL)
+        sink.rows = &found;
+    int64_t rc = run_text(&call, on, args, &sink.base, rows != NULL && sink.arena == NULL);
+    if (rc >= 0 && rows != NULL && on.sql_of == NULL)
+        *rows = found;
+    return (int)end_call(&call, rows_as_int(rc));
+}
+
+static enum corm_dialect dialect_of(struct corm_on on)
+{
+    if (on.trx != NULL)
+        return on.trx->node->dialect;
+    return on.db != NULL ? on.db->node.dialect : on.sql_of->dialect;
+}
+
+int corm_sql_into_(struct corm_on on, const struct corm_table *into, void *rows,
+                   const struct corm_sql_args *options)
+{
+    struct corm_sql_args        room;
+    const struct corm_sql_args *args = corm__widen(options, options->size, sizeof(room), &room);
+    struct call                 call = text_call(args);
+    struct corm__into_sink      sink =
+        corm__into_sink(on.trx != NULL ? on.trx->arena : args->arena, dialect_of(on), into);
+    int64_t rc = run_text(&call, on, args, &sink.base, sink.arena == NULL);
+
+    if (rc >= 0 && on.sql_of == NULL)
+        *(void **)rows = sink.rows;
+    return (int)end_call(&call, rows_as_int(rc));
+}
+
+int corm_explain_(struct corm_on on, struct corm_rows *rows, const struct corm_table *table,
+                  const struct corm_query *options)
+{
+    struct corm_query        room;
+    const struct corm_query *query = corm__widen(options, options->size, sizeof(room), &room);
+    struct call              call = call_of(query);
+    struct value_sink        sink = {
+               .base = {value_start, value_names, value_row}, .arena = arena_of(on, query), .rows = rows};
+    int64_t rc;
+
+    if (sink.arena == NULL && on.db != NULL)
+        rc = refuse(&call, "corm_explain() on a db without .arena, in which the plan could live");
+    else
+        rc = read(&call, on, CORM__EXPLAIN, table, query, NULL, &sink.base);
     return (int)end_call(&call, rows_as_int(rc));
 }

@@ -49,6 +49,7 @@ struct corm__link {
     bool                       autocommits; /* although it is in a mode for transactions */
     bool                       holds_data;  /* of a database in memory: is never closed */
     bool     rollback_on_timeout;           /* a lock that is not had ends the transaction */
+    bool     has_uuid;                      /* a UUID type */
     uint32_t statements_max; /* prepared ones, of all connections to the server; 0: unbounded */
     uint64_t round_trips;
 };
@@ -75,10 +76,10 @@ struct corm__prepared; /* a driver's own */
 
 /* One column of many rows. */
 struct corm__array_column {
-    enum corm_value_kind kind;   /* INT, UINT, REAL, TEXT or BLOB, of all rows */
-    const void          *values; /* int64_t[], uint64_t[], double[] or const char *[] */
-    const unsigned long *sizes;  /* of texts and blobs, bytes; else NULL */
-    const char          *nulls;  /* a row's byte is 1 where it is NULL, else 0; NULL: none is */
+    enum corm_value_kind kind; /* of all rows: INT, UINT, REAL, TEXT, DECIMAL, BLOB or UUID */
+    const void *values; /* int64_t[], uint64_t[], double[], or const char *[] of the others */
+    const unsigned long *sizes; /* bytes, of a UUID 16; NULL for numbers */
+    const char          *nulls; /* a row's byte is 1 where it is NULL, else 0; NULL: none is */
 };
 
 /* The values of a statement's `?`, for many executions. Nothing is copied. */

@@ -15,13 +15,15 @@
  * of its own. Sessions keep the mode, and the pool hands out one that fits, so that a change of mode
  * (enter(), one trip) is rare.
  *
- * Rows: columns of integers are fetched as 64 bits, of floating point as double, everything else as
- * bytes; so a DATETIME arrives as text. A buffer that is too short is enlarged and the column
+ * Rows: what the server sends as integers is fetched as 64 bits, floating point as double, everything
+ * else as bytes; so a DATETIME arrives as text. A buffer that is too short is enlarged and the column
  * fetched again. */
 #include "driver/driver.h"
 #include "base/clock.h"
 #include "driver/array.h"
 #include "driver/mariadb_error.h"
+#include "schema/dialect.h"
+#include "schema/type.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -77,6 +79,7 @@ struct corm__prepared {
     bool               grown; /* a buffer is larger than what the library is bound to */
     const struct corm_table
         *bound; /* the types that the columns are bound as; NULL: none, or raw */
+    const struct corm_table *types; /* of the rows that are being read; NULL: raw */
 };
 
 static struct mariadb_link *mariadb(struct corm__link *link)
@@ -395,6 +398,7 @@ static int check_version(struct mariadb_link *link, struct corm_error *error)
     unsigned long version = mysql_get_server_version(link->mysql);
     bool          maria = link->base.dialect == CORM_DIALECT_MARIADB;
 
+    link->base.has_uuid = maria && version >= 100700ul;
     if (version >= (maria ? 100600ul : 80016ul))
         return 0;
     return corm__fail(error, CORM_UNSUPPORTED,
@@ -443,6 +447,8 @@ static int pin(struct mariadb_link *link, int64_t deadline, struct corm_error *e
                    "SET SESSION sql_mode='STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_DATE,"
                    "NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO,"
                    "NO_ENGINE_SUBSTITUTION%s', time_zone='+00:00', autocommit=1, "
+                   "character_set_client=utf8mb4, character_set_connection=utf8mb4, "
+                   "character_set_results=utf8mb4, "
                    "completion_type=IF(" HOME "='%s', 0, (SELECT 0 UNION SELECT 1)), "
                    "foreign_key_checks=1, unique_checks=1, "
                    "innodb_lock_wait_timeout=LEAST(@@innodb_lock_wait_timeout, %u)",
@@ -721,7 +727,11 @@ static void set_type(MYSQL_BIND *b, enum corm_value_kind kind)
     case CORM_V_UINT: b->buffer_type = MYSQL_TYPE_LONGLONG; break;
     case CORM_V_REAL: b->buffer_type = MYSQL_TYPE_DOUBLE; break;
     case CORM_V_TEXT: b->buffer_type = MYSQL_TYPE_STRING; break;
-    case CORM_V_BLOB: b->buffer_type = MYSQL_TYPE_BLOB; break;
+    case CORM_V_DECIMAL:
+        b->buffer_type = MYSQL_TYPE_NEWDECIMAL;
+        break; /* or compared as a double */
+    case CORM_V_BLOB:
+    case CORM_V_UUID: b->buffer_type = MYSQL_TYPE_BLOB; break; /* a UUID, a BINARY(16) take it */
     default: b->buffer_type = MYSQL_TYPE_NULL;
     }
 }
@@ -736,6 +746,11 @@ static int bind_params(struct mariadb_link *link, struct corm__prepared *p,
         const struct corm_value *v = &statement->binds[i];
         MYSQL_BIND              *b = &p->params[i];
         set_type(b, v->kind);
+        if (v->kind == CORM_V_UUID) {
+            b->buffer = unconst(v->as.uuid.bytes);
+            b->buffer_length = sizeof(v->as.uuid.bytes);
+            continue;
+        }
         switch (b->buffer_type) {
         case MYSQL_TYPE_LONGLONG: b->buffer = unconst(&v->as.i); break;
         case MYSQL_TYPE_DOUBLE: b->buffer = unconst(&v->as.r); break;
@@ -772,14 +787,6 @@ static bool make_room(struct corm__prepared *p, unsigned int count)
     return true;
 }
 
-/* What a column arrives as: by the model's type. */
-static enum corm_value_kind kind_of_column(const struct corm_column *column)
-{
-    if (column->type <= CORM_BOOL)
-        return CORM_V_INT;
-    return column->type == CORM_DOUBLE ? CORM_V_REAL : CORM_V_TEXT;
-}
-
 /* By the server's type. */
 static enum corm_value_kind kind_of_field(const MYSQL_FIELD *field)
 {
@@ -803,6 +810,23 @@ static enum corm_value_kind kind_of_field(const MYSQL_FIELD *field)
     case MYSQL_TYPE_GEOMETRY: return field->charsetnr == 63 ? CORM_V_BLOB : CORM_V_TEXT;
     default: return CORM_V_TEXT;
     }
+}
+
+/* What a column of a model is fetched as. The library turns one kind into another without a word about
+ * what is lost, so a number of the server is fetched as the number that it is, and schema/row.c says
+ * whether it is one of the model's type. */
+static enum corm_value_kind kind_of_column(const struct corm_column *column,
+                                           const MYSQL_FIELD        *field)
+{
+    enum corm_value_kind sent = kind_of_field(field);
+    bool                 real = column->type == CORM_FLOAT || column->type == CORM_DOUBLE;
+    bool                 whole = corm__is_integer(column) || column->type == CORM_BOOL;
+
+    if (sent == CORM_V_REAL || ((sent == CORM_V_INT || sent == CORM_V_UINT) && (real || whole)))
+        return sent;
+    if (real)
+        return CORM_V_REAL;
+    return column->type == CORM_BLOB || column->type == CORM_UUID ? CORM_V_BLOB : CORM_V_TEXT;
 }
 
 static bool bind_column(struct corm__prepared *p, unsigned int i, enum corm_value_kind kind)
@@ -870,6 +894,18 @@ static int bind_grown(struct mariadb_link *link, struct corm__prepared *p, struc
     return 0;
 }
 
+/* The library could not turn what the server sent into a number without losing something of it. */
+static int fail_cut(const struct corm__prepared *p, unsigned int i, struct corm_error *error)
+{
+    char number[16];
+
+    (void)snprintf(number, sizeof(number), "%u", i + 1);
+    return corm__fail(error, CORM_BAD_VALUE,
+                      "column %s holds a value in the database that its model cannot take: it is "
+                      "no number, or outside the range",
+                      p->types != NULL ? corm__column_name(&p->types->columns[i]) : number);
+}
+
 static int take_cell(struct mariadb_link *link, struct corm__prepared *p, unsigned int i,
                      struct corm_error *error)
 {
@@ -884,10 +920,7 @@ static int take_cell(struct mariadb_link *link, struct corm__prepared *p, unsign
     case CORM_V_UINT:
     case CORM_V_REAL:
         if (cell->is_cut)
-            return corm__fail(error, CORM_BAD_VALUE,
-                              "column %u holds a number in the database that "
-                              "its model cannot take",
-                              i + 1);
+            return fail_cut(p, i, error);
         if (cell->kind == CORM_V_REAL)
             v->as.r = cell->real;
         else
@@ -902,16 +935,12 @@ static int take_cell(struct mariadb_link *link, struct corm__prepared *p, unsign
     }
 }
 
-/* The server's own types and names, which only rows without a model need. */
-static int describe_rows(struct mariadb_link *link, struct corm__prepared *p,
-                         struct corm__sink *sink, struct corm_error *error)
+/* Rows without a model have the server's own types and names. */
+static int bind_raw(struct corm__prepared *p, const MYSQL_FIELD *fields, struct corm__sink *sink,
+                    struct corm_error *error)
 {
-    MYSQL_RES *meta = mysql_stmt_result_metadata(p->statement);
+    int rc = 0;
 
-    if (meta == NULL)
-        return fail_statement(link, p->statement, error);
-    const MYSQL_FIELD *fields = mysql_fetch_fields(meta);
-    int                rc = 0;
     for (unsigned int i = 0; rc == 0 && i < p->column_count; i++) {
         p->names[i] = fields[i].name;
         if (!bind_column(p, i, kind_of_field(&fields[i])))
@@ -919,8 +948,31 @@ static int describe_rows(struct mariadb_link *link, struct corm__prepared *p,
     }
     if (rc == 0)
         rc = sink->names(sink, p->names, p->column_count, error);
-    mysql_free_result(meta);
     return rc;
+}
+
+static int bind_model(struct corm__prepared *p, const MYSQL_FIELD *fields,
+                      const struct corm_table *types, struct corm_error *error)
+{
+    if (types->column_count != p->column_count)
+        return corm__fail(error, CORM_MISUSE, "the statement has %u columns, its model %u",
+                          p->column_count, types->column_count);
+    for (unsigned int i = 0; i < p->column_count; i++)
+        if (!bind_column(p, i, kind_of_column(&types->columns[i], &fields[i])))
+            return corm__fail_memory(error, "rows");
+    return 0;
+}
+
+/* Whether the columns are bound for this model, and the table has not changed its types since. */
+static bool is_bound(const struct corm__prepared *p, const MYSQL_FIELD *fields,
+                     const struct corm_table *types)
+{
+    if (types == NULL || types != p->bound)
+        return false;
+    for (unsigned int i = 0; i < p->column_count; i++)
+        if (p->cells[i].kind != kind_of_column(&types->columns[i], &fields[i]))
+            return false;
+    return true;
 }
 
 /* Tells the sink of a result set and binds its columns. A statement that comes again with the same
@@ -928,29 +980,22 @@ static int describe_rows(struct mariadb_link *link, struct corm__prepared *p,
 static int start_rows(struct mariadb_link *link, struct corm__prepared *p, struct corm__sink *sink,
                       struct corm_error *error)
 {
+    const MYSQL_FIELD       *fields = mariadb_stmt_fetch_fields(p->statement);
     const struct corm_table *types = NULL;
     int                      rc = sink->start(sink, &types, error);
 
-    if (rc < 0 || (types != NULL && types == p->bound))
+    p->types = types;
+    if (rc < 0 || is_bound(p, fields, types))
         return rc;
     p->bound = NULL;
     p->grown = false;
     if (!make_room(p, p->column_count))
         return corm__fail_memory(error, "rows");
-    if (types == NULL) {
-        rc = describe_rows(link, p, sink, error);
-    } else if (types->column_count != p->column_count) {
-        rc = corm__fail(error, CORM_MISUSE, "the statement has %u columns, its model %u",
-                        p->column_count, types->column_count);
-    } else {
-        for (unsigned int i = 0; rc == 0 && i < p->column_count; i++)
-            if (!bind_column(p, i, kind_of_column(&types->columns[i])))
-                rc = corm__fail_memory(error, "rows");
-    }
+    rc = types == NULL ? bind_raw(p, fields, sink, error) : bind_model(p, fields, types, error);
     if (rc == 0 && mysql_stmt_bind_result(p->statement, p->columns) != 0)
         rc = fail_statement(link, p->statement, error);
-    if (rc == 0)
-        p->bound = types;
+    if (rc == 0) /* an alias, or the shape of a join, lives for one statement only */
+        p->bound = types != NULL && types->alias == NULL ? types : NULL;
     return rc;
 }
 
@@ -1005,8 +1050,14 @@ static size_t size_of_binds(const struct corm__statement *statement)
 
     for (uint32_t i = 0; i < statement->bind_count; i++) {
         const struct corm_value *v = &statement->binds[i];
-        bool                     bytes = v->kind == CORM_V_TEXT || v->kind == CORM_V_BLOB;
-        size += PER_BIND + (bytes ? v->size : 0);
+        size += PER_BIND;
+        switch (v->kind) {
+        case CORM_V_TEXT:
+        case CORM_V_DECIMAL:
+        case CORM_V_BLOB: size += v->size; break;
+        case CORM_V_UUID: size += sizeof(v->as.uuid); break;
+        default: break;
+        }
     }
     return size;
 }

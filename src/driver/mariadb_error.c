@@ -35,7 +35,7 @@ static bool is_harmless(unsigned int server_code)
 {
     static const unsigned int harmless[] = {
         1020, 1040, 1044, 1045, 1048, 1049, 1050, 1051, 1053, 1054, 1130, 1142, 1143, 1146, 1205,
-        1213, 1227, 1264, 1290, 1317, 1364, 1406, 1451, 1452, 1461, 1792, 1836, 1969, 4025};
+        1213, 1227, 1264, 1265, 1290, 1317, 1364, 1406, 1451, 1452, 1461, 1792, 1836, 1969, 4025};
 
     for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
         if (harmless[i] == server_code)

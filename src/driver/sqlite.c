@@ -573,6 +573,9 @@ static int bind_value(sqlite3_stmt *statement, int i, const struct corm_value *v
     case CORM_V_BLOB: /* a NULL pointer would be NULL */
         return v->size == 0 ? sqlite3_bind_zeroblob(statement, i, 0)
                             : sqlite3_bind_blob64(statement, i, v->as.p, v->size, SQLITE_STATIC);
+    case CORM_V_UUID:
+        return sqlite3_bind_blob(statement, i, v->as.uuid.bytes, sizeof(v->as.uuid.bytes),
+                                 SQLITE_STATIC);
     default: return corm__fail(error, CORM_MISUSE, "value %d is of no kind that can be sent", i);
     }
 }

@@ -32,6 +32,8 @@ static int code_of_check(const char *message)
 {
     if (checked_column(message, CORM__RANGE_CHECK) != NULL)
         return CORM_OUT_OF_RANGE;
+    if (checked_column(message, CORM__VALUES_CHECK) != NULL)
+        return CORM_BAD_VALUE;
     return checked_column(message, CORM__LENGTH_CHECK) != NULL ? CORM_TOO_LONG : CORM_CHECK_FAILED;
 }
 
@@ -56,6 +58,8 @@ static int code_of_text(const char *message, const char *sql)
         return CORM_TABLE_EXISTS;
     if (behind(message, "cannot commit - no transaction is active") != NULL)
         return CORM_TRX_LOST;
+    if (strcmp(message, "integer overflow") == 0)
+        return CORM_OUT_OF_RANGE;
     return sql == NULL ? CORM_SYNTAX : CORM_SERVER_ERROR;
 }
 
@@ -98,16 +102,21 @@ static void redact(const char *message, const char *sql, char *text, size_t size
 void corm__sqlite_explain(int extended, const char *message, const char *sql, char *text,
                           size_t size)
 {
-    const char *number = NULL, *length = NULL;
+    static const char *const reasons[][2] = {
+        {CORM__RANGE_CHECK, "a number outside its range"},
+        {CORM__LENGTH_CHECK, "a text longer than its length"},
+        {CORM__VALUES_CHECK, "a text that is not in its list"},
+    };
+    const char *column = NULL, *reason = NULL;
 
-    if (extended == SQLITE_CONSTRAINT_CHECK) {
-        number = checked_column(message, CORM__RANGE_CHECK);
-        length = checked_column(message, CORM__LENGTH_CHECK);
+    for (size_t i = 0; extended == SQLITE_CONSTRAINT_CHECK && column == NULL &&
+                       i < sizeof(reasons) / sizeof(reasons[0]);
+         i++) {
+        column = checked_column(message, reasons[i][0]);
+        reason = reasons[i][1];
     }
-    if (number != NULL)
-        (void)snprintf(text, size, "column %s: a number outside its range", number);
-    else if (length != NULL)
-        (void)snprintf(text, size, "column %s: a text longer than its length", length);
+    if (column != NULL)
+        (void)snprintf(text, size, "column %s: %s", column, reason);
     else if (extended == SQLITE_INTERRUPT)
         (void)snprintf(text, size, "the statement was stopped");
     else if (sql != NULL && (extended & 0xFF) != SQLITE_CONSTRAINT)

@@ -24,6 +24,7 @@ int corm__node_open(struct corm__node *node, uint32_t connections, struct corm_e
         return rc;
     }
     node->dialect = c->link->dialect;
+    node->has_uuid = c->link->has_uuid;
     corm__pool_release(node->write, c);
     return 0;
 }

@@ -12,8 +12,9 @@ struct corm__node {
     struct corm__pool    *write, *read; /* the same one, where there is one */
     struct corm__watch    watch;
     uint32_t              timeout_ms; /* the default deadline */
-    enum corm_dialect     dialect;    /* known once a connection was open */
-    uint32_t              process;    /* that opened it */
+    enum corm_dialect     dialect;    /* these two are known once a connection was open */
+    bool                  has_uuid;
+    uint32_t              process; /* that opened it */
 };
 
 /* Opens the node's pools, with `connections` in all, and one connection. On error nothing is open. */

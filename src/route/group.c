@@ -33,7 +33,9 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "driver/array.h"
 #include "schema/row.h"
+#include "schema/type.h"
 #include "schema/version.h"
 #include "sql/batch.h"
 #include "sql/key.h"
@@ -207,33 +209,6 @@ static int ids_row(struct corm__sink *base, const struct corm_value *values, uin
     return 0;
 }
 
-/* Row-wise values as columns. The kind of a column is that of its first value that is not NULL. */
-static int fill_column(struct corm_arena *arena, const struct corm_value *values, size_t stride,
-                       size_t count, struct corm__array_column *column)
-{
-    void          *data = corm_arena_alloc(arena, count * sizeof(int64_t));
-    unsigned long *sizes = corm_arena_alloc(arena, count * sizeof(*sizes));
-    char          *nulls = corm_arena_alloc(arena, count);
-    bool           has_null = false;
-
-    if (data == NULL || sizes == NULL || nulls == NULL)
-        return CORM_NO_MEMORY;
-    column->kind = CORM_V_INT;
-    for (size_t i = 0; i < count; i++) {
-        const struct corm_value *v = &values[i * stride];
-        nulls[i] = v->kind == CORM_V_NULL;
-        sizes[i] = v->size;
-        memcpy((char *)data + i * sizeof(int64_t), &v->as, sizeof(int64_t));
-        if (v->kind != CORM_V_NULL)
-            column->kind = v->kind;
-        has_null = has_null || nulls[i];
-    }
-    column->values = data;
-    column->sizes = column->kind == CORM_V_TEXT || column->kind == CORM_V_BLOB ? sizes : NULL;
-    column->nulls = has_null ? nulls : NULL;
-    return 0;
-}
-
 /* Runs a statement once for each of `count` rows of `width` values. */
 static int send_rows(struct corm__group *g, const struct corm__statement *statement,
                      const struct corm_value *rows, uint32_t width, size_t count,
@@ -241,14 +216,12 @@ static int send_rows(struct corm__group *g, const struct corm__statement *statem
 {
     struct corm__array_column *columns = corm_arena_alloc(g->arena, width * sizeof(*columns));
     struct corm__array         array = {.rows = count, .column_count = width, .columns = columns};
-    int                        rc = columns == NULL ? CORM_NO_MEMORY : 0;
+    int rc = columns == NULL ? corm__fail_memory(&g->trx->error, "a group's rows") : 0;
 
     for (uint32_t i = 0; rc == 0 && i < width; i++)
-        rc = fill_column(g->arena, rows + i, width, count, &columns[i]);
-    if (rc < 0) {
-        corm__fail_memory(&g->trx->error, "a group's rows");
+        rc = corm__array_fill(g->arena, rows + i, width, count, &columns[i], &g->trx->error);
+    if (rc < 0)
         return corm__trx_doom(g->trx, statement->file, statement->line);
-    }
     return corm__trx_send_array(g->trx, statement, &array, sink);
 }
 
@@ -564,6 +537,15 @@ static struct corm__group *serving(const struct corm_trx *trx)
     return g != NULL && !g->direct && trx->leave != NULL ? g : NULL;
 }
 
+/* Nothing but a condition and a lock. */
+static bool is_plain_read(const struct corm_query *q)
+{
+    return q->offset == 0 && q->limit <= 1 && !q->nowait && !q->skip_locked && q->wait_ms == 0 &&
+           q->order[0].column == NULL && q->join == NULL && q->choose == NULL && q->into == NULL &&
+           q->group == NULL && q->having.op == CORM_NONE && q->having.column == NULL &&
+           !q->distinct && q->unite == NULL && q->after.row == NULL && q->total == NULL;
+}
+
 int corm__group_first(struct corm_trx *trx, const struct corm_table *table, void *row,
                       const struct corm_query *query)
 {
@@ -571,8 +553,7 @@ int corm__group_first(struct corm_trx *trx, const struct corm_table *table, void
     struct held        *h = NULL;
     int                 rc;
 
-    if (g == NULL || query->offset > 0 || query->limit > 1 || query->nowait || query->skip_locked ||
-        query->wait_ms > 0)
+    if (g == NULL || !is_plain_read(query))
         return CORM__NOT_SERVED;
     if (query->lock != CORM_FOR_UPDATE) { /* no lock more than was asked for */
         struct corm__key key = corm__key_of_condition(g->arena, table, &query->where);
@@ -617,16 +598,17 @@ static bool add(const struct corm_column *column, const void *row, struct corm_v
     if (column->type == CORM_DOUBLE) {
         if (now.kind != CORM_V_REAL || (by.kind != CORM_V_REAL && by.kind != CORM_V_INT))
             return false;
-        *sum = corm_v_real_(now.as.r + (by.kind == CORM_V_REAL ? by.as.r : (double)by.as.i));
-        return isfinite(sum->as.r);
+        double r = now.as.r + (by.kind == CORM_V_REAL ? by.as.r : (double)by.as.i);
+        *sum = corm_v_real_(r == 0 ? 0 : r); /* no server keeps the sign of a zero */
+        return isfinite(r);
     }
     long long whole = 0;
     if (now.kind != CORM_V_INT || by.kind != CORM_V_INT ||
         __builtin_add_overflow(now.as.i, by.as.i, &whole))
         return false;
     *sum = corm_v_int_(whole);
-    return column->type == CORM_BIGINT ||
-           (column->type == CORM_INT && whole >= INT32_MIN && whole <= INT32_MAX);
+    return column->type != CORM_BOOL && whole >= corm__least(column) &&
+           whole <= corm__greatest(column);
 }
 
 /* The new value of one assignment. 0, a negative code, or CORM__NOT_SERVED. */
@@ -635,8 +617,8 @@ static int value_of(struct corm__group *g, const struct held *h, const struct co
 {
     if (assign->op == CORM_ADD)
         return add(assign->column, h->row, assign->value, value) ? 0 : CORM__NOT_SERVED;
-    return corm__bound_value(g->arena, h->table, assign->column, assign->value, true, value,
-                             &g->trx->error);
+    return corm__bound_value(dialect_of(g), g->arena, h->table, assign->column, assign->value, true,
+                             value, &g->trx->error);
 }
 
 static struct undo *remember(struct corm__group *g)

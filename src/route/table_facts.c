@@ -13,7 +13,9 @@
 #include "base/buffer.h"
 #include "schema/ddl.h"
 #include "schema/dialect.h"
+#include "schema/type.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -89,26 +91,49 @@ static bool mentions(const char *expression, const char *name)
 
 /* ---- Types ---------------------------------------------------------------------- */
 
-/* "int" is "int(11)" on MariaDB, whatever the number. */
-static bool is_integer(const char *type, const char *name)
+static const char *name_of_integer(enum corm_type type)
 {
-    size_t n = strlen(name);
+    switch (type) {
+    case CORM_TINYINT: return "tinyint";
+    case CORM_SMALLINT: return "smallint";
+    case CORM_INT: return "int";
+    default: return "bigint";
+    }
+}
+
+/* "int" is "int(11)" on MariaDB, whatever the number. */
+static bool is_integer(const struct corm_column *column, const char *type)
+{
+    const char *name = name_of_integer(column->type);
+    size_t      n = strlen(name);
 
     if (strncmp(type, name, n) != 0)
         return false;
     type += n;
-    return *type == '\0' || (*type == '(' && type[1 + strspn(type + 1, "0123456789")] == ')' &&
-                             type[2 + strspn(type + 1, "0123456789")] == '\0');
+    if (*type == '(') {
+        type += 1 + strspn(type + 1, "0123456789");
+        if (*type++ != ')')
+            return false;
+    }
+    return strcmp(type, column->is_unsigned ? " unsigned" : "") == 0;
 }
 
-static bool is_varchar(const char *type, uint32_t length)
+/* "varchar(" and as many characters as the model has, or more. */
+static bool is_text_of(const char *head, const char *type, uint32_t length)
 {
-    static const char head[] = "varchar(";
-    char             *end;
+    char *end;
 
-    if (strncmp(type, head, sizeof(head) - 1) != 0)
+    if (strncmp(type, head, strlen(head)) != 0)
         return false;
-    return strtoul(type + sizeof(head) - 1, &end, 10) >= length && strcmp(end, ")") == 0;
+    return strtoul(type + strlen(head), &end, 10) >= length && strcmp(end, ")") == 0;
+}
+
+static bool is_decimal(const struct corm_column *column, const char *type)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof(text), "decimal(%u,%u)", column->length, column->scale);
+    return strcmp(type, text) == 0;
 }
 
 static bool fits_on_server(const struct corm_column *column, const char *type, const char *charset)
@@ -116,13 +141,25 @@ static bool fits_on_server(const struct corm_column *column, const char *type, c
     bool utf8 = charset != NULL && strcmp(charset, "utf8mb4") == 0;
 
     switch (column->type) {
-    case CORM_INT: return is_integer(type, "int");
-    case CORM_BIGINT: return is_integer(type, "bigint");
+    case CORM_TINYINT:
+    case CORM_SMALLINT:
+    case CORM_INT:
+    case CORM_BIGINT: return is_integer(column, type);
     case CORM_BOOL: return strcmp(type, "tinyint(1)") == 0;
+    case CORM_FLOAT: return strcmp(type, "float") == 0;
     case CORM_DOUBLE: return strcmp(type, "double") == 0;
-    case CORM_DATETIME: return strcmp(type, "datetime(6)") == 0;
+    case CORM_DECIMAL: return is_decimal(column, type);
+    case CORM_CHAR: return utf8 && is_text_of("char(", type, column->length);
+    case CORM_VARCHAR: return utf8 && is_text_of("varchar(", type, column->length);
     case CORM_TEXT: return utf8 && strcmp(type, "longtext") == 0;
-    case CORM_VARCHAR: return utf8 && is_varchar(type, column->length);
+    case CORM_ENUM: return utf8 && strncmp(type, "enum(", 5) == 0;
+    case CORM_JSON: return strcmp(type, "json") == 0 || (utf8 && strcmp(type, "longtext") == 0);
+    case CORM_BLOB: return strcmp(type, "longblob") == 0;
+    case CORM_UUID: return strcmp(type, "uuid") == 0 || strcmp(type, "binary(16)") == 0;
+    case CORM_DATE: return strcmp(type, "date") == 0;
+    case CORM_TIME: return strcmp(type, "time(6)") == 0;
+    case CORM_DATETIME: return strcmp(type, "datetime(6)") == 0;
+    case CORM_TIMESTAMP: return strcmp(type, "timestamp(6)") == 0;
     default: return false;
     }
 }
@@ -130,32 +167,45 @@ static bool fits_on_server(const struct corm_column *column, const char *type, c
 /* Of a STRICT table. */
 static bool fits_on_sqlite(const struct corm_column *column, const char *type)
 {
-    switch (column->type) {
-    case CORM_INT:
-    case CORM_BIGINT:
-    case CORM_BOOL: return strcasecmp(type, "INTEGER") == 0;
-    case CORM_DOUBLE: return strcasecmp(type, "REAL") == 0;
-    case CORM_VARCHAR:
-    case CORM_TEXT:
-    case CORM_DATETIME: return strcasecmp(type, "TEXT") == 0;
-    default: return false;
-    }
+    const char *made = corm__sqlite_type(column->type);
+
+    return made != NULL && strcasecmp(type, made) == 0;
 }
 
 static bool is_integer_model(const struct corm_column *column)
 {
-    return column->type == CORM_INT || column->type == CORM_BIGINT || column->type == CORM_BOOL;
+    return corm__is_integer(column) || column->type == CORM_BOOL;
 }
 
+/* Of which every text is a value of its own. */
 static bool is_text_model(const struct corm_column *column)
 {
     return column->type == CORM_VARCHAR || column->type == CORM_TEXT;
 }
 
-/* Whether a value that is written comes back as it is, so that memory may stand for the server. */
-static bool can_be_held_changed(const struct corm_column *column)
+/* Whether equal values have equal bytes, where text is in a collation that compares them. */
+static bool is_exact_model(const struct corm_column *column, bool compares_bytes)
 {
-    return is_integer_model(column) || is_text_model(column) || column->type == CORM_DOUBLE;
+    return is_integer_model(column) || column->type == CORM_UUID ||
+           (is_text_model(column) && compares_bytes);
+}
+
+/* Whether a value that is written comes back as it is, so that memory may stand for the server. Not so:
+ *
+ *     decimal               comes back with all digits of its fraction
+ *     char                  the server cuts its end, and fills it up in some modes
+ *     enum                  the spelling in the server's list, and the place in it for a number
+ *     json                  MySQL writes it anew
+ *     float                 the server rounds
+ *     uuid                  is stored as the server likes it
+ *     date to timestamp     are texts on the way, and other modes of the server take other texts
+ *     unsigned(bigint)      SQLite takes the lower half only */
+static bool can_be_held_changed(const struct corm_column *column, enum corm_dialect dialect)
+{
+    if (column->type == CORM_BIGINT && column->is_unsigned)
+        return dialect != CORM_DIALECT_SQLITE;
+    return is_integer_model(column) || is_text_model(column) || column->type == CORM_DOUBLE ||
+           column->type == CORM_BLOB;
 }
 
 /* ---- What the rows of the catalogue say ------------------------------------------------ */
@@ -222,10 +272,8 @@ static void take_server_column(struct reader *r, const char *const f[])
     c->times++;
     c->fits = fits_on_server(model, f[2], f[3]);
     c->nullable = is(f[6], "YES");
-    c->exact =
-        c->fits &&
-        (is_integer_model(model) ||
-         (is_text_model(model) && (is(f[4], "utf8mb4_nopad_bin") || is(f[4], "utf8mb4_0900_bin"))));
+    c->exact = c->fits &&
+               is_exact_model(model, is(f[4], "utf8mb4_nopad_bin") || is(f[4], "utf8mb4_0900_bin"));
 }
 
 /* name, type, hidden or generated, NOT NULL, place in the primary key */
@@ -241,7 +289,7 @@ static void take_file_column(struct reader *r, const char *const f[])
     c->fits = fits_on_sqlite(model, f[2]);
     c->nullable = is(f[4], "0");
     c->in_key = !is(f[5], "0");
-    c->exact = c->fits && (is_integer_model(model) || is_text_model(model));
+    c->exact = c->fits && is_exact_model(model, true);
 }
 
 static void take_column(struct reader *r, const char *const f[])
@@ -628,7 +676,7 @@ static bool may_update(const struct reader *r, uint32_t i)
     const struct corm_column  *column = &r->table->columns[i];
     const struct found_column *found = &r->columns[i];
 
-    return can_be_held_changed(column) && !found->in_key && !found->bound &&
+    return can_be_held_changed(column, r->dialect) && !found->in_key && !found->bound &&
            (r->sees_all || !found->indexed) && (found->nullable || !column->nullable);
 }
 

@@ -27,8 +27,8 @@ struct corm__table_facts {
     bool is_parent; /* a foreign key of some table that the user can see refers to it */
     bool is_child;  /* it has a foreign key */
 
-    /* Equal keys have equal bytes: all columns of the primary key are integers, or text in a
-     * collation that compares bytes and does not pad. */
+    /* Equal keys have equal bytes: all columns of the primary key are integers, UUIDs, or
+     * varchar and text in a collation that compares bytes and does not pad. */
     bool exact_key;
 };
 

@@ -8,12 +8,14 @@
 #include <corm/model.h>
 #include <corm/value.h>
 
-/* The value of a column's field in `row`; text is pointed at, not copied. A NULL text in a column
- * that is NOT NULL is CORM_V_NULL all the same: who writes it checks. */
+/* The value of a column's field in `row`; text and blobs are pointed at, not copied, and a decimal is
+ * a text. A NULL pointer in a column that is NOT NULL is CORM_V_NULL all the same: who writes it
+ * checks. */
 struct corm_value corm__field_get(const struct corm_column *column, const void *row);
 
-/* Puts a value as the drivers deliver it (INT, REAL, TEXT with its size, NULL) into a column's field;
- * text is copied into the arena. CORM_BAD_VALUE where it does not fit: nothing is put then. */
+/* Puts a value as the drivers deliver it (INT, UINT, REAL, TEXT and BLOB with their size, NULL) into
+ * a column's field of a row that was zero; text is copied into the arena. CORM_BAD_VALUE where it does
+ * not fit: nothing is put then. */
 int corm__field_set(const struct corm_column *column, void *row, struct corm_value value,
                     struct corm_arena *arena, struct corm_error *error);
 
@@ -24,10 +26,10 @@ int corm__row_set(const struct corm_table *table, void *row, const struct corm_v
 /* Whether `column` is one of the table's. */
 bool corm__has_column(const struct corm_table *table, const struct corm_column *column);
 
-/* Whether rows of the table hold pointers to text. */
+/* Whether rows of the table hold pointers to text or blobs. */
 bool corm__has_text(const struct corm_table *table);
 
-/* The bytes of all text of a row. */
+/* The bytes of all text and blobs of a row. */
 size_t corm__text_bytes(const struct corm_table *table, const void *row);
 
 /* The column that the server generates, or NULL. */

@@ -7,7 +7,7 @@
 static bool can_count(const struct corm_column *column)
 {
     return (column->type == CORM_INT || column->type == CORM_BIGINT) && !column->nullable &&
-           !column->pk && !column->unique;
+           !column->pk && !column->unique && !column->is_unsigned && column->generated == NULL;
 }
 
 int corm__version_column(const struct corm_table *table, const struct corm_column **column,

@@ -9,9 +9,14 @@
 #include <string.h>
 
 /* A list is bound value by value; what no server takes in one statement is refused. */
-enum { DEPTH_MAX = 64, LIST_MAX = 32000 };
+enum {
+    DEPTH_MAX = 64,
+    LIST_MAX = CORM__BINDS_MAX,
+    MEMBERS_MAX = 900,   /* of an AND or OR: SQLite nests them, at most 1,000 deep */
+    PATTERN_MAX = 50000, /* SQLite's limit, in bytes */
+};
 
-static void put_at(struct corm__writer *w, const struct corm_expr *expr, int depth);
+static void put(struct corm__writer *w, const struct corm_expr *expr);
 
 static const char *comparison(enum corm_op op)
 {
@@ -50,6 +55,24 @@ static struct corm_value pattern_of(struct corm__writer *w, const struct corm_ex
     return corm_v_text_(pattern);
 }
 
+/* What a ! at the end would mean, every server answers in its own way. */
+static void check_pattern(struct corm__writer *w, const struct corm_value *pattern)
+{
+    size_t size, escapes = 0;
+
+    if (pattern->kind != CORM_V_TEXT)
+        return;
+    size = pattern->size != 0 ? pattern->size : strlen(pattern->as.s);
+    while (escapes < size && pattern->as.s[size - 1 - escapes] == '!')
+        escapes++;
+    if (escapes % 2 != 0)
+        corm__fail(w->error, CORM_BAD_VALUE,
+                   "the pattern of corm_like() ends in its escape character: write !! for one !");
+    if (size > PATTERN_MAX)
+        corm__fail(w->error, CORM_TOO_LARGE, "a pattern of LIKE has more than %d bytes",
+                   PATTERN_MAX);
+}
+
 static void put_like(struct corm__writer *w, const struct corm_expr *expr)
 {
     struct corm_value pattern = expr->value;
@@ -60,6 +83,7 @@ static void put_like(struct corm__writer *w, const struct corm_expr *expr)
     }
     if (expr->op != CORM_LIKE && pattern.kind == CORM_V_TEXT)
         pattern = pattern_of(w, expr);
+    check_pattern(w, &pattern);
     if (w->error->code != 0)
         return;
     corm__put_column(w, expr->column);
@@ -75,6 +99,15 @@ static struct corm_value list_value(const struct corm_expr *expr, size_t i)
     case CORM_LIST_INT64: return corm_v_int_(((const int64_t *)expr->list)[i]);
     case CORM_LIST_DOUBLE: return corm_v_real_(((const double *)expr->list)[i]);
     case CORM_LIST_TEXT: return corm_v_text_(((const char *const *)expr->list)[i]);
+    case CORM_LIST_INT8: return corm_v_int_(((const int8_t *)expr->list)[i]);
+    case CORM_LIST_INT16: return corm_v_int_(((const int16_t *)expr->list)[i]);
+    case CORM_LIST_UINT8: return corm_v_int_(((const uint8_t *)expr->list)[i]);
+    case CORM_LIST_UINT16: return corm_v_int_(((const uint16_t *)expr->list)[i]);
+    case CORM_LIST_UINT32: return corm_v_int_(((const uint32_t *)expr->list)[i]);
+    case CORM_LIST_UINT64: return corm_v_uint_(((const uint64_t *)expr->list)[i]);
+    case CORM_LIST_FLOAT: return corm_v_real_(((const float *)expr->list)[i]);
+    case CORM_LIST_BLOB: return corm_v_blob_(((const struct corm_blob *)expr->list)[i]);
+    case CORM_LIST_UUID: return corm_v_uuid_(((const struct corm_uuid *)expr->list)[i]);
     }
     return corm_v_null_();
 }
@@ -129,7 +162,27 @@ static void put_in(struct corm__writer *w, const struct corm_expr *expr)
     corm__put(w, ")");
 }
 
-static void put_joined(struct corm__writer *w, const struct corm_expr *expr, int depth)
+static void put_between(struct corm__writer *w, const struct corm_expr *expr)
+{
+    const struct corm_value *bounds = expr->list;
+
+    corm__put_column(w, expr->column);
+    corm__put(w, " BETWEEN ");
+    corm__put_value(w, expr->column, bounds[0], CORM__COMPARED);
+    corm__put(w, " AND ");
+    corm__put_value(w, expr->column, bounds[1], CORM__COMPARED);
+}
+
+static size_t member_count(const struct corm_expr *kids)
+{
+    size_t n = 0;
+
+    while (kids[n].op != CORM_END)
+        n++;
+    return n;
+}
+
+static void put_joined(struct corm__writer *w, const struct corm_expr *expr)
 {
     const struct corm_expr *kid = expr->kids;
 
@@ -139,25 +192,25 @@ static void put_joined(struct corm__writer *w, const struct corm_expr *expr, int
             "an AND, OR or NOT has no members, or nothing was added to a condition of corm_where_new(): it never means every row; add corm_everything() for that");
         return;
     }
+    if (member_count(kid) > MEMBERS_MAX) {
+        corm__fail(w->error, CORM_TOO_LARGE,
+                   "an AND or OR has more than %d members: corm_in_list() takes more values",
+                   MEMBERS_MAX);
+        return;
+    }
     if (expr->op == CORM_NOT)
         corm__put(w, "NOT ");
     corm__put(w, "(");
     for (; kid->op != CORM_END && w->error->code == 0; kid++) {
         if (kid != expr->kids)
             corm__put(w, expr->op == CORM_AND ? " AND " : " OR ");
-        put_at(w, kid, depth + 1);
+        put(w, kid);
     }
     corm__put(w, ")");
 }
 
-static void put_at(struct corm__writer *w, const struct corm_expr *expr, int depth)
+static void put_one(struct corm__writer *w, const struct corm_expr *expr)
 {
-    if (w->error->code != 0)
-        return;
-    if (depth > DEPTH_MAX) {
-        corm__fail(w->error, CORM_MISUSE, "a condition is nested deeper than %d", DEPTH_MAX);
-        return;
-    }
     switch (expr->op) {
     case CORM_EQ:
     case CORM_NE:
@@ -175,6 +228,9 @@ static void put_at(struct corm__writer *w, const struct corm_expr *expr, int dep
     case CORM_CONTAINS: put_like(w, expr); break;
     case CORM_IN:
     case CORM_IN_LIST: put_in(w, expr); break;
+    case CORM_BETWEEN: put_between(w, expr); break;
+    case CORM_IN_QUERY:
+    case CORM_EXISTS: corm__put_subquery(w, expr); break;
     case CORM_IS_NULL:
     case CORM_NOT_NULL:
         corm__put_column(w, expr->column);
@@ -182,7 +238,7 @@ static void put_at(struct corm__writer *w, const struct corm_expr *expr, int dep
         break;
     case CORM_AND:
     case CORM_OR:
-    case CORM_NOT: put_joined(w, expr, depth); break;
+    case CORM_NOT: put_joined(w, expr); break;
     case CORM_TRUE: corm__put(w, "1 = 1"); break;
     case CORM_FAILED: corm__fail_memory(w->error, "a condition made at run time"); break;
     default:
@@ -192,9 +248,31 @@ static void put_at(struct corm__writer *w, const struct corm_expr *expr, int dep
     }
 }
 
+/* Sub-queries count as well: their conditions are put by the same writer. */
+static void put(struct corm__writer *w, const struct corm_expr *expr)
+{
+    if (w->error->code != 0)
+        return;
+    if (w->depth > DEPTH_MAX) {
+        corm__fail(w->error, CORM_MISUSE, "a condition is nested deeper than %d", DEPTH_MAX);
+        return;
+    }
+    w->depth++;
+    put_one(w, expr);
+    w->depth--;
+}
+
 void corm__put_condition(struct corm__writer *w, const struct corm_expr *expr)
 {
-    put_at(w, expr, 0);
+    put(w, expr);
+}
+
+void corm__put_where(struct corm__writer *w, const struct corm_expr *where)
+{
+    if (where->op == CORM_TRUE)
+        return;
+    corm__put(w, " WHERE ");
+    corm__put_condition(w, where);
 }
 
 /* ---- Conditions put together at run time ----------------------------------
@@ -219,13 +297,38 @@ struct corm_where *corm_where_new(struct corm_arena *arena)
     return where;
 }
 
+static bool copy_expr(struct corm_arena *arena, struct corm_expr *expr, int depth);
+
+static bool copy_text(struct corm_arena *arena, const char **text, size_t size)
+{
+    *text = corm__arena_copy(arena, *text, size);
+    return *text != NULL;
+}
+
+/* A column of a model stays where it is; one that stands for a value inside of JSON is of the block. */
+static bool copy_column(struct corm_arena *arena, const struct corm_column **column)
+{
+    if (*column == NULL || (*column)->offset != CORM_NO_FIELD)
+        return true;
+    struct corm_json *copy = corm_arena_alloc(arena, sizeof(*copy));
+    if (copy == NULL)
+        return false;
+    *copy = *(const struct corm_json *)*column;
+    *column = &copy->column;
+    if (copy->path != NULL && !copy_text(arena, &copy->path, strlen(copy->path)))
+        return false;
+    copy->column.name = copy->path;
+    return true;
+}
+
 static bool copy_value(struct corm_arena *arena, struct corm_value *value)
 {
-    if (value->kind == CORM_V_TEXT) {
-        size_t size = value->size != 0 ? value->size : strlen(value->as.s);
-        value->as.s = corm__arena_copy(arena, value->as.s, size);
-        return value->as.s != NULL;
-    }
+    if (value->kind == CORM_V_COLUMN)
+        return copy_column(arena, &value->as.c);
+    if (value->kind == CORM_V_TEXT)
+        return copy_text(arena, &value->as.s, value->size != 0 ? value->size : strlen(value->as.s));
+    if (value->kind == CORM_V_BLOB && value->size <= INT32_MAX) /* or refused when it is put */
+        return copy_text(arena, &value->as.s, value->size);
     return true;
 }
 
@@ -240,39 +343,77 @@ static bool copy_list(struct corm_arena *arena, struct corm_expr *expr)
     if (copy == NULL)
         return false;
     for (size_t i = 0; i < n; i++) {
-        copy[i] =
-            expr->op == CORM_IN ? ((const struct corm_value *)expr->list)[i] : list_value(expr, i);
+        copy[i] = expr->op == CORM_IN_LIST ? list_value(expr, i)
+                                           : ((const struct corm_value *)expr->list)[i];
         if (!copy_value(arena, &copy[i]))
             return false;
     }
     copy[n] = (struct corm_value){.kind = CORM_V_NONE};
-    expr->op = CORM_IN;
+    if (expr->op == CORM_IN_LIST)
+        expr->op = CORM_IN;
     expr->list = copy;
+    return true;
+}
+
+static bool copy_joins(struct corm_arena *arena, const struct corm_join **joins, int depth)
+{
+    size_t n = 0;
+
+    if (*joins == NULL)
+        return true;
+    while ((*joins)[n].table != NULL)
+        n++;
+    struct corm_join *copy = corm_arena_alloc(arena, (n + 1) * sizeof(*copy));
+    if (copy == NULL)
+        return false;
+    memcpy(copy, *joins, (n + 1) * sizeof(*copy));
+    *joins = copy;
+    for (size_t i = 0; i < n; i++)
+        if (!copy_expr(arena, &copy[i].on, depth))
+            return false;
+    return true;
+}
+
+/* Of a sub-query; what it does not take is refused when it is put. */
+static bool copy_query(struct corm_arena *arena, const struct corm_query **query, int depth)
+{
+    struct corm_query *copy = corm_arena_alloc(arena, sizeof(*copy));
+
+    if (copy == NULL)
+        return false;
+    *copy = **query;
+    *query = copy;
+    return copy_expr(arena, &copy->where, depth) && copy_joins(arena, &copy->join, depth);
+}
+
+static bool copy_kids(struct corm_arena *arena, struct corm_expr *expr, int depth)
+{
+    size_t            n = member_count(expr->kids);
+    struct corm_expr *kids = corm_arena_alloc(arena, (n + 1) * sizeof(*kids));
+
+    if (kids == NULL)
+        return false;
+    memcpy(kids, expr->kids, (n + 1) * sizeof(*kids));
+    expr->kids = kids;
+    for (size_t i = 0; i < n; i++)
+        if (!copy_expr(arena, &kids[i], depth))
+            return false;
     return true;
 }
 
 static bool copy_expr(struct corm_arena *arena, struct corm_expr *expr, int depth)
 {
+    bool ok = true;
+
     if (depth > DEPTH_MAX) /* refused when it is put */
         return true;
-    if (!copy_value(arena, &expr->value))
-        return false;
-    if ((expr->op == CORM_IN || expr->op == CORM_IN_LIST) && !copy_list(arena, expr))
-        return false;
-    if (expr->kids == NULL)
-        return true;
-    size_t n = 0;
-    while (expr->kids[n].op != CORM_END)
-        n++;
-    struct corm_expr *kids = corm_arena_alloc(arena, (n + 1) * sizeof(*kids));
-    if (kids == NULL)
-        return false;
-    memcpy(kids, expr->kids, (n + 1) * sizeof(*kids));
-    for (size_t i = 0; i < n; i++)
-        if (!copy_expr(arena, &kids[i], depth + 1))
-            return false;
-    expr->kids = kids;
-    return true;
+    if (expr->op == CORM_IN || expr->op == CORM_IN_LIST || expr->op == CORM_BETWEEN)
+        ok = copy_list(arena, expr);
+    if (ok && expr->query != NULL)
+        ok = copy_query(arena, &expr->query, depth + 1);
+    if (ok && expr->kids != NULL)
+        ok = copy_kids(arena, expr, depth + 1);
+    return ok && copy_column(arena, &expr->column) && copy_value(arena, &expr->value);
 }
 
 /* Makes `where` an `op` whose only member is what it was. */

@@ -3,6 +3,7 @@
 
 #include "schema/dialect.h"
 #include "schema/row.h"
+#include "schema/type.h"
 #include "sql/writer.h"
 
 #include <stdio.h>
@@ -163,7 +164,7 @@ static void put_insert_values(struct corm__writer *w, const struct corm_write *w
     }
     for (uint32_t i = 0; i < w->table->column_count; i++) {
         const struct corm_column *column = &w->table->columns[i];
-        if (!column->autoinc)
+        if (!corm__is_made_by_server(column))
             corm__put_value(w, column, corm__field_get(column, write->row), CORM__STORED);
     }
 }
@@ -232,15 +233,16 @@ int corm__column_values(enum corm_dialect dialect, struct corm_arena *arena,
     return end_values(&w, values, &n);
 }
 
-int corm__bound_value(struct corm_arena *arena, const struct corm_table *table,
-                      const struct corm_column *column, struct corm_value value, bool stored,
-                      struct corm_value *bound, struct corm_error *error)
+int corm__bound_value(enum corm_dialect dialect, struct corm_arena *arena,
+                      const struct corm_table *table, const struct corm_column *column,
+                      struct corm_value value, bool stored, struct corm_value *bound,
+                      struct corm_error *error)
 {
     const struct corm_value *values = NULL;
     struct corm__writer      w;
     uint32_t                 n = 0;
 
-    corm__writer_init(&w, CORM_DIALECT_SQLITE, arena, true, table, error);
+    corm__writer_init(&w, dialect, arena, true, table, error);
     w.values_only = true;
     corm__put_value(&w, column, value, stored ? CORM__STORED : CORM__COMPARED);
     int rc = end_values(&w, &values, &n);

@@ -46,8 +46,9 @@ int corm__column_values(enum corm_dialect dialect, struct corm_arena *arena,
 
 /* One value as a statement binds it when it stores it in `column`, or compares it; a copy, in the
  * arena. */
-int corm__bound_value(struct corm_arena *arena, const struct corm_table *table,
-                      const struct corm_column *column, struct corm_value value, bool stored,
-                      struct corm_value *bound, struct corm_error *error);
+int corm__bound_value(enum corm_dialect dialect, struct corm_arena *arena,
+                      const struct corm_table *table, const struct corm_column *column,
+                      struct corm_value value, bool stored, struct corm_value *bound,
+                      struct corm_error *error);
 
 #endif

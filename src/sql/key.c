@@ -30,6 +30,10 @@ static void put_key_value(struct corm__buffer *b, struct corm_value value)
         corm__buffer_add(b, (const char *)&size, sizeof(size));
         corm__buffer_add(b, value.as.s, size);
         break;
+    case CORM_V_UUID:
+        corm__buffer_putc(b, 'b');
+        corm__buffer_add(b, (const char *)value.as.uuid.bytes, sizeof(value.as.uuid.bytes));
+        break;
     default: b->failed = true;
     }
 }

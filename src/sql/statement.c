@@ -1,171 +1,21 @@
-/* sql/statement.c -- the statements, one function each. */
+/* sql/statement.c -- the statements that write, one function each, and texts. */
 #include "sql/statement.h"
 
 #include "base/arena.h"
 #include "schema/dialect.h"
 #include "schema/row.h"
+#include "schema/type.h"
 #include "schema/version.h"
 #include "sql/writer.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* The most `?` of one statement. MariaDB's own limit is 65,535, SQLite's 32,766
- * (https://mariadb.com/kb/en/prepare-statement/, https://www.sqlite.org/limits.html). */
-enum { BINDS_MAX = 32000, ROWS_MAX = 1000 };
+enum { ROWS_MAX = 1000 };
 
 static void put_table(struct corm__writer *w)
 {
     corm__put_name(&w->text, w->dialect, w->table->name);
-}
-
-static void put_where(struct corm__writer *w, const struct corm_expr *where)
-{
-    if (where->op == CORM_TRUE)
-        return;
-    corm__put(w, " WHERE ");
-    corm__put_condition(w, where);
-}
-
-/* ---- Reads ---------------------------------------------------------------- */
-
-static void put_order(struct corm__writer *w, const struct corm_query *query)
-{
-    for (int i = 0; i < CORM_ORDER_MAX && query->order[i].column != NULL; i++) {
-        corm__put(w, i == 0 ? " ORDER BY " : ", ");
-        corm__put_column(w, query->order[i].column);
-        if (query->order[i].desc)
-            corm__put(w, " DESC");
-    }
-}
-
-static void put_limit(struct corm__writer *w, enum corm__read_what what,
-                      const struct corm_query *query)
-{
-    uint64_t limit = what == CORM__FIRST ? 1 : query->limit;
-
-    if (query->offset > INT64_MAX || query->limit > INT64_MAX) {
-        corm__fail(w->error, CORM_OUT_OF_RANGE, "a limit or offset beyond 2^63");
-        return;
-    }
-    if (query->offset > 0 && limit == 0) {
-        corm__fail(w->error, CORM_MISUSE, "an offset without a limit");
-        return;
-    }
-    if (what == CORM__FIRST && query->offset == 0) {
-        corm__put(w, " LIMIT 1");
-    } else if (limit > 0) {
-        corm__put(w, " LIMIT ");
-        corm__put_bind(w, corm_v_int_((long long)limit));
-        if (query->offset > 0) {
-            corm__put(w, " OFFSET ");
-            corm__put_bind(w, corm_v_int_((long long)query->offset));
-        }
-    }
-}
-
-/* MariaDB says LOCK IN SHARE MODE, MySQL FOR SHARE; SQLite has no row locks and needs none: the
- * transaction holds the whole file. */
-static void put_lock(struct corm__writer *w, const struct corm_query *query)
-{
-    if (query->lock == CORM_NO_LOCK || w->dialect == CORM_DIALECT_SQLITE)
-        return;
-    if (query->lock == CORM_FOR_UPDATE)
-        corm__put(w, " FOR UPDATE");
-    else
-        corm__put(w, w->dialect == CORM_DIALECT_MYSQL ? " FOR SHARE" : " LOCK IN SHARE MODE");
-    if (query->nowait)
-        corm__put(w, " NOWAIT");
-    else if (query->skip_locked)
-        corm__put(w, " SKIP LOCKED");
-}
-
-/* A lock wait in milliseconds: MariaDB's own WAIT takes whole seconds, max_statement_time takes
- * fractions, and leaves the transaction alive. */
-static void put_wait(struct corm__writer *w, const struct corm_query *query)
-{
-    char text[96];
-
-    if (query->wait_ms == 0 || w->dialect == CORM_DIALECT_SQLITE)
-        return;
-    if (w->dialect == CORM_DIALECT_MYSQL) {
-        corm__fail(w->error, CORM_UNSUPPORTED, "MySQL has no lock wait in milliseconds (wait_ms)");
-        return;
-    }
-    int size = snprintf(text, sizeof(text), "SET STATEMENT max_statement_time=%u.%03u",
-                        query->wait_ms / 1000, query->wait_ms % 1000);
-    if (query->wait_ms >= 1000) /* a session may wait for less */
-        size += snprintf(text + size, sizeof(text) - (size_t)size, ", innodb_lock_wait_timeout=%u",
-                         query->wait_ms / 1000 + 1);
-    (void)snprintf(text + size, sizeof(text) - (size_t)size, " FOR ");
-    corm__put(w, text);
-}
-
-static int check_read(enum corm__read_what what, const struct corm_query *query,
-                      struct corm_error *error)
-{
-    bool locks = query->lock != CORM_NO_LOCK;
-
-    if (query->nowait + query->skip_locked + (query->wait_ms > 0) > 1)
-        return corm__fail(error, CORM_MISUSE, "nowait, skip_locked and wait_ms exclude each other");
-    if (!locks && (query->nowait || query->skip_locked || query->wait_ms > 0))
-        return corm__fail(error, CORM_MISUSE, "nowait, skip_locked and wait_ms want a .lock");
-    if ((what == CORM__COUNT || what == CORM__EXISTS) &&
-        (locks || query->limit > 0 || query->offset > 0 || query->order[0].column != NULL))
-        return corm__fail(error, CORM_MISUSE, "count and exists take no lock, limit or order");
-    if (what == CORM__FIRST && query->limit > 1)
-        return corm__fail(error, CORM_MISUSE,
-                          "corm_first() reads one row: use corm_all() for more");
-    return 0;
-}
-
-static void put_columns(struct corm__writer *w)
-{
-    for (uint32_t i = 0; i < w->table->column_count; i++) {
-        if (i > 0)
-            corm__put(w, ", ");
-        corm__put_column(w, &w->table->columns[i]);
-    }
-}
-
-int corm__make_read(enum corm_dialect dialect, struct corm_arena *arena, enum corm__read_what what,
-                    const struct corm_table *table, const struct corm_query *query,
-                    struct corm__statement *statement, struct corm_error *error)
-{
-    struct corm__writer w;
-    bool                rows = what == CORM__ROWS || what == CORM__FIRST;
-
-    if (check_read(what, query, error) < 0)
-        return error->code;
-    corm__writer_init(&w, dialect, arena, false, table, error);
-    put_wait(&w, query);
-    corm__put(&w, what == CORM__EXISTS  ? "SELECT EXISTS (SELECT 1"
-                  : what == CORM__COUNT ? "SELECT COUNT(*)"
-                                        : "SELECT ");
-    if (rows)
-        put_columns(&w);
-    corm__put(&w, " FROM ");
-    put_table(&w);
-    if (query->where.op != CORM_NONE ||
-        query->where.column != NULL) /* what is neither is refused */
-        put_where(&w, &query->where);
-    if (what == CORM__EXISTS)
-        corm__put(&w, ")");
-    put_order(&w, query);
-    if (rows)
-        put_limit(&w, what, query);
-    put_lock(&w, query);
-    int rc = corm__writer_end(&w, CORM__READ, statement);
-    if (rc == 0) {
-        statement->table = rows ? table : NULL;
-        statement->skips = query->skip_locked && dialect == CORM_DIALECT_SQLITE;
-        statement->bounded_wait = query->nowait || query->wait_ms > 0 || statement->skips;
-        statement->wait_ms = query->wait_ms;
-        statement->alone = statement->bounded_wait;
-        statement->file = query->file;
-        statement->line = query->line;
-    }
-    return rc;
 }
 
 /* ---- Inserts -------------------------------------------------------------- */
@@ -194,7 +44,7 @@ static void put_row(struct corm__writer *w, const void *row)
 
     for (uint32_t i = 0; i < w->table->column_count; i++) {
         const struct corm_column *column = &w->table->columns[i];
-        if (column->autoinc)
+        if (corm__is_made_by_server(column))
             continue;
         corm__put(w, before);
         corm__put_value(w, column, corm__field_get(column, row), CORM__STORED);
@@ -208,7 +58,7 @@ static void put_row_columns(struct corm__writer *w)
     const char *before = " (";
 
     for (uint32_t i = 0; i < w->table->column_count; i++) {
-        if (w->table->columns[i].autoinc)
+        if (corm__is_made_by_server(&w->table->columns[i]))
             continue;
         corm__put(w, before);
         corm__put_column(w, &w->table->columns[i]);
@@ -217,12 +67,17 @@ static void put_row_columns(struct corm__writer *w)
     corm__put(w, ") VALUES ");
 }
 
-/* Refuses a list that assigns a column twice, or none. */
+/* Refuses a list that assigns a column twice, or one that is generated, or none. */
 static void check_set(struct corm__writer *w, const struct corm_assign *set)
 {
     if (set[0].column == NULL)
         corm__fail(w->error, CORM_MISUSE,
                    "there is nothing to write: the row is NULL, or there is no corm_set()");
+    for (int i = 0; i < CORM_SET_MAX && set[i].column != NULL; i++)
+        if (set[i].column->generated != NULL)
+            corm__fail(w->error, CORM_MISUSE,
+                       "column %s is generated by the server: it is never written",
+                       corm__column_name(set[i].column));
     for (int i = 1; i < CORM_SET_MAX && set[i].column != NULL; i++)
         for (int j = 0; j < i; j++)
             if (set[i].column == set[j].column)
@@ -249,10 +104,13 @@ static void put_set_insert(struct corm__writer *w, const struct corm_assign *set
     corm__put(w, ")");
 }
 
-/* A row of nothing but a generated key. */
+/* A row of nothing but what the server makes. */
 static bool is_only_generated(const struct corm_table *table)
 {
-    return table->column_count == 1 && table->columns[0].autoinc;
+    for (uint32_t i = 0; i < table->column_count; i++)
+        if (!corm__is_made_by_server(&table->columns[i]))
+            return false;
+    return true;
 }
 
 static void put_no_columns(struct corm__writer *w)
@@ -301,7 +159,7 @@ int corm__make_insert(enum corm_dialect dialect, struct corm_arena *arena, bool 
 
 size_t corm__rows_per_insert(enum corm_dialect dialect, const struct corm_table *table)
 {
-    size_t rows = BINDS_MAX / table->column_count;
+    size_t rows = CORM__BINDS_MAX / table->column_count;
 
     if (dialect == CORM_DIALECT_SQLITE && is_only_generated(table))
         return 1;
@@ -420,7 +278,7 @@ int corm__make_update(enum corm_dialect dialect, struct corm_arena *arena, bool 
     put_table(&w);
     put_set(&w, write->set);
     put_set_version(&w, write->set);
-    put_where(&w, &write->where);
+    corm__put_where(&w, &write->where);
     return end_write(&w, CORM__WRITE, write, statement);
 }
 
@@ -431,7 +289,7 @@ static void put_row_set(struct corm__writer *w, const struct corm_column *versio
 
     for (uint32_t i = 0; i < w->table->column_count; i++) {
         const struct corm_column *column = &w->table->columns[i];
-        if (column->pk || column->autoinc)
+        if (column->pk || corm__is_made_by_server(column))
             continue;
         corm__put(w, before);
         before = ", ";
@@ -503,7 +361,7 @@ int corm__make_delete(enum corm_dialect dialect, struct corm_arena *arena, bool 
     corm__writer_init(&w, dialect, arena, keep, table, error);
     corm__put(&w, "DELETE FROM ");
     put_table(&w);
-    put_where(&w, &write->where);
+    corm__put_where(&w, &write->where);
     return end_write(&w, CORM__WRITE, write, statement);
 }
 

@@ -19,16 +19,17 @@ enum corm__verb {
 };
 
 struct corm__statement {
-    enum corm__verb          verb;
-    const char              *text;
-    size_t                   size;
-    const struct corm_value *binds; /* INT, UINT, REAL, TEXT (with size), BLOB or NULL */
-    uint32_t                 bind_count;
-    bool                     once;     /* a shape that will not come again: keep it out of caches */
-    bool                     alone;    /* must not share a trip with statements in front of it */
-    bool                     compound; /* several in one: must not run twice in a transaction */
-    bool                     bounded_wait; /* of a lock, for wait_ms: not to have it is an answer */
-    bool     skips; /* rows that are locked are passed over: on a file, all of them */
+    enum corm__verb verb;
+    const char     *text;
+    size_t          size;
+    const struct corm_value
+            *binds; /* INT, UINT, REAL, TEXT, DECIMAL and BLOB (with size), UUID or NULL */
+    uint32_t bind_count;
+    bool     once;         /* a shape that will not come again: keep it out of caches */
+    bool     alone;        /* must not share a trip with statements in front of it */
+    bool     compound;     /* several in one: must not run twice in a transaction */
+    bool     bounded_wait; /* of a lock, for wait_ms: not to have it is an answer */
+    bool     skips;        /* rows that are locked are passed over: on a file, all of them */
     uint32_t wait_ms;
     int64_t *id;                    /* of an insert: where the generated key goes; or NULL */
     const struct corm_table *table; /* of a read: the columns that come back, in order; or NULL */
@@ -36,7 +37,19 @@ struct corm__statement {
     int32_t                  line;
 };
 
-enum corm__read_what { CORM__ROWS, CORM__FIRST, CORM__COUNT, CORM__EXISTS };
+/* The most `?` of one statement. MariaDB's own limit is 65,535, SQLite's 32,766
+ * (https://mariadb.com/kb/en/prepare-statement/, https://www.sqlite.org/limits.html). */
+enum { CORM__BINDS_MAX = 32000 };
+
+enum corm__read_what {
+    CORM__ROWS,
+    CORM__FIRST,
+    CORM__COUNT,
+    CORM__EXISTS,
+    CORM__NUMBER, /* one choice, which has no place in a result */
+    CORM__CHOSEN, /* rows of query->into */
+    CORM__EXPLAIN
+};
 
 /* Each of these makes a statement in `arena`; where `keep` is true, text that it binds is copied
  * there too, so that it can be sent after the call is over. 0 or a negative code. */

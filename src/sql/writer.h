@@ -5,16 +5,31 @@
 #include "base/buffer.h"
 #include "sql/statement.h"
 
+#include <corm/read.h>
+
+/* The tables that names may come from: those of the statement, or of a sub-query, which also sees
+ * those around it. As soon as there is more than one of them, columns carry their table's name. */
+struct corm__scope {
+    const struct corm__scope *outer;
+    const struct corm_table  *tables[1 + CORM_JOIN_MAX];
+    uint32_t                  count;
+    const struct corm_table  *into;    /* of corm_select(): its columns stand for ... */
+    const struct corm_choice *choices; /* ... what is chosen for them */
+};
+
 struct corm__writer {
-    enum corm_dialect        dialect;
-    struct corm_arena       *arena;
-    bool                     keep;        /* copy what is bound */
-    bool                     values_only; /* the text is known */
-    const struct corm_table *table;
-    struct corm__buffer      text;
-    struct corm_value       *binds;
-    uint32_t                 bind_count, bind_capacity;
-    struct corm_error       *error; /* nothing is appended once its code is set */
+    enum corm_dialect         dialect;
+    struct corm_arena        *arena;
+    bool                      keep;        /* copy what is bound */
+    bool                      values_only; /* the text is known */
+    const struct corm_table  *table;       /* the first of the statement */
+    struct corm__scope        own;         /* of that table alone */
+    const struct corm__scope *scope;
+    int                       depth; /* of the condition that is being put */
+    struct corm__buffer       text;
+    struct corm_value        *binds;
+    uint32_t                  bind_count, bind_capacity;
+    struct corm_error        *error; /* nothing is appended once its code is set */
 };
 
 void corm__writer_init(struct corm__writer *writer, enum corm_dialect dialect,
@@ -26,7 +41,21 @@ int corm__writer_end(struct corm__writer *writer, enum corm__verb verb,
                      struct corm__statement *statement);
 
 void corm__put(struct corm__writer *writer, const char *text);
+
+/* A column of a table in scope, by what its name is there; of a result, by what is chosen for it; a
+ * value inside a column of JSON, by its path. Any other is CORM_MISUSE. */
 void corm__put_column(struct corm__writer *writer, const struct corm_column *column);
+
+/* The table in scope that a column is of, or that its JSON is in; NULL: none. */
+const struct corm_table *corm__table_of(const struct corm__writer *writer,
+                                        const struct corm_column  *column);
+
+/* What a choice stands for. */
+void corm__put_choice(struct corm__writer *writer, enum corm_aggregate how,
+                      const struct corm_column *column);
+
+/* The JSON value that a column made by corm_json_int() and the like stands for. */
+void corm__put_json(struct corm__writer *writer, const struct corm_json *json);
 
 /* A `?` and its value, as it is. */
 void corm__put_bind(struct corm__writer *writer, struct corm_value value);
@@ -37,7 +66,18 @@ enum corm__use { CORM__COMPARED, CORM__STORED };
 void corm__put_value(struct corm__writer *writer, const struct corm_column *column,
                      struct corm_value value, enum corm__use use);
 
+/* Fails where two columns cannot stand beside each other without a digit or a space being lost in
+ * silence. */
+void corm__check_beside(struct corm__writer *writer, const struct corm_column *column,
+                        const struct corm_column *from, enum corm__use use);
+
 /* A condition; CORM_NONE is CORM_MISUSE here. */
 void corm__put_condition(struct corm__writer *writer, const struct corm_expr *expr);
+
+/* " WHERE " and the condition, where it is not for every row. */
+void corm__put_where(struct corm__writer *writer, const struct corm_expr *where);
+
+/* A sub-query: "EXISTS (SELECT ...)" or "<column> IN (SELECT ...)". */
+void corm__put_subquery(struct corm__writer *writer, const struct corm_expr *expr);
 
 #endif

@@ -32,6 +32,28 @@ CORM_MODEL(product, PRODUCT);
     X(parent, nullable(bigint), .sql_name = "parent line")
 CORM_MODEL_AS(order_line, "order line", ORDER_LINE);
 
+#define PARCEL(X)                                                                                  \
+    X(id, uuid, .pk = 1)                                                                           \
+    X(boxes, tinyint)                                                                              \
+    X(height, smallint)                                                                            \
+    X(width, unsigned(smallint))                                                                   \
+    X(total, unsigned(bigint))                                                                     \
+    X(ratio, float)                                                                                \
+    X(price, decimal(10, 2))                                                                       \
+    X(paid, nullable(decimal(10, 2)))                                                              \
+    X(code, char(3))                                                                               \
+    X(state, enum("new", "sent"))                                                                  \
+    X(before, nullable(enum("new", "sent")))                                                       \
+    X(extra, json)                                                                                 \
+    X(photo, blob)                                                                                 \
+    X(stamp, nullable(blob))                                                                       \
+    X(day, date)                                                                                   \
+    X(hour, time)                                                                                  \
+    X(seen, timestamp)                                                                             \
+    X(child, nullable(uuid))                                                                       \
+    X(spare, nullable(unsigned(int)))
+CORM_MODEL(parcel, PARCEL);
+
 struct purchase {
     int32_t product_id, qty;
 };
@@ -56,6 +78,9 @@ int purchase_of(struct corm_trx *trx, struct purchase *want);
     struct product    p = {0}, two[2] = {{0}, {0}}, *rows = NULL;                                  \
     struct order_line line = {0}, *lines = NULL;                                                   \
     struct purchase   want = {0, 0};                                                               \
+    struct parcel     box = {0};                                                                   \
+    struct corm_uuid  uuid = {{0}};                                                                \
+    struct corm_blob  blob = {"x", 1};                                                             \
     struct corm_rows  found = {0};                                                                 \
     struct corm_error e = {0};                                                                     \
     int64_t           id = 0;                                                                      \
@@ -66,6 +91,6 @@ int purchase_of(struct corm_trx *trx, struct purchase *want);
     const char *const texts[] = {"a", "b"};                                                        \
     (void)db, (void)trx, (void)of, (void)arena, (void)where, (void)n, (void)p, (void)two;          \
     (void)rows, (void)line, (void)lines, (void)want, (void)found, (void)e, (void)id, (void)rc;     \
-    (void)ints, (void)bigs, (void)reals, (void)texts;
+    (void)ints, (void)bigs, (void)reals, (void)texts, (void)box, (void)uuid, (void)blob;
 
 #endif
