@@ -319,6 +319,13 @@ static int64_t make_insert_rows(struct one *o)
     return ON(o, corm_insert_rows, item, 1, &((struct item){o->next_id++, 0}), .error = &o->error);
 }
 
+static int64_t make_upsert(struct one *o)
+{
+    struct item row = {o->id, o->next_id++ - o->id - 9};
+
+    return ON(o, corm_upsert, item, &row, .error = &o->error);
+}
+
 static int64_t make_update(struct one *o)
 {
     return ON(o, corm_update, item, corm_eq(item.id, o->id), corm_add(item.amount, 1),
@@ -719,6 +726,7 @@ static const struct scene scenes[] = {
     TRX_SCENES("corm_sql_into_", make_sql_into),
     WRITE_SCENES("corm_insert_", make_insert),
     WRITE_SCENES("corm_insert_rows_", make_insert_rows),
+    WRITE_SCENES("corm_upsert_", make_upsert),
     WRITE_SCENES("corm_update_", make_update),
     WRITE_SCENES("corm_update_row_", make_update_row),
     WRITE_SCENES("corm_delete_", make_delete),

@@ -497,6 +497,23 @@ static int64_t update_row_on_db(struct world *w)
     return rc;
 }
 
+static int64_t upsert_on_db(struct world *w)
+{
+    struct ticket t = {.id = 1, .price = 20, .version = 1};
+    int           rc = corm_upsert(w->db, ticket, &t, .error = &w->error);
+
+    return rc < 0 ? rc : right(w, rc == CORM_UPDATED, "updates");
+}
+
+static int64_t upsert_by_a_list_on_db(struct world *w)
+{
+    int rc = corm_upsert(w->db, product, &((struct product){.id = 900, .name = "fig", .stock = 3}),
+                         .by = corm_by(product.id),
+                         .update = corm_sets(corm_add_new(product.stock)), .error = &w->error);
+
+    return rc < 0 ? rc : right(w, rc == CORM_INSERTED, "inserts");
+}
+
 static int64_t delete_on_db(struct world *w)
 {
     int rc =
@@ -828,6 +845,7 @@ static int64_t sql_of_each_kind(struct world *w)
                      corm_set(letter.body, "y"), .error = &w->error));
     NEXT(corm_insert_row(&of, letter, &l, .error = &w->error));
     NEXT(corm_insert_rows(&of, letter, 1, &l, .error = &w->error));
+    NEXT(corm_upsert(&of, letter, &l, .error = &w->error));
     NEXT(corm_update(&of, letter, corm_everything(), corm_set(letter.body, "z"),
                      .error = &w->error));
     NEXT(corm_delete(&of, letter, corm_everything(), .error = &w->error));
@@ -1292,6 +1310,8 @@ static struct scenario scenarios[] = {
     SCENARIO("corm_insert_rows()", insert_rows_on_db, .writes = true),
     SCENARIO("corm_update()", update_on_db, .writes = true),
     SCENARIO("corm_update_row()", update_row_on_db, .writes = true),
+    SCENARIO("corm_upsert()", upsert_on_db, .writes = true),
+    SCENARIO("corm_upsert() with .update", upsert_by_a_list_on_db, .writes = true),
     SCENARIO("corm_delete()", delete_on_db, .writes = true),
     SCENARIO("a row of every type", thing_of_every_type),
     SCENARIO("every type in a transaction", transact_with_every_type, .writes = true),

@@ -100,7 +100,12 @@ struct corm_write {
                                     corm_transact(), returns >= 0 */
     bool               later;    /* buffer it whatever it is, and return 0; transactions only */
     struct corm_error *error;    /* the details, if it fails */
+    const struct corm_column *const *by; /* of corm_upsert(), and so is the next: = corm_by(...) */
+    const struct corm_assign        *update; /* = corm_sets(...) */
 };
+
+/* What corm_upsert() did. */
+enum corm_upserted { CORM_UNCHANGED, CORM_INSERTED, CORM_UPDATED };
 
 /* ---- What came of statements that corm has no model for ------------------- */
 
@@ -160,6 +165,8 @@ CORM_API int     corm_insert_(struct corm_on on, const struct corm_table *table,
                               const struct corm_write *write);
 CORM_API int     corm_insert_rows_(struct corm_on on, const struct corm_table *table,
                                    const struct corm_write *write);
+CORM_API int     corm_upsert_(struct corm_on on, const struct corm_table *table,
+                              const struct corm_write *write);
 CORM_API int     corm_update_(struct corm_on on, const struct corm_table *table,
                               const struct corm_write *write);
 CORM_API int     corm_update_row_(struct corm_on on, const struct corm_table *table,
@@ -252,6 +259,43 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
     corm_insert_rows_(CORM_ON(on), (T).corm_table + CORM_ARG_OF(T, __VA_ARGS__),                   \
                       &(const struct corm_write){CORM_HERE(struct corm_write), .count = (n),       \
                                                  .row = __VA_ARGS__})
+
+/* corm_upsert(on, T, &row, options...): inserts the row, or updates the one that has its key, in one
+ * statement. Returns CORM_INSERTED, CORM_UPDATED, or CORM_UNCHANGED where all that would be set is so
+ * already. It is sent at the call, on a trx as on a db, and takes .error and
+ *
+ *     .by = corm_by(T.a, ...)   the key: all columns of one unique key of the model. Default: the
+ *                               primary key, which is then sent as it is in the row, a generated one
+ *                               (.autoinc) too, where 0 is CORM_MISUSE. A NULL in the key is like no
+ *                               other: it inserts
+ *     .update = corm_sets(...)  what is set where the row is there: corm_set_new(T.b) takes the value
+ *                               of the row, corm_add_new(T.b) adds it, corm_set() and corm_add() are
+ *                               as in corm_update(). Default: every column of the row but keys
+ *                               (the primary one, and .by). No column of a key can be set here
+ *     .id = &id                 with .by: the generated key of the row, old or new, also where it is
+ *                               unchanged
+ *
+ *     rc = corm_upsert(trx, stock, &(struct stock){.sku = "A-7", .pieces = 5},
+ *                      .by = corm_by(stock.sku), .update = corm_sets(corm_add_new(stock.pieces)));
+ *
+ * Only the row with that key is ever updated: where the row meets another one by another unique key, it
+ * is CORM_DUPLICATE and nothing was written. Who meets both, and does not set that other key, is told
+ * CORM_DUPLICATE on a server where it looks at that key first.
+ *
+ * A column with .version is inserted as it is in the row; where the row is there it is counted up,
+ * without a check, so that such a row is never CORM_UNCHANGED. *row is left as it was: read it again
+ * before corm_update_row(). Generated columns are never written. On MariaDB and MySQL an upsert uses up
+ * a generated number also where it inserts nothing, and triggers BEFORE UPDATE run for an unchanged
+ * row, too; on SQLite no trigger of updates does. `corm_met()` in the text for SQLite is a function of
+ * corm's own, by which it learns that the row was there. */
+#define corm_upsert(on, T, ...)                                                                    \
+    corm_upsert_(CORM_ON(on), (T).corm_table + CORM_UPSERT_OF(T, __VA_ARGS__),                     \
+                 &(const struct corm_write){CORM_HERE(struct corm_write), .row = __VA_ARGS__})
+#define CORM_UPSERT_OF(T, ...)                                                                     \
+    (0 * sizeof((struct T##_corm_upsert_arg){.row = *(struct T *)0 = *__VA_ARGS__}))
+
+#define corm_sets(...)                                                                             \
+    ((const struct corm_assign[CORM_SET_MAX + 1]){__VA_ARGS__} + CORM_SETS(__VA_ARGS__))
 
 /* corm_update(on, T, where, corm_set(...) or corm_add(...), ..., options...). Returns how many rows
  * the condition matched, changed or not; 0 when marked .later. Where the model has a version column

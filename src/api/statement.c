@@ -488,6 +488,33 @@ int corm_insert_(struct corm_on on, const struct corm_table *table,
     return (int)end_call(&call, rows_as_int(rc));
 }
 
+/* Rows that a write may remove or give another key, itself or by cascades, are not held any more. */
+static void forget_held(const struct call *call, bool safe)
+{
+    if (call->trx != NULL && !safe)
+        corm__trx_forget_held(call->trx);
+}
+
+int corm_upsert_(struct corm_on on, const struct corm_table *table,
+                 const struct corm_write *options)
+{
+    struct corm_write        room;
+    const struct corm_write *write = corm__widen(options, options->size, sizeof(room), &room);
+    struct call              call = write_call(write);
+    struct corm__statement   statement;
+    int64_t                  rc = open_call(&call, on);
+
+    if (rc == 0 && write->row == NULL)
+        rc = misuse(&call, "there is nothing to write: the row is NULL");
+    if (rc == 0)
+        rc = corm__make_upsert(call.dialect, call.arena, table, write, &statement, call.error);
+    if (rc == 0) {
+        forget_held(&call, false);
+        rc = deliver(&call, table, &statement, false, false);
+    }
+    return (int)end_call(&call, rc);
+}
+
 /* Whether a set list changes the primary key. */
 static bool sets_key(const struct corm_assign *set)
 {
@@ -505,13 +532,6 @@ static bool is_held(const struct call *call, const struct corm_table *table,
         return false;
     struct corm__key key = corm__key_of_condition(call->arena, table, &write->where);
     return key.bytes != NULL && corm__trx_holds(call->trx, key.bytes, key.size);
-}
-
-/* Rows that a write may remove or give another key, itself or by cascades, are not held any more. */
-static void forget_held(const struct call *call, bool safe)
-{
-    if (call->trx != NULL && !safe)
-        corm__trx_forget_held(call->trx);
 }
 
 int corm_update_(struct corm_on on, const struct corm_table *table,

@@ -1099,6 +1099,33 @@ static int send_bound(struct mariadb_link *link, struct corm__prepared *p, struc
     return rc;
 }
 
+/* The guard of an upsert has two rows where the row that was met has another key (sql/statement.c). */
+static int explain_upsert(struct corm_error *error)
+{
+    struct corm_error duplicate = {0};
+
+    if (error->server_code != ER_SUBQUERY_NO_1_ROW)
+        return error->code;
+    corm__fail_server(&duplicate, CORM_DUPLICATE, ER_DUP_UNIQUE, error->sqlstate,
+                      "the row has a value of another unique key that a row with another key has "
+                      "(%u)",
+                      ER_SUBQUERY_NO_1_ROW);
+    *error = duplicate;
+    return error->code;
+}
+
+/* The server does not tell the key of a row that it left as it was where the table has triggers; but it
+ * knows. */
+static int ask_key(struct mariadb_link *link, int64_t deadline, struct corm__result *result,
+                   struct corm_error *error)
+{
+    char answers[ANSWERS_MAX][ANSWER_SIZE] = {{0}};
+    int  rc = ask(link, "SELECT LAST_INSERT_ID()", deadline, answers, error);
+
+    result->generated = strtoll(answers[0], NULL, 10);
+    return rc;
+}
+
 static int link_execute(struct corm__link *base, struct corm__prepared *p,
                         const struct corm__statement *statement, struct corm__sink *sink,
                         int64_t deadline, struct corm__result *result, struct corm_error *error)
@@ -1118,7 +1145,13 @@ static int link_execute(struct corm__link *base, struct corm__prepared *p,
         return rc;
     if (statement->compound)
         p->bound = NULL; /* the library forgets what was bound when there are several results */
-    return send_bound(link, p, sink, deadline, result, error);
+    rc = send_bound(link, p, sink, deadline, result, error);
+    if (statement->verb != CORM__UPSERT)
+        return rc;
+    if (rc < 0)
+        return explain_upsert(error);
+    return statement->id != NULL && result->generated == 0 ? ask_key(link, deadline, result, error)
+                                                           : 0;
 }
 
 /* ---- Many executions ------------------------------------------------------------ */
