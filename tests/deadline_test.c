@@ -306,6 +306,20 @@ static int64_t make_sql_into(struct one *o)
               corm_vals(o->id), .arena = o->arena, .error = &o->error);
 }
 
+static int go_on(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int64_t make_each(struct one *o)
+{
+    struct item row;
+
+    return ON(o, corm_each, item, &row, go_on, NULL, .where = corm_eq(item.id, o->id),
+              .error = &o->error);
+}
+
 static int64_t make_insert(struct one *o)
 {
     int64_t id;
@@ -719,6 +733,7 @@ static const struct scene scenes[] = {
     READ_SCENES("corm_number_", make_sum),
     READ_SCENES("corm_count_distinct_", make_count_distinct),
     READ_SCENES("corm_select_", make_select),
+    READ_SCENES("corm_each_", make_each),
     READ_SCENES("corm_explain_", make_explain),
     {"corm_sql_into_", "no connection", open_cold, alone, make_sql_into, CORM_UNREACHABLE, BY_DEADLINE, 0, 0},
     {"corm_sql_into_", "alone", open_warm, alone, make_sql_into, CORM_DEADLINE, BY_DEADLINE, 1, 0},

@@ -449,6 +449,20 @@ static int64_t read_a_long_letter(struct world *w)
     return rc < 0 ? rc : right(w, strlen(l.body) == LONG, "reads a long text");
 }
 
+static int keep_on(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int64_t each_on_db(struct world *w)
+{
+    struct letter l;
+    int64_t       rc = corm_each(w->db, letter, &l, keep_on, NULL, .error = &w->error);
+
+    return rc < 0 ? rc : right(w, rc == LETTERS + 1, "gives all");
+}
+
 /* ---- Writes on a db ---- */
 
 static int64_t insert_on_db(struct world *w)
@@ -1301,6 +1315,7 @@ static struct scenario scenarios[] = {
     SCENARIO("corm_drop_table()", drop_table, .writes = true, .of_tables = true),
     SCENARIO("corm_first()", first_on_db),
     SCENARIO("corm_all()", all_on_db),
+    SCENARIO("corm_each()", each_on_db),
     SCENARIO("corm_count()", count_on_db),
     SCENARIO("corm_exists()", exists_on_db),
     SCENARIO("a text longer than those before", read_a_long_letter, .warm = read_a_short_letter),

@@ -151,6 +151,10 @@ struct corm_sql_of {
     size_t                   bind_count;
 };
 
+/* What corm_each() calls for each row: 0 for the next one, more than 0 to stop, a negative code to
+ * fail. */
+typedef int corm_row_function(void *arg);
+
 /* ---- The functions behind the macros -------------------------------------- */
 
 CORM_API int     corm_first_(struct corm_on on, const struct corm_table *table, void *row,
@@ -161,6 +165,8 @@ CORM_API int64_t corm_count_(struct corm_on on, const struct corm_table *table,
                              const struct corm_query *query);
 CORM_API int     corm_exists_(struct corm_on on, const struct corm_table *table,
                               const struct corm_query *query);
+CORM_API int64_t corm_each_(struct corm_on on, const struct corm_table *table, void *row,
+                            corm_row_function *function, void *arg, const struct corm_query *query);
 CORM_API int     corm_insert_(struct corm_on on, const struct corm_table *table,
                               const struct corm_write *write);
 CORM_API int     corm_insert_rows_(struct corm_on on, const struct corm_table *table,
@@ -238,6 +244,34 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
     corm_exists_(CORM_ON(on),                                                                      \
                  CORM_HEAD(__VA_ARGS__, 0).corm_table + CORM_IS_MODEL(CORM_HEAD(__VA_ARGS__, 0)),  \
                  CORM_QUERY(.row = &__VA_ARGS__))
+
+/* corm_each(on, T, &row, function, arg, options...): reads row by row, as they come from the server,
+ * into *row, and calls function(arg) for each, so that millions of rows need the memory of one. Text
+ * and blobs of *row live until the function returns; no .arena is needed, and nothing is left to be
+ * closed, however it ends.
+ *
+ *     struct dump { struct product row; FILE *out; } d = {.out = stdout};
+ *     static int put(void *arg) { struct dump *d = arg; return fprintf(d->out, "%s\n", d->row.name) < 0; }
+ *     n = corm_each(db, product, &d.row, put, &d, .order = {corm_asc(product.id)});
+ *
+ * Returns how many rows the function was given, as int64_t, also where it stopped; its own negative
+ * code, which dooms a transaction like any other failure, unless corm_abort() in it has already; or
+ * the code of the read. The rows behind one that it stopped at are still read from the server and
+ * forgotten: take .limit where you know. The deadline covers all of it, the time of the function too;
+ * when it passes, that is CORM_DEADLINE, and the connection is gone. *row means nothing afterwards.
+ *
+ * The transaction is busy while its function runs: every call on it there but corm_abort() is
+ * CORM_MISUSE, sends nothing and does not doom it. A call on the db there is one on another
+ * connection (as always: CORM_NESTED in a function of corm_transact(), CORM_WOULD_BLOCK where none is
+ * free). Takes the options of corm_all(), but no .total and no .join that gives rows. With .lock the
+ * rows are locked, but corm does not keep their keys: updates of them are sent at once. */
+#define corm_each(on, T, out, function, ...)                                                       \
+    corm_each_(CORM_ON(on), (T).corm_table + CORM_ROW_OF(T, out), (out),                           \
+               CORM_ROW_FUNCTION(function), CORM_HEAD(__VA_ARGS__, 0),                             \
+               CORM_QUERY(.row = __VA_ARGS__))
+/* clang-format off: it knows no _Generic */
+#define CORM_ROW_FUNCTION(f) _Generic((f), int (*)(void *) : (f))
+/* clang-format on */
 
 /* ---- Writes --------------------------------------------------------------- */
 

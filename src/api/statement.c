@@ -70,9 +70,9 @@ static int open_call(struct call *call, struct corm_on on)
     call->error = &call->trx->error;
     call->dialect = call->trx->node->dialect;
     call->arena = call->trx->drafts;
-    if (call->trx->pending_count == 0)
-        corm_arena_reset(call->arena);
     rc = corm__trx_check(call->trx);
+    if (rc == 0 && call->trx->pending_count == 0)
+        corm_arena_reset(call->arena);
     if (rc == 0 && call->writes && call->trx->mode.read_only)
         rc = corm__fail(call->error, CORM_READ_ONLY,
                         "a write in a transaction that was begun "
@@ -199,16 +199,13 @@ static int check_lock(struct call *call, const struct corm_query *query)
     return 0;
 }
 
-/* Rows: 1 or 0 for CORM__FIRST, which gives them to sink->rows like CORM__ROWS does. */
-static int64_t read(struct call *call, struct corm_on on, enum corm__read_what what,
-                    const struct corm_table *table, const struct corm_query *query,
-                    struct corm__sink *sink)
+static int64_t read_opened(struct call *call, enum corm__read_what what,
+                           const struct corm_table *table, const struct corm_query *query,
+                           struct corm__sink *sink)
 {
     struct corm__statement statement = {0};
-    int                    rc = open_call(call, on);
+    int                    rc = check_lock(call, query);
 
-    if (rc == 0)
-        rc = check_lock(call, query);
     if (rc == 0)
         rc = corm__make_read(call->dialect, call->arena, what, table, query, &statement,
                              call->error);
@@ -216,7 +213,18 @@ static int64_t read(struct call *call, struct corm_on on, enum corm__read_what w
         return rc;
     if (call->sql_of != NULL)
         return hand_out(call->sql_of, &statement);
+    statement.alone = statement.alone || sink->streams;
     return corm__trx_send(call->trx, &statement, sink);
+}
+
+/* Rows: 1 or 0 for CORM__FIRST, which gives them to sink->rows like CORM__ROWS does. */
+static int64_t read(struct call *call, struct corm_on on, enum corm__read_what what,
+                    const struct corm_table *table, const struct corm_query *query,
+                    struct corm__sink *sink)
+{
+    int rc = open_call(call, on);
+
+    return rc == 0 ? read_opened(call, what, table, query, sink) : rc;
 }
 
 static struct call call_of(const struct corm_query *query)
@@ -346,6 +354,83 @@ int corm_all_(struct corm_on on, const struct corm_table *table, void *rows,
         rc = counted < 0 ? counted : rc;
     }
     return (int)end_call(&call, rows_as_int(rc));
+}
+
+/* ---- Row by row --------------------------------------------------------------------------- */
+
+struct each_sink {
+    struct corm__sink        base;
+    const struct corm_table *table;
+    void                    *row; /* the caller's */
+    struct corm_trx         *trx; /* the caller's, or NULL */
+    struct corm_arena       *arena;
+    corm_row_function       *function;
+    void                    *arg;
+    int64_t                  count;
+};
+
+static int each_start(struct corm__sink *base, const struct corm_table **types,
+                      struct corm_error *error)
+{
+    (void)error;
+    *types = ((struct each_sink *)base)->table;
+    return 0;
+}
+
+static int each_row(struct corm__sink *base, const struct corm_value *values, uint32_t count,
+                    struct corm_error *error)
+{
+    struct each_sink *sink = (struct each_sink *)base;
+
+    (void)count;
+    corm_arena_reset(sink->arena);
+    memset(sink->row, 0, sink->table->row_size);
+    int rc = corm__row_set(sink->table, sink->row, values, sink->arena, error);
+    if (rc < 0)
+        return rc;
+    sink->count++;
+    if (sink->trx != NULL)
+        sink->trx->busy = true;
+    rc = sink->function(sink->arg);
+    if (sink->trx != NULL)
+        sink->trx->busy = false;
+    if (sink->trx != NULL && sink->trx->error.code != 0)
+        return sink->trx->error.code; /* it called corm_abort() */
+    if (rc < 0)
+        return corm__fail(error, rc, "the function of corm_each() returned %d", rc);
+    return rc;
+}
+
+static int64_t read_each(struct call *call, struct corm_on on, const struct corm_table *table,
+                         const struct corm_query *query, struct each_sink *sink)
+{
+    int rc = open_call(call, on);
+
+    if (rc == 0 && (corm__joins_rows(query) || query->total != NULL))
+        rc = misuse(call, "corm_each() reads rows of one table, and takes no .total");
+    if (rc < 0)
+        return rc;
+    if (on.sql_of == NULL && (sink->arena = corm_arena_new()) == NULL)
+        return corm__fail_memory(call->error, "rows");
+    return read_opened(call, CORM__ROWS, table, query, &sink->base);
+}
+
+int64_t corm_each_(struct corm_on on, const struct corm_table *table, void *row,
+                   corm_row_function *function, void *arg, const struct corm_query *options)
+{
+    struct corm_query        room;
+    const struct corm_query *query = corm__widen(options, options->size, sizeof(room), &room);
+    struct call              call = call_of(query);
+    struct each_sink sink = {.base = {.start = each_start, .row = each_row, .streams = true},
+                             .table = table,
+                             .row = row,
+                             .trx = on.trx,
+                             .function = function,
+                             .arg = arg};
+    int64_t          rc = read_each(&call, on, table, query, &sink);
+
+    corm_arena_free(sink.arena);
+    return end_call(&call, rc < 0 || on.sql_of != NULL ? rc : sink.count);
 }
 
 int corm_select_(struct corm_on on, const struct corm_table *into, void *rows,

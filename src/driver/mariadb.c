@@ -214,6 +214,24 @@ static int run_stmt_store_result(struct mariadb_link *link, MYSQL_STMT *statemen
     return rc;
 }
 
+static int run_stmt_fetch(struct mariadb_link *link, MYSQL_STMT *statement, int64_t deadline)
+{
+    int rc = 0, wanted = mysql_stmt_fetch_start(&rc, statement);
+
+    while (wanted != 0)
+        wanted = mysql_stmt_fetch_cont(&rc, statement, wait_for(link, wanted, deadline));
+    return rc;
+}
+
+static void run_stmt_free_result(struct mariadb_link *link, MYSQL_STMT *statement, int64_t deadline)
+{
+    my_bool rc = 0;
+    int     wanted = mysql_stmt_free_result_start(&rc, statement);
+
+    while (wanted != 0)
+        wanted = mysql_stmt_free_result_cont(&rc, statement, wait_for(link, wanted, deadline));
+}
+
 static int run_stmt_next_result(struct mariadb_link *link, MYSQL_STMT *statement, int64_t deadline)
 {
     int rc = 0, wanted = mysql_stmt_next_result_start(&rc, statement);
@@ -992,13 +1010,52 @@ static int start_rows(struct mariadb_link *link, struct corm__prepared *p, struc
     return rc;
 }
 
+/* The next row of a result: MYSQL_NO_DATA behind the last one. Who takes his time over each row may be
+ * late although they are all there. */
+static int fetch(struct mariadb_link *link, struct corm__prepared *p, bool streams,
+                 int64_t deadline)
+{
+    if (!streams)
+        return mysql_stmt_fetch(p->statement);
+    if (corm__ms_left(deadline) > 0)
+        return run_stmt_fetch(link, p->statement, deadline);
+    (void)time_out(link, mysql_get_socket(link->mysql));
+    return 1;
+}
+
+static int take_row(struct mariadb_link *link, struct corm__prepared *p, struct corm__sink *sink,
+                    struct corm_error *error)
+{
+    int rc = 0;
+
+    for (unsigned int i = 0; rc == 0 && i < p->column_count; i++)
+        rc = take_cell(link, p, i, error);
+    if (rc == 0)
+        rc = bind_grown(link, p, error);
+    return rc == 0 ? sink->row(sink, p->values, p->column_count, error) : rc;
+}
+
+/* Ends a result set. Of one that streams all that is still to come is read and forgotten. */
+static int end_rows(struct mariadb_link *link, struct corm__prepared *p, bool streams,
+                    int64_t deadline, int rc, struct corm_error *error)
+{
+    if (!streams) {
+        mysql_stmt_free_result(p->statement);
+        return rc;
+    }
+    run_stmt_free_result(link, p->statement, deadline);
+    return link->timed_out ? fail_query(link, error) : rc;
+}
+
 /* Reads one result set to its end, whatever becomes of its rows, so that the link stays usable. Behind
  * one that failed (`rc`) the others are read and forgotten. */
 static int read_rows(struct mariadb_link *link, struct corm__prepared *p, struct corm__sink *sink,
                      int64_t deadline, int64_t *count, int rc, struct corm_error *error)
 {
+    bool streams = sink != NULL && sink->streams;
+
     p->column_count = mysql_stmt_field_count(p->statement);
-    if (run_stmt_store_result(link, p->statement, deadline) != 0)
+    if (!streams && run_stmt_store_result(link, p->statement, deadline) != 0)
         return fail_statement(link, p->statement, error);
     if (sink == NULL) {
         mysql_stmt_free_result(p->statement);
@@ -1007,21 +1064,16 @@ static int read_rows(struct mariadb_link *link, struct corm__prepared *p, struct
     if (rc == 0)
         rc = start_rows(link, p, sink, error);
     while (rc == 0) {
-        int fetched = mysql_stmt_fetch(p->statement);
+        int fetched = fetch(link, p, streams, deadline);
         if (fetched == MYSQL_NO_DATA)
             break;
         if (fetched != 0 && fetched != MYSQL_DATA_TRUNCATED)
             rc = fail_statement(link, p->statement, error);
-        for (unsigned int i = 0; rc == 0 && i < p->column_count; i++)
-            rc = take_cell(link, p, i, error);
-        if (rc == 0)
-            rc = bind_grown(link, p, error);
-        if (rc == 0)
-            rc = sink->row(sink, p->values, p->column_count, error);
+        else
+            rc = take_row(link, p, sink, error);
         (*count)++;
     }
-    mysql_stmt_free_result(p->statement);
-    return rc;
+    return end_rows(link, p, streams, deadline, rc < 0 ? rc : 0, error);
 }
 
 /* How many rows a write matched: the server counts those that it changed, and tells of the others

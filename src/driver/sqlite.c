@@ -695,6 +695,15 @@ static void undo(struct sqlite_link *link, sqlite3_stmt *statement)
     link->base.sent = false; /* it has never been */
 }
 
+/* Who takes his time over each row may be late without a step that is. */
+static int check_deadline(struct sqlite_link *link, struct corm_error *error)
+{
+    if (corm__now() < link->deadline)
+        return 0;
+    link->base.lost = true;
+    return corm__fail(error, CORM_DEADLINE, "there were more rows to come");
+}
+
 /* `again`: rows of this statement were read before, and the sink knows of them. */
 static int read_rows(struct sqlite_link *link, struct corm__prepared *p, struct corm__sink *sink,
                      bool again, int64_t *rows, struct corm_error *error)
@@ -710,14 +719,16 @@ static int read_rows(struct sqlite_link *link, struct corm__prepared *p, struct 
             rc = take_cell(p->statement, i, &p->values[i], error);
         if (rc == 0)
             rc = sink->row(sink, p->values, (uint32_t)count, error);
-        if (rc == 0) {
+        if (rc >= 0)
             (*rows)++;
+        if (rc == 0 && sink->streams)
+            rc = check_deadline(link, error);
+        if (rc == 0)
             step = sqlite3_step(p->statement);
-        }
     }
-    if (rc < 0) {
+    if (rc != 0) {
         undo(link, p->statement);
-        return rc;
+        return rc < 0 ? rc : 0;
     }
     return check_done(link, p->statement, step, error);
 }

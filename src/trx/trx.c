@@ -137,7 +137,7 @@ struct corm_trx *corm__trx_take(struct corm__trx_store *store, struct corm_error
         return NULL;
     }
     trx->state = CORM__TRX_OVER;
-    trx->single = trx->function = trx->reader = false;
+    trx->single = trx->function = trx->reader = trx->busy = false;
     trx->mode = (struct corm__mode){0};
     trx->caller = (struct corm__caller){0};
     trx->timeout_ms = store->node->timeout_ms;
@@ -196,6 +196,12 @@ void corm__trx_ready(struct corm_trx *trx)
 
 int corm__trx_check(struct corm_trx *trx)
 {
+    if (trx->busy) {
+        trx->answer = (struct corm_error){0};
+        return corm__fail(&trx->answer, CORM_MISUSE,
+                          "a call on a transaction in the function of its own corm_each(): the "
+                          "server still sends rows");
+    }
     if (trx->state == CORM__TRX_DOOMED)
         return trx->error.code;
     if (trx->state != CORM__TRX_OVER)
@@ -768,7 +774,7 @@ static int undo(struct corm_trx *trx)
 
 int corm__trx_savepoint_rollback(struct corm_trx *trx, struct corm_error *lifted)
 {
-    if (trx->state == CORM__TRX_OVER)
+    if (trx->state == CORM__TRX_OVER || trx->busy)
         return corm__trx_check(trx);
     if (trx->depth <= trx->floor)
         return trx->state == CORM__TRX_DOOMED ? trx->error.code : no_savepoint(trx);

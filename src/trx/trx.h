@@ -31,6 +31,7 @@ struct corm_trx {
     bool                     reader;   /* takes a connection for reading */
     bool                     begun;    /* the server has said that it is in a transaction */
     bool                     wrote;    /* something that may write was sent */
+    bool                     busy;     /* the function of its corm_each() runs */
     struct corm__node       *node;
     struct corm__trx_store  *store;
     struct corm__caller      caller;     /* where it was begun, or its one statement called */
@@ -84,7 +85,7 @@ void corm__trx_give(struct corm_trx *trx);
 void corm__trx_ready(struct corm_trx *trx);
 
 /* 0 where a call may go on; else the error that it has to return: the first one of a doomed
- * transaction, CORM_TRX_CLOSED of one that is over. */
+ * transaction, CORM_TRX_CLOSED of one that is over, CORM_MISUSE while it is busy. */
 int corm__trx_check(struct corm_trx *trx);
 
 /* The details of what a call on it has returned: the error of the transaction, or an answer. */
