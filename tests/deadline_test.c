@@ -333,6 +333,15 @@ static int64_t make_insert_rows(struct one *o)
     return ON(o, corm_insert_rows, item, 1, &((struct item){o->next_id++, 0}), .error = &o->error);
 }
 
+/* More than one, on a trx alone: on a db they have a COMMIT of their own. */
+static int64_t make_insert_many(struct one *o)
+{
+    struct item rows[2] = {{o->next_id, 0}, {o->next_id + 1, 0}};
+
+    o->next_id += 2;
+    return ON(o, corm_insert_rows, item, 2, rows, .error = &o->error);
+}
+
 static int64_t make_upsert(struct one *o)
 {
     struct item row = {o->id, o->next_id++ - o->id - 9};
@@ -741,6 +750,8 @@ static const struct scene scenes[] = {
     TRX_SCENES("corm_sql_into_", make_sql_into),
     WRITE_SCENES("corm_insert_", make_insert),
     WRITE_SCENES("corm_insert_rows_", make_insert_rows),
+    TRX_SCENES("corm_insert_rows_", make_insert_many),
+    {"corm_insert_rows_", "many, alone", open_warm, alone, make_insert_many, CORM_DEADLINE, BY_DEADLINE, 1, 0},
     WRITE_SCENES("corm_upsert_", make_upsert),
     WRITE_SCENES("corm_update_", make_update),
     WRITE_SCENES("corm_update_row_", make_update_row),

@@ -493,6 +493,17 @@ static int64_t insert_rows_on_db(struct world *w)
     return corm_insert_rows(w->db, order, COUNT(many), many, .error = &w->error);
 }
 
+static int64_t insert_rows_and_keys_on_db(struct world *w)
+{
+    static struct product many[300];
+    static int64_t        ids[300];
+
+    for (size_t i = 0; i < COUNT(many); i++)
+        many[i] = (struct product){.name = "fig", .stock = (int32_t)i};
+    int rc = corm_insert_rows(w->db, product, COUNT(many), many, .ids = ids, .error = &w->error);
+    return rc < 0 ? rc : right(w, ids[299] == ids[0] + 299, "tells the keys");
+}
+
 static int64_t update_on_db(struct world *w)
 {
     int rc = corm_update(w->db, letter, corm_starts_with(letter.body, "x"),
@@ -1323,6 +1334,7 @@ static struct scenario scenarios[] = {
     SCENARIO("corm_insert() with .id", insert_with_id_on_db, .writes = true),
     SCENARIO("corm_insert_row()", insert_row_on_db, .writes = true),
     SCENARIO("corm_insert_rows()", insert_rows_on_db, .writes = true),
+    SCENARIO("corm_insert_rows() with .ids", insert_rows_and_keys_on_db, .writes = true),
     SCENARIO("corm_update()", update_on_db, .writes = true),
     SCENARIO("corm_update_row()", update_row_on_db, .writes = true),
     SCENARIO("corm_upsert()", upsert_on_db, .writes = true),

@@ -982,9 +982,15 @@ static void a_row_of_nothing_but_a_generated_key(void **state)
     SAYS_EACH(corm_insert_row(&of, counter, &three[0], .error = &error),
               "INSERT INTO `counter` () VALUES ()", "INSERT INTO `counter` () VALUES ()",
               "INSERT INTO \"counter\" DEFAULT VALUES", "");
-    SAYS_EACH(corm_insert_rows(&of, counter, 3, three, .error = &error),
-              "INSERT INTO `counter` () VALUES (), (), ()",
-              "INSERT INTO `counter` () VALUES (), (), ()",
+    for (int d = CORM_DIALECT_MARIADB; d <= CORM_DIALECT_MYSQL; d++) {
+        begin_call(d);
+        check(corm_insert_rows(&of, counter, 3, three, .error = &error), "three rows",
+              "INSERT INTO `counter` () VALUES (), (), ()", "");
+    }
+    REFUSED_BY(CORM_DIALECT_SQLITE, corm_insert_rows(&of, counter, 3, three, .error = &error),
+               CORM_TOO_LARGE, "ask for 1 at most");
+    SAYS_EACH(corm_insert_rows(&of, counter, 1, three, .error = &error),
+              "INSERT INTO `counter` () VALUES ()", "INSERT INTO `counter` () VALUES ()",
               "INSERT INTO \"counter\" DEFAULT VALUES", "");
 }
 

@@ -427,7 +427,8 @@ struct corm_opt_uuid {
     int64_t           *id;                                                                         \
     int64_t           *id_later;                                                                   \
     bool               later;                                                                      \
-    struct corm_error *error;
+    struct corm_error *error;                                                                      \
+    int64_t           *ids;
 #define CORM_UPSERT_OPTIONS                                                                        \
     int64_t                         *id;                                                           \
     const struct corm_column *const *by;                                                           \

@@ -102,6 +102,7 @@ struct corm_write {
     struct corm_error *error;    /* the details, if it fails */
     const struct corm_column *const *by; /* of corm_upsert(), and so is the next: = corm_by(...) */
     const struct corm_assign        *update; /* = corm_sets(...) */
+    int64_t *ids; /* of corm_insert_rows(): room for as many keys as there are rows */
 };
 
 /* What corm_upsert() did. */
@@ -287,8 +288,17 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
     corm_insert_(CORM_ON(on), (T).corm_table + CORM_ARG_OF(T, __VA_ARGS__),                        \
                  &(const struct corm_write){CORM_HERE(struct corm_write), .row = __VA_ARGS__})
 
-/* corm_insert_rows(on, T, n, rows, options...): `n` rows of the array `rows`, all or none of them,
- * in as few statements as the server takes. Returns n. Without .id and .id_later. */
+/* corm_insert_rows(on, T, n, rows, options...): `n` rows of the array `rows`, all or none of them.
+ * Returns n. More than one are sent as arrays, as many at a time as fit into the server's
+ * max_allowed_packet and about a megabyte; on MySQL, which has none, as statements of many rows. On a
+ * db that is a transaction of its own, with a COMMIT. On a trx a failure dooms it, as always, and a
+ * savepoint in front of the call undoes all of its rows; nothing is buffered. A row alone that is
+ * larger than the server takes is CORM_TOO_LARGE. Memory of a few megabytes, whatever n is.
+ * corm_sql_of() of more rows than one statement takes is CORM_TOO_LARGE.
+ *
+ * .ids = array: the generated keys, in the order of the rows, each as the server made it; when the call
+ * fails what is in it means nothing. CORM_UNSUPPORTED for more than one row on MySQL, and of a table of
+ * nothing but generated columns. Without .id, .id_later and .later. */
 #define corm_insert_rows(on, T, n, ...)                                                            \
     corm_insert_rows_(CORM_ON(on), (T).corm_table + CORM_ARG_OF(T, __VA_ARGS__),                   \
                       &(const struct corm_write){CORM_HERE(struct corm_write), .count = (n),       \

@@ -7,6 +7,7 @@
 #include "api/sink.h"
 #include "base/arena.h"
 #include "base/clock.h"
+#include "driver/array.h"
 #include "driver/number_sink.h"
 #include "schema/row.h"
 #include "schema/version.h"
@@ -523,6 +524,8 @@ static int check_write(struct call *call, const struct corm_write *write, bool i
 {
     if (write->later && call->sql_of == NULL && call->trx->single)
         return misuse(call, ".later outside a transaction: there is nothing to wait for");
+    if (write->ids != NULL)
+        return misuse(call, ".ids is for corm_insert_rows()");
     if (!inserts && (write->id != NULL || write->id_later != NULL))
         return misuse(call, ".id and .id_later are for corm_insert() and corm_insert_row()");
     if (write->id != NULL && (write->later || write->id_later != NULL))
@@ -750,6 +753,7 @@ static int send_chunk(struct call *call, const struct corm_table *table,
         return rc;
     if (call->sql_of != NULL)
         return (int)hand_out(call->sql_of, &statement);
+    statement.id = write->ids; /* of a row alone */
     int64_t rows = corm__trx_send(call->trx, &statement, NULL);
     return rows < 0 ? (int)rows : 0;
 }
@@ -772,6 +776,134 @@ static size_t chunk_of(const struct corm_table *table, const struct corm_write *
     return count;
 }
 
+/* Where generated keys go that come back as rows. */
+struct ids_sink {
+    struct corm__sink base;
+    int64_t          *ids;
+    size_t            count, room;
+};
+
+static int ids_start(struct corm__sink *base, const struct corm_table **types,
+                     struct corm_error *error)
+{
+    (void)base, (void)types, (void)error;
+    return 0;
+}
+
+static int ids_names(struct corm__sink *base, const char *const *names, uint32_t count,
+                     struct corm_error *error)
+{
+    (void)base, (void)names, (void)count, (void)error;
+    return 0;
+}
+
+static int ids_row(struct corm__sink *base, const struct corm_value *values, uint32_t count,
+                   struct corm_error *error)
+{
+    struct ids_sink *sink = (struct ids_sink *)base;
+
+    (void)count;
+    if (sink->count == sink->room)
+        return corm__fail(error, CORM_SERVER_ERROR, "more keys came back than rows were inserted");
+    sink->ids[sink->count++] = values[0].as.i;
+    return 0;
+}
+
+/* The bytes of rows that go into one packet. */
+static size_t packet_of(const struct call *call, const struct corm_table *table)
+{
+    enum { ALL = 1024 * 1024, HEAD = 128, TYPE = 3, LEAST = 64 };
+    size_t most = call->trx->connection->link->packet_max;
+    size_t head = HEAD + (size_t)TYPE * table->column_count;
+
+    if (most == 0 || most >= head + ALL)
+        return ALL;
+    return most > head + LEAST ? most - head : LEAST;
+}
+
+/* One packet of rows from `first` on; *count of them were sent. */
+static int send_array(struct call *call, struct corm_arena *arena, const struct corm_table *table,
+                      const struct corm_write *write, size_t first, size_t *count)
+{
+    struct corm__statement statement;
+    struct ids_sink        ids = {.base = {.start = ids_start, .names = ids_names, .row = ids_row}};
+    int                    rc = corm__make_insert_array(call->dialect, arena, table, write, first,
+                                                        packet_of(call, table), count, &statement, call->error);
+    if (rc < 0)
+        return rc;
+    size_t                     width = statement.bind_count / *count;
+    struct corm__array_column *columns = corm_arena_alloc(arena, width * sizeof(*columns));
+    if (columns == NULL)
+        return corm__fail_memory(call->error, "an array");
+    for (size_t i = 0; i < width && rc == 0; i++)
+        rc = corm__array_fill(arena, statement.binds + i, width, *count, &columns[i], call->error);
+    if (rc < 0)
+        return rc;
+    struct corm__array array = {
+        .rows = *count, .column_count = (uint32_t)width, .columns = columns};
+    if (write->ids == NULL)
+        return corm__trx_send_array(call->trx, &statement, &array, NULL);
+    ids.ids = write->ids + first;
+    ids.room = *count;
+    rc = corm__trx_send_array(call->trx, &statement, &array, &ids.base);
+    if (rc == 0 && ids.count != *count)
+        rc = corm__fail(call->error, CORM_SERVER_ERROR,
+                        "fewer keys came back than rows were inserted");
+    return rc;
+}
+
+static int send_arrays(struct call *call, const struct corm_table *table,
+                       const struct corm_write *write)
+{
+    struct corm_arena *arena = corm_arena_new();
+    size_t             count = 0;
+
+    if (arena == NULL)
+        return corm__fail_memory(call->error, "an array");
+    int rc = corm__trx_open(call->trx, call->file, call->line);
+    for (size_t i = 0; rc == 0 && i < write->count; i += count) {
+        corm_arena_reset(arena);
+        rc = send_array(call, arena, table, write, i, &count);
+    }
+    corm_arena_free(arena);
+    return rc;
+}
+
+/* Statements of many rows each. */
+static int send_chunks(struct call *call, const struct corm_table *table,
+                       const struct corm_write *write)
+{
+    size_t most = corm__rows_per_insert(call->dialect, table), chunk = 0;
+    int    rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < write->count; i += chunk) {
+        chunk = chunk_of(table, write, i, most);
+        if (call->sql_of != NULL && chunk < write->count)
+            return corm__fail(call->error, CORM_TOO_LARGE,
+                              "%zu rows are sent in several statements: ask for %zu at most",
+                              write->count, chunk);
+        rc = send_chunk(call, table, write, i, chunk);
+    }
+    return rc;
+}
+
+static int check_rows(struct call *call, const struct corm_table *table,
+                      const struct corm_write *write, bool arrays)
+{
+    if (write->id != NULL || write->id_later != NULL || write->later)
+        return misuse(call, "corm_insert_rows() takes no .id, .id_later or .later");
+    if (write->count > INT_MAX || (write->count > 0 && write->row == NULL))
+        return misuse(call, "corm_insert_rows() with a number of rows that cannot be right");
+    if (write->ids != NULL && corm__generated_column(table) == NULL)
+        return corm__fail(call->error, CORM_MISUSE,
+                          "table %s has no generated key (.autoinc) to return", table->name);
+    if (write->ids != NULL && write->count > 1 && !arrays && call->sql_of == NULL)
+        return corm__fail(call->error, CORM_UNSUPPORTED,
+                          "the keys of several rows at once: MySQL does not tell them, nor does "
+                          "anybody of a table of nothing but generated columns");
+    return 0;
+}
+
 int corm_insert_rows_(struct corm_on on, const struct corm_table *table,
                       const struct corm_write *options)
 {
@@ -779,22 +911,19 @@ int corm_insert_rows_(struct corm_on on, const struct corm_table *table,
     const struct corm_write *write = corm__widen(options, options->size, sizeof(room), &room);
     struct call              call = write_call(write);
     int                      rc = open_call(&call, on);
+    bool                     arrays = call.sql_of == NULL && write->count > 1 && rc == 0 &&
+                  call.dialect != CORM_DIALECT_MYSQL && !corm__is_only_generated(table);
 
-    if (rc == 0 && (write->id != NULL || write->id_later != NULL || write->later))
-        rc = misuse(&call, "corm_insert_rows() takes no .id, .id_later or .later");
-    if (rc == 0 && (write->count > INT_MAX || (write->count > 0 && write->row == NULL)))
-        rc = misuse(&call, "corm_insert_rows() with a number of rows that cannot be right");
-    size_t most = corm__rows_per_insert(call.dialect, table), chunk = 0;
     if (rc == 0)
-        chunk = chunk_of(table, write, 0, most);
-    if (rc == 0 && call.trx != NULL && call.trx->single && write->count > chunk) {
+        rc = check_rows(&call, table, write, arrays);
+    if (rc == 0 && call.trx != NULL && call.trx->single && write->count > 1) {
         call.trx->single = false; /* all or none: a transaction of its own */
         call.trx->mode.trx = true;
     }
-    for (size_t i = 0; rc == 0 && i < write->count; i += chunk) {
-        chunk = chunk_of(table, write, i, most);
-        rc = send_chunk(&call, table, write, i, chunk);
-    }
+    if (rc == 0 && call.trx != NULL && !call.trx->single)
+        corm__trx_note_write(call.trx, table);
+    if (rc == 0)
+        rc = arrays ? send_arrays(&call, table, write) : send_chunks(&call, table, write);
     if (rc == 0 && call.own_trx && !call.trx->single)
         rc = corm__trx_commit(call.trx);
     return (int)end_call(&call, rc < 0 || on.sql_of != NULL ? rc : (int64_t)write->count);

@@ -49,6 +49,7 @@ struct corm__link {
     bool                       holds_data;  /* of a database in memory: is never closed */
     bool     rollback_on_timeout;           /* a lock that is not had ends the transaction */
     bool     has_uuid;                      /* a UUID type */
+    size_t   packet_max;     /* the largest that the server takes, bytes; 0: unbounded */
     uint32_t statements_max; /* prepared ones, of all connections to the server; 0: unbounded */
     uint64_t round_trips;
 };

@@ -47,7 +47,6 @@ struct mariadb_link {
     char              server_isolation[32];   /* as "REPEATABLE-READ" */
     bool              has_snapshot_isolation; /* innodb_snapshot_isolation, from 10.6.18 */
     bool              has_arrays;             /* the bulk protocol of MariaDB */
-    size_t            packet_max;             /* the largest that the server takes */
     bool              is_connected;
     const char       *database; /* of the endpoint */
     uint32_t          lock_wait_s;
@@ -446,7 +445,7 @@ static int learn(struct mariadb_link *link, int64_t deadline, struct corm_error 
     (void)snprintf(link->server_isolation, sizeof(link->server_isolation), "%.31s", answers[0]);
     link->base.rollback_on_timeout = strcmp(answers[1], "1") == 0;
     link->has_snapshot_isolation = strcmp(answers[2], "1") == 0;
-    link->packet_max = strtoul(answers[3], NULL, 10);
+    link->base.packet_max = strtoul(answers[3], NULL, 10);
     link->base.statements_max = (uint32_t)strtoul(answers[4], NULL, 10);
     (void)snprintf(link->home, sizeof(link->home), "%s", answers[5]);
     return rc;
@@ -677,10 +676,10 @@ static int check_size(const struct mariadb_link *link, size_t size, struct corm_
 {
     enum { HEADER = 64 };
 
-    if (size + HEADER <= link->packet_max)
+    if (size + HEADER <= link->base.packet_max)
         return 0;
     return corm__fail(error, CORM_TOO_LARGE, "a statement of %zu bytes for a server that takes %zu",
-                      size, link->packet_max);
+                      size, link->base.packet_max);
 }
 
 static int link_prepare(struct corm__link *base, const char *text, size_t size, int64_t deadline,

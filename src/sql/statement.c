@@ -105,7 +105,7 @@ static void put_set_insert(struct corm__writer *w, const struct corm_assign *set
 }
 
 /* A row of nothing but what the server makes. */
-static bool is_only_generated(const struct corm_table *table)
+bool corm__is_only_generated(const struct corm_table *table)
 {
     for (uint32_t i = 0; i < table->column_count; i++)
         if (!corm__is_made_by_server(&table->columns[i]))
@@ -145,7 +145,7 @@ int corm__make_insert(enum corm_dialect dialect, struct corm_arena *arena, bool 
     put_insert_into(&w);
     if (write->row == NULL) {
         put_set_insert(&w, write->set);
-    } else if (is_only_generated(table)) {
+    } else if (corm__is_only_generated(table)) {
         put_no_columns(&w);
     } else {
         put_row_columns(&w);
@@ -161,7 +161,7 @@ size_t corm__rows_per_insert(enum corm_dialect dialect, const struct corm_table 
 {
     size_t rows = CORM__BINDS_MAX / table->column_count;
 
-    if (dialect == CORM_DIALECT_SQLITE && is_only_generated(table))
+    if (dialect == CORM_DIALECT_SQLITE && corm__is_only_generated(table))
         return 1;
     return rows > ROWS_MAX ? ROWS_MAX : rows;
 }
@@ -175,7 +175,7 @@ int corm__make_insert_rows(enum corm_dialect dialect, struct corm_arena *arena,
 
     corm__writer_init(&w, dialect, arena, false, table, error);
     put_insert_into(&w);
-    if (is_only_generated(table)) {
+    if (corm__is_only_generated(table)) {
         put_no_columns(&w);
         for (size_t i = 1; i < count; i++)
             corm__put(&w, ", ()");
@@ -191,6 +191,54 @@ int corm__make_insert_rows(enum corm_dialect dialect, struct corm_arena *arena,
     if (rc == 0)
         statement->once = count > 1;
     return rc;
+}
+
+/* What the values of a row take in a packet, at most. */
+static size_t size_of_values(const struct corm_value *values, size_t count)
+{
+    enum { LENGTH = 10, NUMBER = 8 };
+    size_t size = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct corm_value *v = &values[i];
+        bool bytes = v->kind == CORM_V_TEXT || v->kind == CORM_V_DECIMAL || v->kind == CORM_V_BLOB;
+        size += LENGTH + (bytes ? v->size : v->kind == CORM_V_UUID ? sizeof(v->as.uuid) : NUMBER);
+    }
+    return size;
+}
+
+int corm__make_insert_array(enum corm_dialect dialect, struct corm_arena *arena,
+                            const struct corm_table *table, const struct corm_write *write,
+                            size_t first, size_t bytes, size_t *count,
+                            struct corm__statement *statement, struct corm_error *error)
+{
+    const struct corm_column *generated = corm__generated_column(table);
+    struct corm__writer       w;
+    size_t                    size = 0, n = 0;
+
+    corm__writer_init(&w, dialect, arena, false, table, error);
+    put_insert_into(&w);
+    put_row_columns(&w);
+    size_t text = w.text.size, binds = 0;
+    while (first + n < write->count && w.bind_count + table->column_count <= CORM__BINDS_MAX) {
+        w.text.size = text; /* all rows have the same text */
+        put_row(&w, (const char *)write->row + (first + n) * table->row_size);
+        if (error->code != 0)
+            return error->code;
+        size += size_of_values(w.binds + binds, w.bind_count - binds);
+        if (n > 0 && size > bytes) {
+            w.bind_count = (uint32_t)binds;
+            break;
+        }
+        binds = w.bind_count;
+        n++;
+    }
+    if (write->ids != NULL) {
+        corm__put(&w, " RETURNING ");
+        corm__put_column(&w, generated);
+    }
+    *count = n;
+    return end_write(&w, CORM__INSERT, write, statement);
 }
 
 /* ---- Updates and deletes --------------------------------------------------- */

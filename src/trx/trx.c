@@ -495,6 +495,37 @@ int64_t corm__trx_send(struct corm_trx *trx, const struct corm__statement *state
     return corm__trx_doom(trx, statement->file, statement->line);
 }
 
+int corm__trx_open(struct corm_trx *trx, const char *file, int32_t line)
+{
+    int rc = trx->state == CORM__TRX_READY ? open_trx(trx, NULL) : 0;
+
+    if (rc == 0)
+        rc = flush(trx);
+    if (rc < 0 && trx->state != CORM__TRX_DOOMED)
+        corm__trx_doom(trx, file, line);
+    return rc;
+}
+
+int corm__trx_send_array(struct corm_trx *trx, const struct corm__statement *statement,
+                         const struct corm__array *array, struct corm__sink *sink)
+{
+    int rc = corm__ms_left(trx->deadline) == 0 ? fail_deadline(trx) : 0;
+
+    if (rc == 0) {
+        trx->place = place_of(trx, statement, false);
+        trx->wrote = true;
+        rc = corm__connection_run_array(trx->connection, statement, array, sink, trx->attempt,
+                                        trx->deadline, &trx->error);
+        tell_deadline(trx);
+    }
+    if (rc == 0) {
+        bool was = trx->begun;
+        trx->begun = trx->connection->link->in_trx;
+        rc = (was && !trx->begun) || trx->connection->link->autocommits ? lose(trx) : 0;
+    }
+    return rc < 0 ? corm__trx_doom(trx, statement->file, statement->line) : 0;
+}
+
 static size_t bytes_of(const struct corm__statement *statement)
 {
     size_t bytes = statement->size;

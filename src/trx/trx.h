@@ -123,6 +123,14 @@ int corm__trx_nested(struct corm_trx *trx, corm_trx_function *function, void *ar
 int64_t corm__trx_send(struct corm_trx *trx, const struct corm__statement *statement,
                        struct corm__sink *sink);
 
+/* Takes a connection where there is none yet, and sends what is buffered. 0, or the error that dooms. */
+int corm__trx_open(struct corm_trx *trx, const char *file, int32_t line);
+
+/* Sends a statement for each row of an array, as driver.h: execute_array does; not of a single
+ * statement, and behind corm__trx_open(). 0, or the error that dooms. */
+int corm__trx_send_array(struct corm_trx *trx, const struct corm__statement *statement,
+                         const struct corm__array *array, struct corm__sink *sink);
+
 /* Buffers a write. 0, or the error of what had to be sent because the buffer was full. */
 int corm__trx_buffer(struct corm_trx *trx, const struct corm__statement *statement);
 
