@@ -215,6 +215,8 @@ static void split_by_the_servers_packet(void **state)
     char             long_note[8192];
 
     (void)state;
+    if (!is_mariadb())
+        skip(); /* a file has no packets */
     memset(long_note, 'n', sizeof(long_note) - 1);
     long_note[sizeof(long_note) - 1] = '\0';
     for (size_t i = 0; i < COUNT(packets); i++) {
@@ -225,10 +227,11 @@ static void split_by_the_servers_packet(void **state)
         new_table(db, part);
         int rc = corm_insert_rows(small, part, 300, rows, .ids = ids, .error = &error);
         rows[299].note = long_note; /* a row alone that is too large */
-        for (int n = 0; n < 300; n++)
-            rows[n].name = corm_arena_alloc(arena, 12);
-        for (int n = 0; n < 300; n++)
-            (void)snprintf((char *)(uintptr_t)rows[n].name, 12, "again %d", n);
+        for (int n = 0; n < 300; n++) {
+            char *name = corm_arena_alloc(arena, 12);
+            (void)snprintf(name, 12, "again %d", n);
+            rows[n].name = name;
+        }
         struct corm_error large = {0};
         int               second =
             packets[i] < 8192 ? corm_insert_rows(small, part, 300, rows, .error = &large) : 0;
@@ -281,7 +284,7 @@ static void what_is_refused(void **state)
 int main(int argc, char **argv)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-    static const struct CMUnitTest both[] = {
+    static const struct CMUnitTest tests[] = {
         TEST(a_hundred_thousand_rows_and_their_keys),
         TEST(few_rows),
         TEST(in_a_transaction_behind_what_is_buffered),
@@ -289,11 +292,11 @@ int main(int argc, char **argv)
         TEST(a_failure_leaves_none),
         TEST(a_savepoint_undoes_all),
         TEST(what_is_refused),
+        TEST(split_by_the_servers_packet),
     };
-    static const struct CMUnitTest mariadb[] = {TEST(split_by_the_servers_packet)};
 
     support_begin(argc, argv);
-    int failed = run_group(both, COUNT(both), NULL, 0, mariadb, COUNT(mariadb));
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
     support_end();
     return failed;
 }

@@ -506,7 +506,7 @@ int main(int argc, char **argv)
     };
 
     support_begin(argc, argv);
-    int failed = run_group(tests, COUNT(tests), NULL, 0, NULL, 0);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
     support_end();
     return failed;
 }

@@ -551,11 +551,11 @@ struct adder {
 
 static void *add_many(void *arg)
 {
-    struct adder     *a = arg;
-    const struct part row = {.sku = "hot", .pieces = 1};
+    struct adder *a = arg;
+    struct part   row = {.sku = "hot", .pieces = 1};
 
     for (int i = 0; i < 50 && a->rc >= 0; i++) {
-        a->rc = i % 2 == 0 ? corm_transact(db, add_one, (void *)(uintptr_t)&row)
+        a->rc = i % 2 == 0 ? corm_transact(db, add_one, &row)
                            : corm_upsert(db, part, &row, .by = corm_by(part.sku),
                                          .update = corm_sets(corm_add_new(part.pieces)));
         if (a->rc == CORM_DEADLOCK || a->rc == CORM_CONFLICT) { /* of the one on the db */
@@ -659,7 +659,7 @@ int main(int argc, char **argv)
     };
 
     support_begin(argc, argv);
-    int failed = run_group(tests, COUNT(tests), NULL, 0, NULL, 0);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
     support_end();
     return failed;
 }

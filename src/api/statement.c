@@ -13,6 +13,7 @@
 #include "schema/version.h"
 #include "sql/key.h"
 
+#include <assert.h>
 #include <corm/read.h>
 #include <limits.h>
 #include <string.h>
@@ -522,7 +523,7 @@ static struct call write_call(const struct corm_write *write)
 
 static int check_write(struct call *call, const struct corm_write *write, bool inserts)
 {
-    if (write->later && call->sql_of == NULL && call->trx->single)
+    if (write->later && call->trx != NULL && call->trx->single)
         return misuse(call, ".later outside a transaction: there is nothing to wait for");
     if (write->ids != NULL)
         return misuse(call, ".ids is for corm_insert_rows()");
@@ -546,6 +547,7 @@ static int64_t deliver(struct call *call, const struct corm_table *table,
 {
     if (call->sql_of != NULL)
         return hand_out(call->sql_of, statement);
+    assert(call->trx != NULL);
     if (!known && !later) {
         if (!call->trx->single)
             corm__trx_note_write(call->trx, table);

@@ -516,7 +516,7 @@ static void check_key(struct corm__writer *w, const struct corm_column *const *k
 static const struct corm_column *const *primary_key(struct corm__writer *w)
 {
     const struct corm_column **key =
-        corm_arena_alloc(w->arena, (w->table->column_count + 1) * sizeof(*key));
+        corm_arena_alloc(w->arena, (w->table->column_count + 1) * sizeof(void *));
     size_t n = 0;
 
     if (key == NULL) {
