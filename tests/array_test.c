@@ -172,7 +172,7 @@ static struct numbers *numbers(void)
 {
     static struct numbers n;
 
-    n.base = (struct corm__sink){numbers_start, no_names, numbers_row};
+    n.base = (struct corm__sink){numbers_start, no_names, numbers_row, false};
     n.count = n.starts = 0;
     return &n;
 }

@@ -306,6 +306,20 @@ static int64_t make_sql_into(struct one *o)
               corm_vals(o->id), .arena = o->arena, .error = &o->error);
 }
 
+static int go_on(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int64_t make_each(struct one *o)
+{
+    struct item row;
+
+    return ON(o, corm_each, item, &row, go_on, NULL, .where = corm_eq(item.id, o->id),
+              .error = &o->error);
+}
+
 static int64_t make_insert(struct one *o)
 {
     int64_t id;
@@ -317,6 +331,22 @@ static int64_t make_insert(struct one *o)
 static int64_t make_insert_rows(struct one *o)
 {
     return ON(o, corm_insert_rows, item, 1, &((struct item){o->next_id++, 0}), .error = &o->error);
+}
+
+/* More than one, on a trx alone: on a db they have a COMMIT of their own. */
+static int64_t make_insert_many(struct one *o)
+{
+    struct item rows[2] = {{o->next_id, 0}, {o->next_id + 1, 0}};
+
+    o->next_id += 2;
+    return ON(o, corm_insert_rows, item, 2, rows, .error = &o->error);
+}
+
+static int64_t make_upsert(struct one *o)
+{
+    struct item row = {o->id, o->next_id++ - o->id - 9};
+
+    return ON(o, corm_upsert, item, &row, .error = &o->error);
 }
 
 static int64_t make_update(struct one *o)
@@ -785,6 +815,7 @@ static const struct scene scenes[] = {
     READ_SCENES("corm_number_", make_sum),
     READ_SCENES("corm_count_distinct_", make_count_distinct),
     READ_SCENES("corm_select_", make_select),
+    READ_SCENES("corm_each_", make_each),
     READ_SCENES("corm_explain_", make_explain),
     {"corm_sql_into_", "no connection", open_cold, alone, make_sql_into, CORM_UNREACHABLE, BY_DEADLINE, 0, 0},
     {"corm_sql_into_", "alone", open_warm, alone, make_sql_into, CORM_DEADLINE, BY_DEADLINE, 1, 0},
@@ -792,6 +823,9 @@ static const struct scene scenes[] = {
     TRX_SCENES("corm_sql_into_", make_sql_into),
     WRITE_SCENES("corm_insert_", make_insert),
     WRITE_SCENES("corm_insert_rows_", make_insert_rows),
+    TRX_SCENES("corm_insert_rows_", make_insert_many),
+    {"corm_insert_rows_", "many, alone", open_warm, alone, make_insert_many, CORM_DEADLINE, BY_DEADLINE, 1, 0},
+    WRITE_SCENES("corm_upsert_", make_upsert),
     WRITE_SCENES("corm_update_", make_update),
     WRITE_SCENES("corm_update_row_", make_update_row),
     WRITE_SCENES("corm_delete_", make_delete),

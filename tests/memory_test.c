@@ -459,6 +459,20 @@ static int64_t read_a_long_letter(struct world *w)
     return rc < 0 ? rc : right(w, strlen(l.body) == LONG, "reads a long text");
 }
 
+static int keep_on(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int64_t each_on_db(struct world *w)
+{
+    struct letter l;
+    int64_t       rc = corm_each(w->db, letter, &l, keep_on, NULL, .error = &w->error);
+
+    return rc < 0 ? rc : right(w, rc == LETTERS + 1, "gives all");
+}
+
 /* ---- Writes on a db ---- */
 
 static int64_t insert_on_db(struct world *w)
@@ -489,6 +503,17 @@ static int64_t insert_rows_on_db(struct world *w)
     return corm_insert_rows(w->db, order, COUNT(many), many, .error = &w->error);
 }
 
+static int64_t insert_rows_and_keys_on_db(struct world *w)
+{
+    static struct product many[300];
+    static int64_t        ids[300];
+
+    for (size_t i = 0; i < COUNT(many); i++)
+        many[i] = (struct product){.name = "fig", .stock = (int32_t)i};
+    int rc = corm_insert_rows(w->db, product, COUNT(many), many, .ids = ids, .error = &w->error);
+    return rc < 0 ? rc : right(w, ids[299] == ids[0] + 299, "tells the keys");
+}
+
 static int64_t update_on_db(struct world *w)
 {
     int rc = corm_update(w->db, letter, corm_starts_with(letter.body, "x"),
@@ -505,6 +530,23 @@ static int64_t update_row_on_db(struct world *w)
 
     right(w, t.version == (rc < 0 ? 1 : 2), "counts the version");
     return rc;
+}
+
+static int64_t upsert_on_db(struct world *w)
+{
+    struct ticket t = {.id = 1, .price = 20, .version = 1};
+    int           rc = corm_upsert(w->db, ticket, &t, .error = &w->error);
+
+    return rc < 0 ? rc : right(w, rc == CORM_UPDATED, "updates");
+}
+
+static int64_t upsert_by_a_list_on_db(struct world *w)
+{
+    int rc = corm_upsert(w->db, product, &((struct product){.id = 900, .name = "fig", .stock = 3}),
+                         .by = corm_by(product.id),
+                         .update = corm_sets(corm_add_new(product.stock)), .error = &w->error);
+
+    return rc < 0 ? rc : right(w, rc == CORM_INSERTED, "inserts");
 }
 
 static int64_t delete_on_db(struct world *w)
@@ -838,6 +880,7 @@ static int64_t sql_of_each_kind(struct world *w)
                      corm_set(letter.body, "y"), .error = &w->error));
     NEXT(corm_insert_row(&of, letter, &l, .error = &w->error));
     NEXT(corm_insert_rows(&of, letter, 1, &l, .error = &w->error));
+    NEXT(corm_upsert(&of, letter, &l, .error = &w->error));
     NEXT(corm_update(&of, letter, corm_everything(), corm_set(letter.body, "z"),
                      .error = &w->error));
     NEXT(corm_delete(&of, letter, corm_everything(), .error = &w->error));
@@ -1362,6 +1405,7 @@ static struct scenario scenarios[] = {
     SCENARIO("corm_drop_table()", drop_table, .writes = true, .of_tables = true),
     SCENARIO("corm_first()", first_on_db),
     SCENARIO("corm_all()", all_on_db),
+    SCENARIO("corm_each()", each_on_db),
     SCENARIO("corm_count()", count_on_db),
     SCENARIO("corm_exists()", exists_on_db),
     SCENARIO("a text longer than those before", read_a_long_letter, .warm = read_a_short_letter),
@@ -1369,8 +1413,11 @@ static struct scenario scenarios[] = {
     SCENARIO("corm_insert() with .id", insert_with_id_on_db, .writes = true),
     SCENARIO("corm_insert_row()", insert_row_on_db, .writes = true),
     SCENARIO("corm_insert_rows()", insert_rows_on_db, .writes = true),
+    SCENARIO("corm_insert_rows() with .ids", insert_rows_and_keys_on_db, .writes = true),
     SCENARIO("corm_update()", update_on_db, .writes = true),
     SCENARIO("corm_update_row()", update_row_on_db, .writes = true),
+    SCENARIO("corm_upsert()", upsert_on_db, .writes = true),
+    SCENARIO("corm_upsert() with .update", upsert_by_a_list_on_db, .writes = true),
     SCENARIO("corm_delete()", delete_on_db, .writes = true),
     SCENARIO("a row of every type", thing_of_every_type),
     SCENARIO("every type in a transaction", transact_with_every_type, .writes = true),

@@ -316,6 +316,12 @@ static void make_table(const struct corm_table *table)
         fail_msg("%s: %s", b.text, message);
 }
 
+static void met(sqlite3_context *context, int count, sqlite3_value **args)
+{
+    (void)count, (void)args;
+    sqlite3_result_int(context, 1);
+}
+
 static int begin_all(void **state)
 {
     const struct corm_table *const tables[] = {
@@ -328,7 +334,8 @@ static int begin_all(void **state)
         return -1;
     for (size_t i = 0; i < COUNT(tables); i++)
         make_table(tables[i]);
-    return 0;
+    /* What the driver has in each connection. */
+    return sqlite3_create_function(sqlite, "corm_met", 1, SQLITE_UTF8, NULL, met, NULL, NULL);
 }
 
 static int end_all(void **state)
@@ -976,9 +983,15 @@ static void a_row_of_nothing_but_a_generated_key(void **state)
     SAYS_EACH(corm_insert_row(&of, counter, &three[0], .error = &error),
               "INSERT INTO `counter` () VALUES ()", "INSERT INTO `counter` () VALUES ()",
               "INSERT INTO \"counter\" DEFAULT VALUES", "");
-    SAYS_EACH(corm_insert_rows(&of, counter, 3, three, .error = &error),
-              "INSERT INTO `counter` () VALUES (), (), ()",
-              "INSERT INTO `counter` () VALUES (), (), ()",
+    for (int d = CORM_DIALECT_MARIADB; d <= CORM_DIALECT_MYSQL; d++) {
+        begin_call(d);
+        check(corm_insert_rows(&of, counter, 3, three, .error = &error), "three rows",
+              "INSERT INTO `counter` () VALUES (), (), ()", "");
+    }
+    REFUSED_BY(CORM_DIALECT_SQLITE, corm_insert_rows(&of, counter, 3, three, .error = &error),
+               CORM_TOO_LARGE, "ask for 1 at most");
+    SAYS_EACH(corm_insert_rows(&of, counter, 1, three, .error = &error),
+              "INSERT INTO `counter` () VALUES ()", "INSERT INTO `counter` () VALUES ()",
               "INSERT INTO \"counter\" DEFAULT VALUES", "");
 }
 
@@ -1145,6 +1158,157 @@ static void a_row_is_updated_by_its_key(void **state)
               "UPDATE \"odd `\"\"table\" SET \"\xC3\xA4 ? ' ;--\" = ? WHERE \"left key\" = ? AND "
               "\"`quoted` \"\"twice\"\"\" = ?",
               "int 3, int 1, text 'r'");
+}
+
+/* ---- Upserts ---------------------------------------------------------------------- */
+
+#define MET "IF(`id` <=> VALUES(`id`), `id`, (SELECT NULL UNION ALL SELECT NULL))"
+
+static void upsert_by_the_primary_key(void **state)
+{
+    struct sale s = {.id = 7, .item_id = 3, .qty = {true, 2}};
+    struct odd  two = {1, "r", 3};
+
+    (void)state;
+    SAYS_EACH(
+        corm_upsert(&of, sale, &s, .error = &error),
+        "INSERT INTO `sale of item` (`id`, `item_id`, `the qty`) VALUES (?, ?, ?) ON DUPLICATE "
+        "KEY UPDATE `id` = " MET ", `item_id` = VALUES(`item_id`), `the qty` = "
+        "VALUES(`the qty`)",
+        "INSERT INTO `sale of item` (`id`, `item_id`, `the qty`) VALUES (?, ?, ?) ON DUPLICATE "
+        "KEY UPDATE `id` = " MET ", `item_id` = VALUES(`item_id`), `the qty` = "
+        "VALUES(`the qty`)",
+        "INSERT INTO \"sale of item\" (\"id\", \"item_id\", \"the qty\") VALUES (?, ?, ?) "
+        "ON CONFLICT (\"id\") DO UPDATE SET \"item_id\" = excluded.\"item_id\", "
+        "\"the qty\" = excluded.\"the qty\" WHERE corm_met(NULL) AND (\"item_id\" IS NOT "
+        "excluded.\"item_id\" OR \"the qty\" IS NOT excluded.\"the qty\")",
+        "int 7, int 3, int 2");
+    SAYS_EACH(corm_upsert(&of, odd, &two, .error = &error),
+              "INSERT INTO `odd ``\"table` (`left key`, ```quoted`` \"twice\"`, "
+              "`\xC3\xA4 ? ' ;--`) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE `left key` = "
+              "IF(`left key` <=> VALUES(`left key`) AND ```quoted`` \"twice\"` <=> "
+              "VALUES(```quoted`` \"twice\"`), `left key`, (SELECT NULL UNION ALL SELECT NULL)), "
+              "`\xC3\xA4 ? ' ;--` = VALUES(`\xC3\xA4 ? ' ;--`)",
+              "INSERT INTO `odd ``\"table` (`left key`, ```quoted`` \"twice\"`, "
+              "`\xC3\xA4 ? ' ;--`) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE `left key` = "
+              "IF(`left key` <=> VALUES(`left key`) AND ```quoted`` \"twice\"` <=> "
+              "VALUES(```quoted`` \"twice\"`), `left key`, (SELECT NULL UNION ALL SELECT NULL)), "
+              "`\xC3\xA4 ? ' ;--` = VALUES(`\xC3\xA4 ? ' ;--`)",
+              "INSERT INTO \"odd `\"\"table\" (\"left key\", \"`quoted` \"\"twice\"\"\", "
+              "\"\xC3\xA4 ? ' ;--\") VALUES (?, ?, ?) ON CONFLICT (\"left key\", \"`quoted` "
+              "\"\"twice\"\"\") DO UPDATE SET \"\xC3\xA4 ? ' ;--\" = "
+              "excluded.\"\xC3\xA4 ? ' ;--\" WHERE corm_met(NULL) AND (\"\xC3\xA4 ? ' ;--\" IS "
+              "NOT excluded.\"\xC3\xA4 ? ' ;--\")",
+              "int 1, text 'r', int 3");
+    SAYS_EACH(corm_upsert(&of, counter, &((struct counter){5}), .error = &error),
+              "INSERT INTO `counter` (`id`) VALUES (?) ON DUPLICATE KEY UPDATE `id` = " MET,
+              "INSERT INTO `counter` (`id`) VALUES (?) ON DUPLICATE KEY UPDATE `id` = " MET,
+              "INSERT INTO \"counter\" (\"id\") VALUES (?) ON CONFLICT (\"id\") DO UPDATE SET "
+              "\"id\" = \"id\" WHERE corm_met(NULL) AND 0",
+              "int 5");
+}
+
+static void upsert_by_a_named_key(void **state)
+{
+    struct item i = {.name = "x", .stock = 5, .big = 8, .ok = true};
+    int64_t     id;
+
+    (void)state;
+#define BOUND "text 'x', int 5, null, int 8, int 1, text '1970-01-01 00:00:00.000000', null"
+#define CALL                                                                                       \
+    corm_upsert(&of, item, &i, .by = corm_by(item.name), .id = &id,                                \
+                .update = corm_sets(corm_add_new(item.stock), corm_set_new(item.note),             \
+                                    corm_set(item.big, 9), corm_add(item.price, 1.5)),             \
+                .error = &error)
+    for (int d = CORM_DIALECT_MARIADB; d <= CORM_DIALECT_MYSQL; d++) {
+        begin_call(d);
+        check(
+            CALL, "by name",
+            "INSERT INTO `item` (`name`, `stock`, `price`, `big`, `ok`, `at`, `note`) VALUES (?, "
+            "?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE `name` = IF(`name` <=> VALUES(`name`), "
+            "`name`, (SELECT NULL UNION ALL SELECT NULL)), `id` = LAST_INSERT_ID(`id`), `stock` = "
+            "`stock` + VALUES(`stock`), `note` = VALUES(`note`), `big` = ?, `price` = `price` + ?",
+            BOUND ", int 9, real 1.5");
+    }
+    begin_call(CORM_DIALECT_SQLITE);
+    check(
+        CALL, "by name",
+        as_sqlite("INSERT INTO `item` (`name`, `stock`, `price`, `big`, `ok`, `at`, `note`) VALUES "
+                  "(?, ?, ?, ?, ?, ?, ?) ON CONFLICT (`name`) DO UPDATE SET `stock` = `stock` + "
+                  "excluded.`stock`, `note` = excluded.`note`, `big` = ?, `price` = `price` + ? "
+                  "WHERE corm_met(`id`) AND (`stock` IS NOT `stock` + excluded.`stock` OR `note` "
+                  "COLLATE BINARY IS NOT excluded.`note` OR `big` IS NOT ? OR `price` IS NOT "
+                  "`price` + ?)"),
+        BOUND ", int 9, real 1.5, int 9, real 1.5");
+#undef CALL
+#undef BOUND
+}
+
+static void upsert_counts_the_version_up(void **state)
+{
+    struct seat s = {.holder = "ann", .version = 41, .block = "b", .price = 1.5, .number = 2};
+    struct turn t = {.id = 3, .version = 9};
+
+    (void)state;
+    begin_call(CORM_DIALECT_MARIADB);
+    check(corm_upsert(&of, turn, &t, .error = &error), "a version alone",
+          "INSERT INTO `turn` (`id`, `version`) VALUES (?, ?) ON DUPLICATE KEY UPDATE `id` = " MET
+          ", `version` = `version` + 1",
+          "int 3, int 9");
+    begin_call(CORM_DIALECT_SQLITE);
+    check(
+        corm_upsert(&of, turn, &t, .error = &error), "a version alone",
+        as_sqlite("INSERT INTO `turn` (`id`, `version`) VALUES (?, ?) ON CONFLICT (`id`) DO UPDATE "
+                  "SET `version` = `version` + 1 WHERE corm_met(NULL)"),
+        "int 3, int 9");
+    REFUSED(
+        corm_upsert(&of, seat, &s, .update = corm_sets(corm_set(seat.version, 3)), .error = &error),
+        CORM_MISUSE, "corm counts it up");
+}
+
+static void upserts_that_are_refused(void **state)
+{
+    struct item i = {.name = "x"};
+    int64_t     id;
+
+    (void)state;
+    REFUSED(corm_upsert(&of, item, &i, .error = &error), CORM_MISUSE, "the key of table item is 0");
+    i.id = 1;
+    REFUSED(corm_upsert(&of, item, &i, .id = &id, .error = &error), CORM_MISUSE, "you know it");
+    REFUSED(corm_upsert(&of, sale, &(struct sale){.id = 1}, .by = corm_by(sale.item_id),
+                        .error = &error),
+            CORM_MISUSE, "no unique key");
+    REFUSED(
+        corm_upsert(&of, sale, &(struct sale){.id = 1}, .by = corm_by(item.name), .error = &error),
+        CORM_MISUSE, "none of table");
+    REFUSED(corm_upsert(&of, sale, &(struct sale){.id = 1}, .id = &id, .error = &error),
+            CORM_MISUSE, "has no generated key");
+    REFUSED(corm_upsert(&of, keyless, &(struct keyless){1, "x"}, .error = &error), CORM_MISUSE,
+            "has no primary key");
+    REFUSED(corm_upsert(&of, item, &i, .update = corm_sets(corm_set(item.id, 3)), .error = &error),
+            CORM_MISUSE, "is of a key");
+    REFUSED(corm_upsert(&of, item, &i, .by = corm_by(item.name),
+                        .update = corm_sets(corm_set_new(item.name)), .error = &error),
+            CORM_MISUSE, "is of a key");
+    REFUSED(corm_upsert(&of, item, &i,
+                        .update = corm_sets(corm_set(item.stock, 1), corm_add_new(item.stock)),
+                        .error = &error),
+            CORM_MISUSE, "is set twice");
+    REFUSED(corm_upsert(&of, item, &i, .update = corm_sets(corm_add_new(item.ok)), .error = &error),
+            CORM_MISUSE, "is a bool");
+    REFUSED(corm_upsert(&of, item, &i, .update = corm_sets(corm_set(item.name, "toolong")),
+                        .error = &error),
+            CORM_TOO_LONG, "name");
+    REFUSED(corm_update(&of, item, corm_everything(), corm_set_new(item.stock), .error = &error),
+            CORM_MISUSE, "are for corm_upsert()");
+    REFUSED(corm_insert(&of, item, corm_add_new(item.stock), .error = &error), CORM_MISUSE,
+            "an insert takes values");
+    REFUSED_BY(
+        CORM_DIALECT_MYSQL,
+        corm_upsert(&of, item, &i,
+                    .update = corm_sets(corm_set(item.stock, 1), corm_set(item.big, item.stock)),
+                    .error = &error),
+        CORM_UNSUPPORTED, "MySQL");
 }
 
 static void a_row_with_a_version_is_updated_by_key_and_version(void **state)
@@ -3475,6 +3639,10 @@ int main(void)
         cmocka_unit_test(any_number_may_be_added),
         cmocka_unit_test(an_update_reads_columns),
         cmocka_unit_test(what_is_set_cannot_be_read_behind_it_on_mysql),
+        cmocka_unit_test(upsert_by_the_primary_key),
+        cmocka_unit_test(upsert_by_a_named_key),
+        cmocka_unit_test(upsert_counts_the_version_up),
+        cmocka_unit_test(upserts_that_are_refused),
         cmocka_unit_test(a_row_is_updated_by_its_key),
         cmocka_unit_test(a_row_with_a_version_is_updated_by_key_and_version),
         cmocka_unit_test(an_update_counts_the_version_up),

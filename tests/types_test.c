@@ -623,6 +623,37 @@ static int64_t by_updates_of_rows(struct corm_on on, const struct batch *b)
     return by_other_rows(on, b, true);
 }
 
+/* Where other rows are, or none. */
+static int64_t by_upserts(struct corm_on on, const struct batch *b)
+{
+    int64_t rc = 0;
+
+    for (size_t i = 0; i < b->count && rc >= 0; i++) {
+        bool new = i % 3 == 0;
+        char *other = room(b->table->row_size);
+        memset(other, 0, b->table->row_size);
+        for (uint32_t c = 1; c < b->table->column_count; c++)
+            put_extreme(&b->table->columns[c], other, i + c);
+        memcpy(other, row_of(b, i), sizeof(int32_t));
+        struct corm_write first = write_of(other), write = write_of(row_of(b, i));
+        if (!new)
+            rc = corm_upsert_(on, b->table, &first);
+        if (!new &&rc != CORM_INSERTED)
+            fail_msg("seed %llu: a first upsert: %lld: %s", (unsigned long long)seed, (long long)rc,
+                     error.message);
+        rc = corm_upsert_(on, b->table, &write);
+        if (rc < 0)
+            return rc;
+        if (new != (rc == CORM_INSERTED))
+            fail_msg("seed %llu: an upsert told %lld", (unsigned long long)seed, (long long)rc);
+        rc = corm_upsert_(on, b->table, &write); /* the same once more */
+        if (rc != CORM_UNCHANGED)
+            fail_msg("seed %llu: the same row again: %lld: %s", (unsigned long long)seed,
+                     (long long)rc, error.message);
+    }
+    return rc;
+}
+
 /* ---- By the driver's arrays -------------------------------------------------------- */
 
 static struct corm__connection *open_connection(void)
@@ -684,6 +715,8 @@ static const struct way ways[] = {
     {"corm_update() in a transaction", by_updates, true},
     {"corm_update_row()", by_updates_of_rows, false},
     {"corm_update_row() in a transaction", by_updates_of_rows, true},
+    {"corm_upsert()", by_upserts, false},
+    {"corm_upsert() in a transaction", by_upserts, true},
     {"an array", by_array, false},
 };
 

@@ -56,7 +56,9 @@ enum corm_op {
     CORM_KEYS,   /* no condition: several keys for .key */
     CORM_FAILED, /* put together at run time, and memory ran out */
     CORM_SET,    /* of assignments */
-    CORM_ADD
+    CORM_ADD,
+    CORM_SET_NEW, /* ... of corm_upsert() alone: the value is that of its row */
+    CORM_ADD_NEW
 };
 
 /* What a run-time list holds; text is const char *. */
@@ -90,7 +92,7 @@ struct corm_expr {
 
 struct corm_assign {
     const struct corm_column *column; /* NULL ends a list */
-    enum corm_op              op;     /* CORM_SET or CORM_ADD */
+    enum corm_op              op;     /* CORM_SET to CORM_ADD_NEW */
     struct corm_value         value;
     const void               *reserved;
 };
@@ -434,6 +436,13 @@ static inline struct corm_expr corm_everything(void)
 #define corm_add(col, val)                                                                         \
     corm_assign_((col).column + CORM_CHECK(col, val) + CORM_CHECK_CLASS(col, CORM_CAN_ADD(col)),   \
                  CORM_ADD, CORM_VALUE(val))
+
+/* In the .update list of corm_upsert(): column = what the row has in it, column = column + that. */
+#define corm_set_new(col)                                                                          \
+    corm_assign_((col).column + CORM_CHECK(col, col), CORM_SET_NEW, corm_v_null_())
+#define corm_add_new(col)                                                                          \
+    corm_assign_((col).column + CORM_CHECK(col, col) + CORM_CHECK_CLASS(col, CORM_CAN_ADD(col)),   \
+                 CORM_ADD_NEW, corm_v_null_())
 
 #define corm_asc(col)                                                                              \
     {                                                                                              \

@@ -125,6 +125,7 @@ enum corm_action {
 
 struct corm_table;
 struct corm_column;
+struct corm_assign;
 
 /* A column of another model; made by CORM_COLUMN_OF(). Handles are no constants to the compiler, but
  * the places where they lie are. */
@@ -416,6 +417,10 @@ struct corm_opt_uuid {
         struct T row;                                                                              \
         CORM_WRITE_OPTIONS                                                                         \
     };                                                                                             \
+    struct T##_corm_upsert_arg {                                                                   \
+        struct T row;                                                                              \
+        CORM_UPSERT_OPTIONS                                                                        \
+    };                                                                                             \
     static const char            T##_corm_sql_name[] __attribute__((unused)) = SQL_NAME;           \
     extern const struct T##_corm T
 
@@ -425,7 +430,13 @@ struct corm_opt_uuid {
     int64_t           *id;                                                                         \
     int64_t           *id_later;                                                                   \
     bool               later;                                                                      \
-    struct corm_error *error;
+    struct corm_error *error;                                                                      \
+    int64_t           *ids;
+#define CORM_UPSERT_OPTIONS                                                                        \
+    int64_t                         *id;                                                           \
+    const struct corm_column *const *by;                                                           \
+    const struct corm_assign        *update;                                                       \
+    struct corm_error               *error;
 
 #define CORM_X_FIELD(name, ...)         CORM_X_FIELD_(name, __VA_ARGS__, )
 #define CORM_X_FIELD_(name, kind, ...)  CORM_FIELD_##kind name;

@@ -100,7 +100,13 @@ struct corm_write {
                                     corm_transact(), returns >= 0 */
     bool               later;    /* buffer it whatever it is, and return 0; transactions only */
     struct corm_error *error;    /* the details, if it fails */
+    const struct corm_column *const *by; /* of corm_upsert(), and so is the next: = corm_by(...) */
+    const struct corm_assign        *update; /* = corm_sets(...) */
+    int64_t *ids; /* of corm_insert_rows(): room for as many keys as there are rows */
 };
+
+/* What corm_upsert() did. */
+enum corm_upserted { CORM_UNCHANGED, CORM_INSERTED, CORM_UPDATED };
 
 /* ---- What came of statements that corm has no model for ------------------- */
 
@@ -146,6 +152,10 @@ struct corm_sql_of {
     size_t                   bind_count;
 };
 
+/* What corm_each() calls for each row: 0 for the next one, more than 0 to stop, a negative code to
+ * fail. */
+typedef int corm_row_function(void *arg);
+
 /* ---- The functions behind the macros -------------------------------------- */
 
 CORM_API int     corm_first_(struct corm_on on, const struct corm_table *table, void *row,
@@ -156,10 +166,14 @@ CORM_API int64_t corm_count_(struct corm_on on, const struct corm_table *table,
                              const struct corm_query *query);
 CORM_API int     corm_exists_(struct corm_on on, const struct corm_table *table,
                               const struct corm_query *query);
+CORM_API int64_t corm_each_(struct corm_on on, const struct corm_table *table, void *row,
+                            corm_row_function *function, void *arg, const struct corm_query *query);
 CORM_API int     corm_insert_(struct corm_on on, const struct corm_table *table,
                               const struct corm_write *write);
 CORM_API int     corm_insert_rows_(struct corm_on on, const struct corm_table *table,
                                    const struct corm_write *write);
+CORM_API int     corm_upsert_(struct corm_on on, const struct corm_table *table,
+                              const struct corm_write *write);
 CORM_API int     corm_update_(struct corm_on on, const struct corm_table *table,
                               const struct corm_write *write);
 CORM_API int     corm_update_row_(struct corm_on on, const struct corm_table *table,
@@ -232,6 +246,34 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
                  CORM_HEAD(__VA_ARGS__, 0).corm_table + CORM_IS_MODEL(CORM_HEAD(__VA_ARGS__, 0)),  \
                  CORM_QUERY(.row = &__VA_ARGS__))
 
+/* corm_each(on, T, &row, function, arg, options...): reads row by row, as they come from the server,
+ * into *row, and calls function(arg) for each, so that millions of rows need the memory of one. Text
+ * and blobs of *row live until the function returns; no .arena is needed, and nothing is left to be
+ * closed, however it ends.
+ *
+ *     struct dump { struct product row; FILE *out; } d = {.out = stdout};
+ *     static int put(void *arg) { struct dump *d = arg; return fprintf(d->out, "%s\n", d->row.name) < 0; }
+ *     n = corm_each(db, product, &d.row, put, &d, .order = {corm_asc(product.id)});
+ *
+ * Returns how many rows the function was given, as int64_t, also where it stopped; its own negative
+ * code, which dooms a transaction like any other failure, unless corm_abort() in it has already; or
+ * the code of the read. The rows behind one that it stopped at are still read from the server and
+ * forgotten: take .limit where you know. The deadline covers all of it, the time of the function too;
+ * when it passes, that is CORM_DEADLINE, and the connection is gone. *row means nothing afterwards.
+ *
+ * The transaction is busy while its function runs: every call on it there but corm_abort() is
+ * CORM_MISUSE, sends nothing and does not doom it. A call on the db there is one on another
+ * connection (as always: CORM_NESTED in a function of corm_transact(), CORM_WOULD_BLOCK where none is
+ * free). Takes the options of corm_all(), but no .total and no .join that gives rows. With .lock the
+ * rows are locked, but corm does not keep their keys: updates of them are sent at once. */
+#define corm_each(on, T, out, function, ...)                                                       \
+    corm_each_(CORM_ON(on), (T).corm_table + CORM_ROW_OF(T, out), (out),                           \
+               CORM_ROW_FUNCTION(function), CORM_HEAD(__VA_ARGS__, 0),                             \
+               CORM_QUERY(.row = __VA_ARGS__))
+/* clang-format off: it knows no _Generic */
+#define CORM_ROW_FUNCTION(f) _Generic((f), int (*)(void *) : (f))
+/* clang-format on */
+
 /* ---- Writes --------------------------------------------------------------- */
 
 /* corm_insert(on, T, corm_set(...), ..., options...): sends the columns that it lists; the others
@@ -246,12 +288,58 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
     corm_insert_(CORM_ON(on), (T).corm_table + CORM_ARG_OF(T, __VA_ARGS__),                        \
                  &(const struct corm_write){CORM_HERE(struct corm_write), .row = __VA_ARGS__})
 
-/* corm_insert_rows(on, T, n, rows, options...): `n` rows of the array `rows`, all or none of them,
- * in as few statements as the server takes. Returns n. Without .id and .id_later. */
+/* corm_insert_rows(on, T, n, rows, options...): `n` rows of the array `rows`, all or none of them.
+ * Returns n. More than one are sent as arrays, as many at a time as fit into the server's
+ * max_allowed_packet and about a megabyte; on MySQL, which has none, as statements of many rows. On a
+ * db that is a transaction of its own, with a COMMIT. On a trx a failure dooms it, as always, and a
+ * savepoint in front of the call undoes all of its rows; nothing is buffered. A row alone that is
+ * larger than the server takes is CORM_TOO_LARGE. Memory of a few megabytes, whatever n is.
+ * corm_sql_of() of more rows than one statement takes is CORM_TOO_LARGE.
+ *
+ * .ids = array: the generated keys, in the order of the rows, each as the server made it; when the call
+ * fails what is in it means nothing. CORM_UNSUPPORTED for more than one row on MySQL, and of a table of
+ * nothing but generated columns. Without .id, .id_later and .later. */
 #define corm_insert_rows(on, T, n, ...)                                                            \
     corm_insert_rows_(CORM_ON(on), (T).corm_table + CORM_ARG_OF(T, __VA_ARGS__),                   \
                       &(const struct corm_write){CORM_HERE(struct corm_write), .count = (n),       \
                                                  .row = __VA_ARGS__})
+
+/* corm_upsert(on, T, &row, options...): inserts the row, or updates the one that has its key, in one
+ * statement. Returns CORM_INSERTED, CORM_UPDATED, or CORM_UNCHANGED where all that would be set is so
+ * already. It is sent at the call, on a trx as on a db, and takes .error and
+ *
+ *     .by = corm_by(T.a, ...)   the key: all columns of one unique key of the model. Default: the
+ *                               primary key, which is then sent as it is in the row, a generated one
+ *                               (.autoinc) too, where 0 is CORM_MISUSE. A NULL in the key is like no
+ *                               other: it inserts
+ *     .update = corm_sets(...)  what is set where the row is there: corm_set_new(T.b) takes the value
+ *                               of the row, corm_add_new(T.b) adds it, corm_set() and corm_add() are
+ *                               as in corm_update(). Default: every column of the row but keys
+ *                               (the primary one, and .by). No column of a key can be set here
+ *     .id = &id                 with .by: the generated key of the row, old or new, also where it is
+ *                               unchanged
+ *
+ *     rc = corm_upsert(trx, stock, &(struct stock){.sku = "A-7", .pieces = 5},
+ *                      .by = corm_by(stock.sku), .update = corm_sets(corm_add_new(stock.pieces)));
+ *
+ * Only the row with that key is ever updated: where the row meets another one by another unique key, it
+ * is CORM_DUPLICATE and nothing was written. Who meets both, and does not set that other key, is told
+ * CORM_DUPLICATE on a server where it looks at that key first.
+ *
+ * A column with .version is inserted as it is in the row; where the row is there it is counted up,
+ * without a check, so that such a row is never CORM_UNCHANGED. *row is left as it was: read it again
+ * before corm_update_row(). Generated columns are never written. On MariaDB and MySQL an upsert uses up
+ * a generated number also where it inserts nothing, and triggers BEFORE UPDATE run for an unchanged
+ * row, too; on SQLite no trigger of updates does. `corm_met()` in the text for SQLite is a function of
+ * corm's own, by which it learns that the row was there. */
+#define corm_upsert(on, T, ...)                                                                    \
+    corm_upsert_(CORM_ON(on), (T).corm_table + CORM_UPSERT_OF(T, __VA_ARGS__),                     \
+                 &(const struct corm_write){CORM_HERE(struct corm_write), .row = __VA_ARGS__})
+#define CORM_UPSERT_OF(T, ...)                                                                     \
+    (0 * sizeof((struct T##_corm_upsert_arg){.row = *(struct T *)0 = *__VA_ARGS__}))
+
+#define corm_sets(...)                                                                             \
+    ((const struct corm_assign[CORM_SET_MAX + 1]){__VA_ARGS__} + CORM_SETS(__VA_ARGS__))
 
 /* corm_update(on, T, where, corm_set(...) or corm_add(...), ..., options...). Returns how many rows
  * the condition matched, changed or not; 0 when marked .later. Where the model has a version column

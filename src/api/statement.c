@@ -7,12 +7,14 @@
 #include "api/sink.h"
 #include "base/arena.h"
 #include "base/clock.h"
+#include "driver/array.h"
 #include "driver/number_sink.h"
 #include "route/group.h"
 #include "schema/row.h"
 #include "schema/version.h"
 #include "sql/key.h"
 
+#include <assert.h>
 #include <corm/read.h>
 #include <limits.h>
 #include <string.h>
@@ -71,9 +73,9 @@ static int open_call(struct call *call, struct corm_on on)
     call->error = &call->trx->error;
     call->dialect = call->trx->node->dialect;
     call->arena = call->trx->drafts;
-    if (call->trx->pending_count == 0)
-        corm_arena_reset(call->arena);
     rc = corm__trx_check(call->trx);
+    if (rc == 0 && call->trx->pending_count == 0)
+        corm_arena_reset(call->arena);
     if (rc == 0 && call->writes && call->trx->mode.read_only)
         rc = corm__fail(call->error, CORM_READ_ONLY,
                         "a write in a transaction that was begun "
@@ -200,14 +202,29 @@ static int check_lock(struct call *call, const struct corm_query *query)
     return 0;
 }
 
+static int64_t read_opened(struct call *call, enum corm__read_what what,
+                           const struct corm_table *table, const struct corm_query *query,
+                           struct corm__sink *sink)
+{
+    struct corm__statement statement = {0};
+    int                    rc =
+        corm__make_read(call->dialect, call->arena, what, table, query, &statement, call->error);
+
+    if (rc != 0)
+        return rc;
+    if (call->sql_of != NULL)
+        return hand_out(call->sql_of, &statement);
+    statement.alone = statement.alone || sink->streams;
+    return corm__trx_send(call->trx, &statement, sink);
+}
+
 /* Rows: 1 or 0 for CORM__FIRST, which gives them to sink->rows like CORM__ROWS does, or puts the one that a
  * group serves into `first`. */
 static int64_t read(struct call *call, struct corm_on on, enum corm__read_what what,
                     const struct corm_table *table, const struct corm_query *query, void *first,
                     struct corm__sink *sink)
 {
-    struct corm__statement statement = {0};
-    int                    rc = open_call(call, on);
+    int rc = open_call(call, on);
 
     if (rc == 0)
         rc = check_lock(call, query);
@@ -217,14 +234,7 @@ static int64_t read(struct call *call, struct corm_on on, enum corm__read_what w
             return rc;
         rc = 0;
     }
-    if (rc == 0)
-        rc = corm__make_read(call->dialect, call->arena, what, table, query, &statement,
-                             call->error);
-    if (rc != 0)
-        return rc;
-    if (call->sql_of != NULL)
-        return hand_out(call->sql_of, &statement);
-    return corm__trx_send(call->trx, &statement, sink);
+    return rc == 0 ? read_opened(call, what, table, query, sink) : rc;
 }
 
 static struct call call_of(const struct corm_query *query)
@@ -356,6 +366,85 @@ int corm_all_(struct corm_on on, const struct corm_table *table, void *rows,
     return (int)end_call(&call, rows_as_int(rc));
 }
 
+/* ---- Row by row --------------------------------------------------------------------------- */
+
+struct each_sink {
+    struct corm__sink        base;
+    const struct corm_table *table;
+    void                    *row; /* the caller's */
+    struct corm_trx         *trx; /* the caller's, or NULL */
+    struct corm_arena       *arena;
+    corm_row_function       *function;
+    void                    *arg;
+    int64_t                  count;
+};
+
+static int each_start(struct corm__sink *base, const struct corm_table **types,
+                      struct corm_error *error)
+{
+    (void)error;
+    *types = ((struct each_sink *)base)->table;
+    return 0;
+}
+
+static int each_row(struct corm__sink *base, const struct corm_value *values, uint32_t count,
+                    struct corm_error *error)
+{
+    struct each_sink *sink = (struct each_sink *)base;
+
+    (void)count;
+    corm_arena_reset(sink->arena);
+    memset(sink->row, 0, sink->table->row_size);
+    int rc = corm__row_set(sink->table, sink->row, values, sink->arena, error);
+    if (rc < 0)
+        return rc;
+    sink->count++;
+    if (sink->trx != NULL)
+        sink->trx->busy = true;
+    rc = sink->function(sink->arg);
+    if (sink->trx != NULL)
+        sink->trx->busy = false;
+    if (sink->trx != NULL && sink->trx->error.code != 0)
+        return sink->trx->error.code; /* it called corm_abort() */
+    if (rc < 0)
+        return corm__fail(error, rc, "the function of corm_each() returned %d", rc);
+    return rc;
+}
+
+static int64_t read_each(struct call *call, struct corm_on on, const struct corm_table *table,
+                         const struct corm_query *query, struct each_sink *sink)
+{
+    int rc = open_call(call, on);
+
+    if (rc == 0 && (corm__joins_rows(query) || query->total != NULL))
+        rc = misuse(call, "corm_each() reads rows of one table, and takes no .total");
+    if (rc == 0)
+        rc = check_lock(call, query);
+    if (rc < 0)
+        return rc;
+    if (on.sql_of == NULL && (sink->arena = corm_arena_new()) == NULL)
+        return corm__fail_memory(call->error, "rows");
+    return read_opened(call, CORM__ROWS, table, query, &sink->base);
+}
+
+int64_t corm_each_(struct corm_on on, const struct corm_table *table, void *row,
+                   corm_row_function *function, void *arg, const struct corm_query *options)
+{
+    struct corm_query        room;
+    const struct corm_query *query = corm__widen(options, options->size, sizeof(room), &room);
+    struct call              call = call_of(query);
+    struct each_sink sink = {.base = {.start = each_start, .row = each_row, .streams = true},
+                             .table = table,
+                             .row = row,
+                             .trx = on.trx,
+                             .function = function,
+                             .arg = arg};
+    int64_t          rc = read_each(&call, on, table, query, &sink);
+
+    corm_arena_free(sink.arena);
+    return end_call(&call, rc < 0 || on.sql_of != NULL ? rc : sink.count);
+}
+
 int corm_select_(struct corm_on on, const struct corm_table *into, void *rows,
                  const struct corm_table *table, const struct corm_query *options)
 {
@@ -444,8 +533,10 @@ static struct call write_call(const struct corm_write *write)
 
 static int check_write(struct call *call, const struct corm_write *write, bool inserts)
 {
-    if (write->later && call->sql_of == NULL && call->trx->single)
+    if (write->later && call->trx != NULL && call->trx->single)
         return misuse(call, ".later outside a transaction: there is nothing to wait for");
+    if (write->ids != NULL)
+        return misuse(call, ".ids is for corm_insert_rows()");
     if (!inserts && (write->id != NULL || write->id_later != NULL))
         return misuse(call, ".id and .id_later are for corm_insert() and corm_insert_row()");
     if (write->id != NULL && (write->later || write->id_later != NULL))
@@ -466,6 +557,7 @@ static int64_t deliver(struct call *call, const struct corm_table *table,
 {
     if (call->sql_of != NULL)
         return hand_out(call->sql_of, statement);
+    assert(call->trx != NULL);
     if (!known && !later) {
         if (!call->trx->single)
             corm__trx_note_write(call->trx, table);
@@ -502,6 +594,33 @@ int corm_insert_(struct corm_on on, const struct corm_table *table,
     return (int)end_call(&call, rows_as_int(rc));
 }
 
+/* Rows that a write may remove or give another key, itself or by cascades, are not held any more. */
+static void forget_held(const struct call *call, bool safe)
+{
+    if (call->trx != NULL && !safe)
+        corm__trx_forget_held(call->trx);
+}
+
+int corm_upsert_(struct corm_on on, const struct corm_table *table,
+                 const struct corm_write *options)
+{
+    struct corm_write        room;
+    const struct corm_write *write = corm__widen(options, options->size, sizeof(room), &room);
+    struct call              call = write_call(write);
+    struct corm__statement   statement;
+    int64_t                  rc = open_call(&call, on);
+
+    if (rc == 0 && write->row == NULL)
+        rc = misuse(&call, "there is nothing to write: the row is NULL");
+    if (rc == 0)
+        rc = corm__make_upsert(call.dialect, call.arena, table, write, &statement, call.error);
+    if (rc == 0) {
+        forget_held(&call, false);
+        rc = deliver(&call, table, &statement, false, false);
+    }
+    return (int)end_call(&call, rc);
+}
+
 /* Whether a set list changes the primary key. */
 static bool sets_key(const struct corm_assign *set)
 {
@@ -519,13 +638,6 @@ static bool is_held(const struct call *call, const struct corm_table *table,
         return false;
     struct corm__key key = corm__key_of_condition(call->arena, table, &write->where);
     return key.bytes != NULL && corm__trx_holds(call->trx, key.bytes, key.size);
-}
-
-/* Rows that a write may remove or give another key, itself or by cascades, are not held any more. */
-static void forget_held(const struct call *call, bool safe)
-{
-    if (call->trx != NULL && !safe)
-        corm__trx_forget_held(call->trx);
 }
 
 int corm_update_(struct corm_on on, const struct corm_table *table,
@@ -665,6 +777,7 @@ static int send_chunk(struct call *call, const struct corm_table *table,
         return rc;
     if (call->sql_of != NULL)
         return (int)hand_out(call->sql_of, &statement);
+    statement.id = write->ids; /* of a row alone */
     int64_t rows = corm__trx_send(call->trx, &statement, NULL);
     return rows < 0 ? (int)rows : 0;
 }
@@ -687,6 +800,134 @@ static size_t chunk_of(const struct corm_table *table, const struct corm_write *
     return count;
 }
 
+/* Where generated keys go that come back as rows. */
+struct ids_sink {
+    struct corm__sink base;
+    int64_t          *ids;
+    size_t            count, room;
+};
+
+static int ids_start(struct corm__sink *base, const struct corm_table **types,
+                     struct corm_error *error)
+{
+    (void)base, (void)types, (void)error;
+    return 0;
+}
+
+static int ids_names(struct corm__sink *base, const char *const *names, uint32_t count,
+                     struct corm_error *error)
+{
+    (void)base, (void)names, (void)count, (void)error;
+    return 0;
+}
+
+static int ids_row(struct corm__sink *base, const struct corm_value *values, uint32_t count,
+                   struct corm_error *error)
+{
+    struct ids_sink *sink = (struct ids_sink *)base;
+
+    (void)count;
+    if (sink->count == sink->room)
+        return corm__fail(error, CORM_SERVER_ERROR, "more keys came back than rows were inserted");
+    sink->ids[sink->count++] = values[0].as.i;
+    return 0;
+}
+
+/* The bytes of rows that go into one packet. */
+static size_t packet_of(const struct call *call, const struct corm_table *table)
+{
+    enum { ALL = 1024 * 1024, HEAD = 128, TYPE = 3, LEAST = 64 };
+    size_t most = call->trx->connection->link->packet_max;
+    size_t head = HEAD + (size_t)TYPE * table->column_count;
+
+    if (most == 0 || most >= head + ALL)
+        return ALL;
+    return most > head + LEAST ? most - head : LEAST;
+}
+
+/* One packet of rows from `first` on; *count of them were sent. */
+static int send_array(struct call *call, struct corm_arena *arena, const struct corm_table *table,
+                      const struct corm_write *write, size_t first, size_t *count)
+{
+    struct corm__statement statement;
+    struct ids_sink        ids = {.base = {.start = ids_start, .names = ids_names, .row = ids_row}};
+    int                    rc = corm__make_insert_array(call->dialect, arena, table, write, first,
+                                                        packet_of(call, table), count, &statement, call->error);
+    if (rc < 0)
+        return rc;
+    size_t                     width = statement.bind_count / *count;
+    struct corm__array_column *columns = corm_arena_alloc(arena, width * sizeof(*columns));
+    if (columns == NULL)
+        return corm__fail_memory(call->error, "an array");
+    for (size_t i = 0; i < width && rc == 0; i++)
+        rc = corm__array_fill(arena, statement.binds + i, width, *count, &columns[i], call->error);
+    if (rc < 0)
+        return rc;
+    struct corm__array array = {
+        .rows = *count, .column_count = (uint32_t)width, .columns = columns};
+    if (write->ids == NULL)
+        return corm__trx_send_array(call->trx, &statement, &array, NULL);
+    ids.ids = write->ids + first;
+    ids.room = *count;
+    rc = corm__trx_send_array(call->trx, &statement, &array, &ids.base);
+    if (rc == 0 && ids.count != *count)
+        rc = corm__fail(call->error, CORM_SERVER_ERROR,
+                        "fewer keys came back than rows were inserted");
+    return rc;
+}
+
+static int send_arrays(struct call *call, const struct corm_table *table,
+                       const struct corm_write *write)
+{
+    struct corm_arena *arena = corm_arena_new();
+    size_t             count = 0;
+
+    if (arena == NULL)
+        return corm__fail_memory(call->error, "an array");
+    int rc = corm__trx_open(call->trx, call->file, call->line);
+    for (size_t i = 0; rc == 0 && i < write->count; i += count) {
+        corm_arena_reset(arena);
+        rc = send_array(call, arena, table, write, i, &count);
+    }
+    corm_arena_free(arena);
+    return rc;
+}
+
+/* Statements of many rows each. */
+static int send_chunks(struct call *call, const struct corm_table *table,
+                       const struct corm_write *write)
+{
+    size_t most = corm__rows_per_insert(call->dialect, table), chunk = 0;
+    int    rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < write->count; i += chunk) {
+        chunk = chunk_of(table, write, i, most);
+        if (call->sql_of != NULL && chunk < write->count)
+            return corm__fail(call->error, CORM_TOO_LARGE,
+                              "%zu rows are sent in several statements: ask for %zu at most",
+                              write->count, chunk);
+        rc = send_chunk(call, table, write, i, chunk);
+    }
+    return rc;
+}
+
+static int check_rows(struct call *call, const struct corm_table *table,
+                      const struct corm_write *write, bool arrays)
+{
+    if (write->id != NULL || write->id_later != NULL || write->later)
+        return misuse(call, "corm_insert_rows() takes no .id, .id_later or .later");
+    if (write->count > INT_MAX || (write->count > 0 && write->row == NULL))
+        return misuse(call, "corm_insert_rows() with a number of rows that cannot be right");
+    if (write->ids != NULL && corm__generated_column(table) == NULL)
+        return corm__fail(call->error, CORM_MISUSE,
+                          "table %s has no generated key (.autoinc) to return", table->name);
+    if (write->ids != NULL && write->count > 1 && !arrays && call->sql_of == NULL)
+        return corm__fail(call->error, CORM_UNSUPPORTED,
+                          "the keys of several rows at once: MySQL does not tell them, nor does "
+                          "anybody of a table of nothing but generated columns");
+    return 0;
+}
+
 int corm_insert_rows_(struct corm_on on, const struct corm_table *table,
                       const struct corm_write *options)
 {
@@ -694,22 +935,19 @@ int corm_insert_rows_(struct corm_on on, const struct corm_table *table,
     const struct corm_write *write = corm__widen(options, options->size, sizeof(room), &room);
     struct call              call = write_call(write);
     int                      rc = open_call(&call, on);
+    bool                     arrays = call.sql_of == NULL && write->count > 1 && rc == 0 &&
+                  call.dialect != CORM_DIALECT_MYSQL && !corm__is_only_generated(table);
 
-    if (rc == 0 && (write->id != NULL || write->id_later != NULL || write->later))
-        rc = misuse(&call, "corm_insert_rows() takes no .id, .id_later or .later");
-    if (rc == 0 && (write->count > INT_MAX || (write->count > 0 && write->row == NULL)))
-        rc = misuse(&call, "corm_insert_rows() with a number of rows that cannot be right");
-    size_t most = corm__rows_per_insert(call.dialect, table), chunk = 0;
     if (rc == 0)
-        chunk = chunk_of(table, write, 0, most);
-    if (rc == 0 && call.trx != NULL && call.trx->single && write->count > chunk) {
+        rc = check_rows(&call, table, write, arrays);
+    if (rc == 0 && call.trx != NULL && call.trx->single && write->count > 1) {
         call.trx->single = false; /* all or none: a transaction of its own */
         call.trx->mode.trx = true;
     }
-    for (size_t i = 0; rc == 0 && i < write->count; i += chunk) {
-        chunk = chunk_of(table, write, i, most);
-        rc = send_chunk(&call, table, write, i, chunk);
-    }
+    if (rc == 0 && call.trx != NULL && !call.trx->single)
+        corm__trx_note_write(call.trx, table);
+    if (rc == 0)
+        rc = arrays ? send_arrays(&call, table, write) : send_chunks(&call, table, write);
     if (rc == 0 && call.own_trx && !call.trx->single)
         rc = corm__trx_commit(call.trx);
     return (int)end_call(&call, rc < 0 || on.sql_of != NULL ? rc : (int64_t)write->count);

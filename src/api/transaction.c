@@ -163,6 +163,8 @@ static bool is_open(const struct corm_trx *trx)
 /* What only who began a transaction may do. */
 static int refuse_in_function(struct corm_trx *trx, const char *call, const char *instead)
 {
+    if (trx->busy)
+        return corm__trx_check(trx);
     if (!trx->function && trx->nested == 0)
         return 0;
     if (corm__trx_check(trx) == 0) {
@@ -239,7 +241,7 @@ int corm_savepoint_rollback(struct corm_trx *trx)
 
 int corm_abort(struct corm_trx *trx, int code, const char *format, ...)
 {
-    int rc = corm__trx_check(trx);
+    int rc = trx->busy && trx->error.code == 0 ? 0 : corm__trx_check(trx);
 
     if (rc < 0)
         return rc;

@@ -50,14 +50,16 @@ struct corm__link {
     bool                       holds_data;  /* of a database in memory: is never closed */
     bool     rollback_on_timeout;           /* a lock that is not had ends the transaction */
     bool     has_uuid;                      /* a UUID type */
+    size_t   packet_max;     /* the largest that the server takes, bytes; 0: unbounded */
     uint32_t statements_max; /* prepared ones, of all connections to the server; 0: unbounded */
     uint64_t round_trips;
 };
 
-/* Where rows go. `start` is called for each result set: it sets *types to the table whose columns
+/* Where rows go. One that `streams` takes them as they come from the server, which then waits for it;
+ * else they are all received first. `start` is called for each result set: it sets *types to the table whose columns
  * these are, or leaves it NULL, which gives the server's own types, and then `names` is called, too.
  * `row` is called for each row; values live during the call. A negative code of theirs ends the
- * reading and is returned. */
+ * reading and is returned; a positive one of `row` ends it as if there were no more rows. */
 struct corm__sink {
     int (*start)(struct corm__sink *sink, const struct corm_table **types,
                  struct corm_error *error);
@@ -65,6 +67,7 @@ struct corm__sink {
                  struct corm_error *error);
     int (*row)(struct corm__sink *sink, const struct corm_value *values, uint32_t count,
                struct corm_error *error);
+    bool streams;
 };
 
 struct corm__result {

@@ -47,7 +47,6 @@ struct mariadb_link {
     char              server_isolation[32];   /* as "REPEATABLE-READ" */
     bool              has_snapshot_isolation; /* innodb_snapshot_isolation, from 10.6.18 */
     bool              has_arrays;             /* the bulk protocol of MariaDB */
-    size_t            packet_max;             /* the largest that the server takes */
     bool              is_connected;
     const char       *database; /* of the endpoint */
     uint32_t          lock_wait_s;
@@ -212,6 +211,24 @@ static int run_stmt_store_result(struct mariadb_link *link, MYSQL_STMT *statemen
     while (wanted != 0)
         wanted = mysql_stmt_store_result_cont(&rc, statement, wait_for(link, wanted, deadline));
     return rc;
+}
+
+static int run_stmt_fetch(struct mariadb_link *link, MYSQL_STMT *statement, int64_t deadline)
+{
+    int rc = 0, wanted = mysql_stmt_fetch_start(&rc, statement);
+
+    while (wanted != 0)
+        wanted = mysql_stmt_fetch_cont(&rc, statement, wait_for(link, wanted, deadline));
+    return rc;
+}
+
+static void run_stmt_free_result(struct mariadb_link *link, MYSQL_STMT *statement, int64_t deadline)
+{
+    my_bool rc = 0;
+    int     wanted = mysql_stmt_free_result_start(&rc, statement);
+
+    while (wanted != 0)
+        wanted = mysql_stmt_free_result_cont(&rc, statement, wait_for(link, wanted, deadline));
 }
 
 static int run_stmt_next_result(struct mariadb_link *link, MYSQL_STMT *statement, int64_t deadline)
@@ -428,7 +445,7 @@ static int learn(struct mariadb_link *link, int64_t deadline, struct corm_error 
     (void)snprintf(link->server_isolation, sizeof(link->server_isolation), "%.31s", answers[0]);
     link->base.rollback_on_timeout = strcmp(answers[1], "1") == 0;
     link->has_snapshot_isolation = strcmp(answers[2], "1") == 0;
-    link->packet_max = strtoul(answers[3], NULL, 10);
+    link->base.packet_max = strtoul(answers[3], NULL, 10);
     link->base.statements_max = (uint32_t)strtoul(answers[4], NULL, 10);
     (void)snprintf(link->home, sizeof(link->home), "%s", answers[5]);
     return rc;
@@ -666,10 +683,10 @@ static int check_size(const struct mariadb_link *link, size_t size, struct corm_
 {
     enum { HEADER = 64 };
 
-    if (size + HEADER <= link->packet_max)
+    if (size + HEADER <= link->base.packet_max)
         return 0;
     return corm__fail(error, CORM_TOO_LARGE, "a statement of %zu bytes for a server that takes %zu",
-                      size, link->packet_max);
+                      size, link->base.packet_max);
 }
 
 static int link_prepare(struct corm__link *base, const char *text, size_t size, int64_t deadline,
@@ -999,13 +1016,52 @@ static int start_rows(struct mariadb_link *link, struct corm__prepared *p, struc
     return rc;
 }
 
+/* The next row of a result: MYSQL_NO_DATA behind the last one. Who takes his time over each row may be
+ * late although they are all there. */
+static int fetch(struct mariadb_link *link, struct corm__prepared *p, bool streams,
+                 int64_t deadline)
+{
+    if (!streams)
+        return mysql_stmt_fetch(p->statement);
+    if (corm__ms_left(deadline) > 0)
+        return run_stmt_fetch(link, p->statement, deadline);
+    (void)time_out(link, mysql_get_socket(link->mysql));
+    return 1;
+}
+
+static int take_row(struct mariadb_link *link, struct corm__prepared *p, struct corm__sink *sink,
+                    struct corm_error *error)
+{
+    int rc = 0;
+
+    for (unsigned int i = 0; rc == 0 && i < p->column_count; i++)
+        rc = take_cell(link, p, i, error);
+    if (rc == 0)
+        rc = bind_grown(link, p, error);
+    return rc == 0 ? sink->row(sink, p->values, p->column_count, error) : rc;
+}
+
+/* Ends a result set. Of one that streams all that is still to come is read and forgotten. */
+static int end_rows(struct mariadb_link *link, struct corm__prepared *p, bool streams,
+                    int64_t deadline, int rc, struct corm_error *error)
+{
+    if (!streams) {
+        mysql_stmt_free_result(p->statement);
+        return rc;
+    }
+    run_stmt_free_result(link, p->statement, deadline);
+    return link->timed_out ? fail_query(link, error) : rc;
+}
+
 /* Reads one result set to its end, whatever becomes of its rows, so that the link stays usable. Behind
  * one that failed (`rc`) the others are read and forgotten. */
 static int read_rows(struct mariadb_link *link, struct corm__prepared *p, struct corm__sink *sink,
                      int64_t deadline, int64_t *count, int rc, struct corm_error *error)
 {
+    bool streams = sink != NULL && sink->streams;
+
     p->column_count = mysql_stmt_field_count(p->statement);
-    if (run_stmt_store_result(link, p->statement, deadline) != 0)
+    if (!streams && run_stmt_store_result(link, p->statement, deadline) != 0)
         return fail_statement(link, p->statement, error);
     if (sink == NULL) {
         mysql_stmt_free_result(p->statement);
@@ -1014,21 +1070,16 @@ static int read_rows(struct mariadb_link *link, struct corm__prepared *p, struct
     if (rc == 0)
         rc = start_rows(link, p, sink, error);
     while (rc == 0) {
-        int fetched = mysql_stmt_fetch(p->statement);
+        int fetched = fetch(link, p, streams, deadline);
         if (fetched == MYSQL_NO_DATA)
             break;
         if (fetched != 0 && fetched != MYSQL_DATA_TRUNCATED)
             rc = fail_statement(link, p->statement, error);
-        for (unsigned int i = 0; rc == 0 && i < p->column_count; i++)
-            rc = take_cell(link, p, i, error);
-        if (rc == 0)
-            rc = bind_grown(link, p, error);
-        if (rc == 0)
-            rc = sink->row(sink, p->values, p->column_count, error);
+        else
+            rc = take_row(link, p, sink, error);
         (*count)++;
     }
-    mysql_stmt_free_result(p->statement);
-    return rc;
+    return end_rows(link, p, streams, deadline, rc < 0 ? rc : 0, error);
 }
 
 /* How many rows a write matched: the server counts those that it changed, and tells of the others
@@ -1106,6 +1157,33 @@ static int send_bound(struct mariadb_link *link, struct corm__prepared *p, struc
     return rc;
 }
 
+/* The guard of an upsert has two rows where the row that was met has another key (sql/statement.c). */
+static int explain_upsert(struct corm_error *error)
+{
+    struct corm_error duplicate = {0};
+
+    if (error->server_code != ER_SUBQUERY_NO_1_ROW)
+        return error->code;
+    corm__fail_server(&duplicate, CORM_DUPLICATE, ER_DUP_UNIQUE, error->sqlstate,
+                      "the row has a value of another unique key that a row with another key has "
+                      "(%u)",
+                      ER_SUBQUERY_NO_1_ROW);
+    *error = duplicate;
+    return error->code;
+}
+
+/* The server does not tell the key of a row that it left as it was where the table has triggers; but it
+ * knows. */
+static int ask_key(struct mariadb_link *link, int64_t deadline, struct corm__result *result,
+                   struct corm_error *error)
+{
+    char answers[ANSWERS_MAX][ANSWER_SIZE] = {{0}};
+    int  rc = ask(link, "SELECT LAST_INSERT_ID()", deadline, answers, error);
+
+    result->generated = strtoll(answers[0], NULL, 10);
+    return rc;
+}
+
 static int link_execute(struct corm__link *base, struct corm__prepared *p,
                         const struct corm__statement *statement, struct corm__sink *sink,
                         int64_t deadline, struct corm__result *result, struct corm_error *error)
@@ -1125,7 +1203,13 @@ static int link_execute(struct corm__link *base, struct corm__prepared *p,
         return rc;
     if (statement->compound)
         p->bound = NULL; /* the library forgets what was bound when there are several results */
-    return send_bound(link, p, sink, deadline, result, error);
+    rc = send_bound(link, p, sink, deadline, result, error);
+    if (statement->verb != CORM__UPSERT)
+        return rc;
+    if (rc < 0)
+        return explain_upsert(error);
+    return statement->id != NULL && result->generated == 0 ? ask_key(link, deadline, result, error)
+                                                           : 0;
 }
 
 /* ---- Many executions ------------------------------------------------------------ */

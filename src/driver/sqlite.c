@@ -73,7 +73,9 @@ struct sqlite_link {
     sqlite3          *db;
     int64_t           deadline; /* of the call that is under way */
     bool              disowned;
-    char values[PRAGMAS][16]; /* of a database in memory, when it was opened; "": none */
+    bool              met;     /* the row of an upsert that is under way: it was there ... */
+    int64_t           met_key; /* ... and has this generated key, or 0 */
+    char values[PRAGMAS][16];  /* of a database in memory, when it was opened; "": none */
 };
 
 struct corm__prepared {
@@ -111,6 +113,17 @@ static int is_late(void *arg)
     const struct sqlite_link *link = arg;
 
     return corm__now() >= link->deadline;
+}
+
+/* The SQL function corm_met(key): always 1. An upsert calls it for the row that it finds. */
+static void note_met(sqlite3_context *context, int count, sqlite3_value **args)
+{
+    struct sqlite_link *link = sqlite3_user_data(context);
+
+    (void)count;
+    link->met = true;
+    link->met_key = sqlite3_value_int64(args[0]);
+    sqlite3_result_int(context, 1);
 }
 
 /* ---- Errors and state ------------------------------------------------------ */
@@ -306,6 +319,9 @@ static int pin(struct sqlite_link *link, bool for_writing, struct corm_error *er
         rc = sqlite3_exec(link->db, for_readers, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(link->db, for_all, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_create_function_v2(link->db, "corm_met", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY,
+                                        link, note_met, NULL, NULL, NULL);
     return rc == SQLITE_OK ? 0 : fail_open(link, error);
 }
 
@@ -679,6 +695,15 @@ static void undo(struct sqlite_link *link, sqlite3_stmt *statement)
     link->base.sent = false; /* it has never been */
 }
 
+/* Who takes his time over each row may be late without a step that is. */
+static int check_deadline(struct sqlite_link *link, struct corm_error *error)
+{
+    if (corm__now() < link->deadline)
+        return 0;
+    link->base.lost = true;
+    return corm__fail(error, CORM_DEADLINE, "there were more rows to come");
+}
+
 /* `again`: rows of this statement were read before, and the sink knows of them. */
 static int read_rows(struct sqlite_link *link, struct corm__prepared *p, struct corm__sink *sink,
                      bool again, int64_t *rows, struct corm_error *error)
@@ -694,16 +719,27 @@ static int read_rows(struct sqlite_link *link, struct corm__prepared *p, struct 
             rc = take_cell(p->statement, i, &p->values[i], error);
         if (rc == 0)
             rc = sink->row(sink, p->values, (uint32_t)count, error);
-        if (rc == 0) {
+        if (rc >= 0)
             (*rows)++;
+        if (rc == 0 && sink->streams)
+            rc = check_deadline(link, error);
+        if (rc == 0)
             step = sqlite3_step(p->statement);
-        }
     }
-    if (rc < 0) {
+    if (rc != 0) {
         undo(link, p->statement);
-        return rc;
+        return rc < 0 ? rc : 0;
     }
     return check_done(link, p->statement, step, error);
+}
+
+/* `rows` are those that were written: none or one. */
+static void count_upsert(const struct sqlite_link *link, struct corm__result *result)
+{
+    if (!link->met)
+        return;
+    result->generated = link->met_key;
+    result->rows = result->rows > 0 ? CORM_UPDATED : CORM_UNCHANGED;
 }
 
 /* SQLite keeps the count of changes and the last key until the next statement that has its own, so
@@ -711,11 +747,12 @@ static int read_rows(struct sqlite_link *link, struct corm__prepared *p, struct 
 static int run(struct sqlite_link *link, struct corm__prepared *p, enum corm__verb verb,
                struct corm__sink *sink, struct corm__result *result, struct corm_error *error)
 {
-    bool may_insert =
-        (verb == CORM__INSERT || verb == CORM__RAW) && sqlite3_stmt_readonly(p->statement) == 0;
+    bool may_insert = (verb == CORM__INSERT || verb == CORM__UPSERT || verb == CORM__RAW) &&
+                      sqlite3_stmt_readonly(p->statement) == 0;
     sqlite3_int64 total = sqlite3_total_changes64(link->db);
     sqlite3_int64 key = sqlite3_last_insert_rowid(link->db);
 
+    link->met = false;
     if (may_insert)
         sqlite3_set_last_insert_rowid(link->db, 0);
     int rc = read_rows(link, p, sink, false, &result->rows, error);
@@ -728,6 +765,8 @@ static int run(struct sqlite_link *link, struct corm__prepared *p, enum corm__ve
     if (rc == 0 && verb != CORM__CONTROL && sqlite3_column_count(p->statement) == 0 &&
         sqlite3_total_changes64(link->db) != total)
         result->rows = sqlite3_changes64(link->db);
+    if (rc == 0 && verb == CORM__UPSERT)
+        count_upsert(link, result);
     return rc;
 }
 

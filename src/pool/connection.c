@@ -493,6 +493,8 @@ int corm__connection_run_array(struct corm__connection *c, const struct corm__st
     struct corm__statement s = *statement;
     struct corm__run       run = {.sink = sink, .attempt = attempt, .deadline = deadline};
 
+    if (check_process(c, error) < 0)
+        return error->code;
     s.binds = NULL;
     s.bind_count = array->column_count;
     atomic_fetch_add_explicit(&c->watch->statements, 1, memory_order_relaxed);

@@ -222,7 +222,8 @@ static int send_rows(struct corm__group *g, const struct corm__statement *statem
         rc = corm__array_fill(g->arena, rows + i, width, count, &columns[i], &g->trx->error);
     if (rc < 0)
         return corm__trx_doom(g->trx, statement->file, statement->line);
-    return corm__trx_send_array(g->trx, statement, &array, sink);
+    rc = corm__trx_open(g->trx, statement->file, statement->line);
+    return rc < 0 ? rc : corm__trx_send_array(g->trx, statement, &array, sink);
 }
 
 /* The same one by one, buffered. */
@@ -455,7 +456,7 @@ static int lock_rows(struct corm__group *g, const struct corm_table *table,
                              &statement, &g->trx->error);
 
     if (rc == 0) /* facts are asked on its connection */
-        rc = corm__trx_open(g->trx);
+        rc = corm__trx_open(g->trx, NULL, 0);
     if (rc == 0)
         rc = facts_of(g, table, &facts);
     if (rc < 0)

@@ -105,7 +105,7 @@ static void put_set_insert(struct corm__writer *w, const struct corm_assign *set
 }
 
 /* A row of nothing but what the server makes. */
-static bool is_only_generated(const struct corm_table *table)
+bool corm__is_only_generated(const struct corm_table *table)
 {
     for (uint32_t i = 0; i < table->column_count; i++)
         if (!corm__is_made_by_server(&table->columns[i]))
@@ -145,7 +145,7 @@ int corm__make_insert(enum corm_dialect dialect, struct corm_arena *arena, bool 
     put_insert_into(&w);
     if (write->row == NULL) {
         put_set_insert(&w, write->set);
-    } else if (is_only_generated(table)) {
+    } else if (corm__is_only_generated(table)) {
         put_no_columns(&w);
     } else {
         put_row_columns(&w);
@@ -161,7 +161,7 @@ size_t corm__rows_per_insert(enum corm_dialect dialect, const struct corm_table 
 {
     size_t rows = CORM__BINDS_MAX / table->column_count;
 
-    if (dialect == CORM_DIALECT_SQLITE && is_only_generated(table))
+    if (dialect == CORM_DIALECT_SQLITE && corm__is_only_generated(table))
         return 1;
     return rows > ROWS_MAX ? ROWS_MAX : rows;
 }
@@ -175,7 +175,7 @@ int corm__make_insert_rows(enum corm_dialect dialect, struct corm_arena *arena,
 
     corm__writer_init(&w, dialect, arena, false, table, error);
     put_insert_into(&w);
-    if (is_only_generated(table)) {
+    if (corm__is_only_generated(table)) {
         put_no_columns(&w);
         for (size_t i = 1; i < count; i++)
             corm__put(&w, ", ()");
@@ -191,6 +191,54 @@ int corm__make_insert_rows(enum corm_dialect dialect, struct corm_arena *arena,
     if (rc == 0)
         statement->once = count > 1;
     return rc;
+}
+
+/* What the values of a row take in a packet, at most. */
+static size_t size_of_values(const struct corm_value *values, size_t count)
+{
+    enum { LENGTH = 10, NUMBER = 8 };
+    size_t size = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct corm_value *v = &values[i];
+        bool bytes = v->kind == CORM_V_TEXT || v->kind == CORM_V_DECIMAL || v->kind == CORM_V_BLOB;
+        size += LENGTH + (bytes ? v->size : v->kind == CORM_V_UUID ? sizeof(v->as.uuid) : NUMBER);
+    }
+    return size;
+}
+
+int corm__make_insert_array(enum corm_dialect dialect, struct corm_arena *arena,
+                            const struct corm_table *table, const struct corm_write *write,
+                            size_t first, size_t bytes, size_t *count,
+                            struct corm__statement *statement, struct corm_error *error)
+{
+    const struct corm_column *generated = corm__generated_column(table);
+    struct corm__writer       w;
+    size_t                    size = 0, n = 0;
+
+    corm__writer_init(&w, dialect, arena, false, table, error);
+    put_insert_into(&w);
+    put_row_columns(&w);
+    size_t text = w.text.size, binds = 0;
+    while (first + n < write->count && w.bind_count + table->column_count <= CORM__BINDS_MAX) {
+        w.text.size = text; /* all rows have the same text */
+        put_row(&w, (const char *)write->row + (first + n) * table->row_size);
+        if (error->code != 0)
+            return error->code;
+        size += size_of_values(w.binds + binds, w.bind_count - binds);
+        if (n > 0 && size > bytes) {
+            w.bind_count = (uint32_t)binds;
+            break;
+        }
+        binds = w.bind_count;
+        n++;
+    }
+    if (write->ids != NULL) {
+        corm__put(&w, " RETURNING ");
+        corm__put_column(&w, generated);
+    }
+    *count = n;
+    return end_write(&w, CORM__INSERT, write, statement);
 }
 
 /* ---- Updates and deletes --------------------------------------------------- */
@@ -212,7 +260,8 @@ static void check_bools(struct corm__writer *w, const struct corm_assign *set)
     for (int i = 0; i < CORM_SET_MAX && set[i].column != NULL; i++) {
         bool from_other = set[i].value.kind == CORM_V_COLUMN &&
                           (set[i].value.as.c == NULL || set[i].value.as.c->type != CORM_BOOL);
-        if (set[i].column->type == CORM_BOOL && (set[i].op == CORM_ADD || from_other))
+        if (set[i].column->type == CORM_BOOL &&
+            (set[i].op == CORM_ADD || set[i].op == CORM_ADD_NEW || from_other))
             corm__fail(w->error, CORM_MISUSE,
                        "column %s is a bool: set it to true, to false, or to "
                        "another bool",
@@ -220,25 +269,56 @@ static void check_bools(struct corm__writer *w, const struct corm_assign *set)
     }
 }
 
-static void put_set(struct corm__writer *w, const struct corm_assign *set)
+/* The value that an upsert's row has in a column, as the update of the row that is there sees it. */
+static void put_new(struct corm__writer *w, const struct corm_column *column)
 {
-    check_set(w, set);
-    check_bools(w, set);
+    bool sqlite = w->dialect == CORM_DIALECT_SQLITE;
+
+    corm__put(w, sqlite ? "excluded." : "VALUES(");
+    corm__put_column(w, column);
+    corm__put(w, sqlite ? "" : ")");
+}
+
+/* What a column becomes. */
+static void put_assigned(struct corm__writer *w, const struct corm_assign *a)
+{
+    if (a->op == CORM_ADD || a->op == CORM_ADD_NEW) {
+        corm__put_column(w, a->column);
+        corm__put(w, " + ");
+    }
+    if (a->op == CORM_SET_NEW || a->op == CORM_ADD_NEW)
+        put_new(w, a->column);
+    else
+        corm__put_value(w, a->column, a->value, a->op == CORM_ADD ? CORM__COMPARED : CORM__STORED);
+}
+
+static void put_assign(struct corm__writer *w, const struct corm_assign *a)
+{
+    corm__put_column(w, a->column);
+    corm__put(w, " = ");
+    put_assigned(w, a);
+}
+
+static void check_order(struct corm__writer *w, const struct corm_assign *set)
+{
     if (w->dialect == CORM_DIALECT_MYSQL && reads_what_is_set(set))
         corm__fail(w->error, CORM_UNSUPPORTED,
                    "MySQL cannot read the old value of a column that "
                    "the same update sets before");
+}
+
+static void put_set(struct corm__writer *w, const struct corm_assign *set)
+{
+    check_set(w, set);
+    check_bools(w, set);
+    check_order(w, set);
     for (int i = 0; i < CORM_SET_MAX && set[i].column != NULL; i++) {
+        if (set[i].op != CORM_SET && set[i].op != CORM_ADD)
+            corm__fail(w->error, CORM_MISUSE,
+                       "corm_set_new() and corm_add_new() are for corm_upsert(): there is no row "
+                       "here that could be inserted");
         corm__put(w, i == 0 ? " SET " : ", ");
-        corm__put_column(w, set[i].column);
-        corm__put(w, " = ");
-        if (set[i].op == CORM_ADD) {
-            corm__put_column(w, set[i].column);
-            corm__put(w, " + ");
-            corm__put_value(w, set[i].column, set[i].value, CORM__COMPARED);
-        } else {
-            corm__put_value(w, set[i].column, set[i].value, CORM__STORED);
-        }
+        put_assign(w, &set[i]);
     }
 }
 
@@ -363,6 +443,277 @@ int corm__make_delete(enum corm_dialect dialect, struct corm_arena *arena, bool 
     put_table(&w);
     corm__put_where(&w, &write->where);
     return end_write(&w, CORM__WRITE, write, statement);
+}
+
+/* ---- Upserts ---------------------------------------------------------------- */
+
+/* What one consists of, beside its row. */
+struct upsert {
+    const struct corm_column *const *key; /* ends with NULL */
+    const struct corm_assign        *set; /* of the row that is there; without the version */
+    size_t                           set_count;
+    const struct corm_column        *version; /* or NULL */
+    const struct corm_column        *id;      /* that is asked for; or NULL */
+};
+
+static bool is_among(const struct corm_column *const *columns, const struct corm_column *column)
+{
+    for (; *columns != NULL; columns++)
+        if (*columns == column)
+            return true;
+    return false;
+}
+
+/* Whether `key` has all columns of the primary key (`index` NULL) or of an index, and no others. */
+static bool is_key(const struct corm_table *table, const struct corm_index *index,
+                   const struct corm_column *const *key)
+{
+    size_t columns = 0, given = 0;
+
+    while (key[given] != NULL)
+        given++;
+    for (uint32_t i = 0; index == NULL && i < table->column_count; i++) {
+        const struct corm_column *column = &table->columns[i];
+        columns += column->pk;
+        if (column->pk && !is_among(key, column))
+            return false;
+    }
+    for (; index != NULL && columns < CORM_KEY_MAX && index->columns[columns] != NULL; columns++)
+        if (!is_among(key, index->columns[columns]))
+            return false;
+    return columns > 0 && columns == given;
+}
+
+static bool is_unique_key(const struct corm_table *table, const struct corm_column *const *key)
+{
+    if (is_key(table, NULL, key) || (key[0] != NULL && key[0]->unique && key[1] == NULL))
+        return true;
+    for (const struct corm_index *i = table->indexes; i != NULL && i->name != NULL; i++)
+        if (i->unique && is_key(table, i, key))
+            return true;
+    return false;
+}
+
+/* Values that no row can be found by. */
+static void check_key(struct corm__writer *w, const struct corm_column *const *key, const void *row)
+{
+    for (; *key != NULL; key++) {
+        if (!corm__has_column(w->table, *key))
+            corm__fail(w->error, CORM_MISUSE, "column %s is none of table %s",
+                       corm__column_name(*key), w->table->name);
+        else if ((*key)->generated != NULL)
+            corm__fail(w->error, CORM_MISUSE,
+                       "column %s is generated by the server: an upsert cannot go by it",
+                       corm__column_name(*key));
+        else if ((*key)->autoinc && corm__field_get(*key, row).as.i == 0)
+            corm__fail(w->error, CORM_MISUSE,
+                       "the key of table %s is 0, as if it were to be generated: insert a new row "
+                       "by corm_insert_row(), or name a unique key by .by",
+                       w->table->name);
+    }
+}
+
+static const struct corm_column *const *primary_key(struct corm__writer *w)
+{
+    const struct corm_column **key =
+        corm_arena_alloc(w->arena, (w->table->column_count + 1) * sizeof(void *));
+    size_t n = 0;
+
+    if (key == NULL) {
+        corm__fail_memory(w->error, "the text of a statement");
+        return NULL;
+    }
+    for (uint32_t i = 0; i < w->table->column_count; i++)
+        if (w->table->columns[i].pk)
+            key[n++] = &w->table->columns[i];
+    key[n] = NULL;
+    if (n == 0)
+        corm__fail(w->error, CORM_MISUSE,
+                   "table %s has no primary key (.pk) in its model: name a unique key by .by",
+                   w->table->name);
+    return key;
+}
+
+/* Every column of the row but keys and the version. */
+static void set_all(struct corm__writer *w, struct upsert *u)
+{
+    struct corm_assign *set = corm_arena_alloc(w->arena, w->table->column_count * sizeof(*set));
+
+    if (set == NULL) {
+        corm__fail_memory(w->error, "the text of a statement");
+        return;
+    }
+    for (uint32_t i = 0; i < w->table->column_count; i++) {
+        const struct corm_column *column = &w->table->columns[i];
+        if (!column->pk && column->generated == NULL && column != u->version &&
+            !is_among(u->key, column))
+            set[u->set_count++] = corm_assign_(column, CORM_SET_NEW, corm_v_null_());
+    }
+    u->set = set;
+}
+
+static void set_listed(struct corm__writer *w, struct upsert *u, const struct corm_assign *set)
+{
+    check_set(w, set);
+    check_bools(w, set);
+    check_order(w, set);
+    for (; u->set_count < CORM_SET_MAX && set[u->set_count].column != NULL; u->set_count++) {
+        const struct corm_column *column = set[u->set_count].column;
+        if (column->pk || is_among(u->key, column))
+            corm__fail(w->error, CORM_MISUSE,
+                       "column %s is of a key by which the row is known: leave it out of .update",
+                       corm__column_name(column));
+        if (column == u->version)
+            corm__fail(w->error, CORM_MISUSE,
+                       "column %s is the version of table %s: leave it out of .update, corm counts "
+                       "it up",
+                       corm__column_name(column), w->table->name);
+    }
+    u->set = set;
+}
+
+static void plan_upsert(struct corm__writer *w, const struct corm_write *write, struct upsert *u)
+{
+    if (corm__version_column(w->table, &u->version, w->error) < 0)
+        return;
+    u->key = write->by != NULL ? write->by : primary_key(w);
+    if (w->error->code != 0)
+        return;
+    if (write->by != NULL && !is_unique_key(w->table, write->by))
+        corm__fail(w->error, CORM_MISUSE,
+                   ".by of corm_upsert() names columns that are no unique key in the model of "
+                   "table %s",
+                   w->table->name);
+    check_key(w, u->key, write->row);
+    check_id(w->table, write, w->error);
+    u->id = write->id != NULL ? corm__generated_column(w->table) : NULL;
+    if (u->id != NULL && is_among(u->key, u->id))
+        corm__fail(w->error, CORM_MISUSE,
+                   "the key of table %s is in the row and asked for: you know it", w->table->name);
+    if (w->error->code == 0 && write->update == NULL)
+        set_all(w, u);
+    else if (w->error->code == 0)
+        set_listed(w, u, write->update);
+}
+
+/* The columns that are sent, in parentheses; their values. */
+static void put_upsert_row(struct corm__writer *w, const struct upsert *u, const void *row)
+{
+    const char *before = " (";
+
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t i = 0; i < w->table->column_count; i++) {
+            const struct corm_column *column = &w->table->columns[i];
+            if (corm__is_made_by_server(column) && !is_among(u->key, column))
+                continue;
+            corm__put(w, before);
+            before = ", ";
+            if (pass == 0)
+                corm__put_column(w, column);
+            else
+                corm__put_value(w, column, corm__field_get(column, row), CORM__STORED);
+        }
+        corm__put(w, ")");
+        before = " VALUES (";
+    }
+}
+
+static void put_upsert_set(struct corm__writer *w, const struct upsert *u, const char *before)
+{
+    for (size_t i = 0; i < u->set_count; i++) {
+        corm__put(w, before);
+        before = ", ";
+        put_assign(w, &u->set[i]);
+    }
+    if (u->version != NULL) {
+        corm__put(w, before);
+        put_count_up(w, u->version);
+    }
+}
+
+/* A server takes any unique key that the row meets. The first assignment, which changes nothing, fails
+ * where that is another one than the key: one value may stand where there are two rows then. */
+static void put_on_duplicate(struct corm__writer *w, const struct upsert *u)
+{
+    corm__put(w, " ON DUPLICATE KEY UPDATE ");
+    corm__put_column(w, u->key[0]);
+    for (size_t i = 0; u->key[i] != NULL; i++) {
+        corm__put(w, i == 0 ? " = IF(" : " AND ");
+        corm__put_column(w, u->key[i]);
+        corm__put(w, " <=> ");
+        put_new(w, u->key[i]);
+    }
+    corm__put(w, ", ");
+    corm__put_column(w, u->key[0]);
+    corm__put(w, ", (SELECT NULL UNION ALL SELECT NULL))");
+    if (u->id != NULL) {
+        corm__put(w, ", ");
+        corm__put_column(w, u->id);
+        corm__put(w, " = LAST_INSERT_ID(");
+        corm__put_column(w, u->id);
+        corm__put(w, ")");
+    }
+    put_upsert_set(w, u, ", ");
+}
+
+/* Whether anything would be changed: byte by byte, whatever collation the table has. */
+static void put_changes(struct corm__writer *w, const struct upsert *u)
+{
+    for (size_t i = 0; i < u->set_count; i++) {
+        corm__put(w, i == 0 ? " AND (" : " OR ");
+        corm__put_column(w, u->set[i].column);
+        corm__put(w, corm__is_text(u->set[i].column) ? " COLLATE BINARY IS NOT " : " IS NOT ");
+        put_assigned(w, &u->set[i]);
+    }
+    corm__put(w, u->set_count > 0 ? ")" : " AND 0");
+}
+
+/* corm_met() is told that the row is there, and what its generated key is. */
+static void put_on_conflict(struct corm__writer *w, const struct upsert *u)
+{
+    for (size_t i = 0; u->key[i] != NULL; i++) {
+        corm__put(w, i == 0 ? " ON CONFLICT (" : ", ");
+        corm__put_column(w, u->key[i]);
+    }
+    corm__put(w, ") DO UPDATE");
+    put_upsert_set(w, u, " SET ");
+    if (u->set_count == 0 && u->version == NULL) {
+        corm__put(w, " SET ");
+        corm__put_column(w, u->key[0]);
+        corm__put(w, " = ");
+        corm__put_column(w, u->key[0]);
+    }
+    corm__put(w, " WHERE corm_met(");
+    if (u->id != NULL)
+        corm__put_column(w, u->id);
+    else
+        corm__put(w, "NULL");
+    corm__put(w, ")");
+    if (u->version == NULL)
+        put_changes(w, u);
+}
+
+int corm__make_upsert(enum corm_dialect dialect, struct corm_arena *arena,
+                      const struct corm_table *table, const struct corm_write *write,
+                      struct corm__statement *statement, struct corm_error *error)
+{
+    struct corm__writer w;
+    struct upsert       u = {0};
+
+    corm__writer_init(&w, dialect, arena, false, table, error);
+    plan_upsert(&w, write, &u);
+    if (error->code != 0)
+        return error->code;
+    put_insert_into(&w);
+    put_upsert_row(&w, &u, write->row);
+    if (dialect == CORM_DIALECT_SQLITE)
+        put_on_conflict(&w, &u);
+    else
+        put_on_duplicate(&w, &u);
+    int rc = end_write(&w, CORM__UPSERT, write, statement);
+    if (rc == 0)
+        statement->id = write->id;
+    return rc;
 }
 
 /* ---- Texts of the caller's, and of ours ------------------------------------ */

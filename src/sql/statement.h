@@ -11,9 +11,10 @@
 #include <corm/statement.h>
 
 enum corm__verb {
-    CORM__READ,    /* gives rows */
-    CORM__INSERT,  /* counts inserted rows, gives a generated key */
-    CORM__WRITE,   /* counts matched or removed rows */
+    CORM__READ,   /* gives rows */
+    CORM__INSERT, /* counts inserted rows, gives a generated key */
+    CORM__UPSERT, /* counts as enum corm_upserted; gives the key of the row where it is generated */
+    CORM__WRITE,  /* counts matched or removed rows */
     CORM__CONTROL, /* BEGIN, COMMIT, SET, DDL: neither */
     CORM__RAW      /* from corm_sql(): rows or a count */
 };
@@ -67,6 +68,23 @@ int corm__make_insert_rows(enum corm_dialect dialect, struct corm_arena *arena,
                            const struct corm_table *table, const struct corm_write *write,
                            size_t first, size_t count, struct corm__statement *statement,
                            struct corm_error *error);
+
+/* For the driver's arrays: the text inserts one row, and gives its generated key where write->ids asks for
+ * that; the binds are those of *count rows from `first` on, one row after the other: as many as `bytes`
+ * of a packet take, and one at least. */
+int corm__make_insert_array(enum corm_dialect dialect, struct corm_arena *arena,
+                            const struct corm_table *table, const struct corm_write *write,
+                            size_t first, size_t bytes, size_t *count,
+                            struct corm__statement *statement, struct corm_error *error);
+
+/* Whether rows of the table have no value that could be sent. */
+bool corm__is_only_generated(const struct corm_table *table);
+
+/* write->row, or where a row with the key write->by is there (NULL: the primary key), an update of it by
+ * write->update (NULL: every column of the row but keys). */
+int corm__make_upsert(enum corm_dialect dialect, struct corm_arena *arena,
+                      const struct corm_table *table, const struct corm_write *write,
+                      struct corm__statement *statement, struct corm_error *error);
 
 int corm__make_update(enum corm_dialect dialect, struct corm_arena *arena, bool keep,
                       const struct corm_table *table, const struct corm_write *write,

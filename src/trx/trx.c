@@ -135,7 +135,7 @@ struct corm_trx *corm__trx_take(struct corm__trx_store *store, struct corm_error
         return NULL;
     }
     trx->state = CORM__TRX_OVER;
-    trx->single = trx->function = trx->reader = false;
+    trx->single = trx->function = trx->reader = trx->busy = false;
     trx->mode = (struct corm__mode){0};
     trx->caller = (struct corm__caller){0};
     trx->timeout_ms = store->node->timeout_ms;
@@ -196,6 +196,12 @@ void corm__trx_ready(struct corm_trx *trx)
 
 int corm__trx_check(struct corm_trx *trx)
 {
+    if (trx->busy) {
+        trx->answer = (struct corm_error){0};
+        return corm__fail(&trx->answer, CORM_MISUSE,
+                          "a call on a transaction in the function of its own corm_each(): the "
+                          "server still sends rows");
+    }
     if (trx->state == CORM__TRX_DOOMED)
         return trx->error.code;
     if (trx->state != CORM__TRX_OVER)
@@ -515,39 +521,36 @@ int64_t corm__trx_send(struct corm_trx *trx, const struct corm__statement *state
     return corm__trx_doom(trx, statement->file, statement->line);
 }
 
-static int send_array(struct corm_trx *trx, const struct corm__statement *statement,
-                      const struct corm__array *array, struct corm__sink *sink)
+int corm__trx_open(struct corm_trx *trx, const char *file, int32_t line)
 {
-    int rc = 0;
+    int rc = leave_group(trx, NULL);
 
-    if (trx->state == CORM__TRX_READY)
-        rc = open_trx(trx, statement);
+    if (rc == 0 && trx->state == CORM__TRX_READY)
+        rc = open_trx(trx, NULL);
     if (rc == 0)
         rc = flush(trx);
-    if (rc == 0 && corm__ms_left(trx->deadline) == 0)
-        rc = fail_deadline(trx);
-    if (rc < 0)
-        return rc;
-    trx->place = CORM_AT_FLUSH;
-    trx->wrote = true;
-    rc = corm__connection_run_array(trx->connection, statement, array, sink, trx->attempt,
-                                    trx->deadline, &trx->error);
-    if (rc < 0) {
-        tell_deadline(trx);
-        (void)note_wait(trx);
-        return trx->error.code;
-    }
-    return note_trx(trx);
+    if (rc < 0 && trx->state != CORM__TRX_DOOMED)
+        corm__trx_doom(trx, file, line);
+    return rc;
 }
 
 int corm__trx_send_array(struct corm_trx *trx, const struct corm__statement *statement,
                          const struct corm__array *array, struct corm__sink *sink)
 {
-    int rc = send_array(trx, statement, array, sink);
+    int rc = corm__ms_left(trx->deadline) == 0 ? fail_deadline(trx) : 0;
 
-    if (rc >= 0 || trx->state == CORM__TRX_DOOMED)
-        return rc;
-    return corm__trx_doom(trx, statement->file, statement->line);
+    if (rc == 0) {
+        trx->place = place_of(trx, statement, false);
+        trx->wrote = true;
+        rc = corm__connection_run_array(trx->connection, statement, array, sink, trx->attempt,
+                                        trx->deadline, &trx->error);
+        tell_deadline(trx);
+        if (rc == 0)
+            rc = note_trx(trx);
+        else
+            (void)note_wait(trx);
+    }
+    return rc < 0 ? corm__trx_doom(trx, statement->file, statement->line) : 0;
 }
 
 static size_t bytes_of(const struct corm__statement *statement)
@@ -581,13 +584,6 @@ int corm__trx_buffer(struct corm_trx *trx, const struct corm__statement *stateme
     trx->pending[trx->pending_count++] = *statement;
     trx->pending_bytes += bytes;
     return 0;
-}
-
-int corm__trx_open(struct corm_trx *trx)
-{
-    int rc = trx->state == CORM__TRX_READY ? open_trx(trx, NULL) : 0;
-
-    return rc < 0 ? corm__trx_doom(trx, NULL, 0) : 0;
 }
 
 int corm__trx_flush(struct corm_trx *trx)
@@ -854,7 +850,7 @@ static int undo(struct corm_trx *trx)
 
 int corm__trx_savepoint_rollback(struct corm_trx *trx, struct corm_error *lifted)
 {
-    if (trx->state == CORM__TRX_OVER)
+    if (trx->state == CORM__TRX_OVER || trx->busy)
         return corm__trx_check(trx);
     if (leave_group(trx, NULL) < 0)
         return trx->error.code;

@@ -33,6 +33,7 @@ struct corm_trx {
     bool                     reader;   /* takes a connection for reading */
     bool                     begun;    /* the server has said that it is in a transaction */
     bool                     wrote;    /* something that may write was sent */
+    bool                     busy;     /* the function of its corm_each() runs */
     struct corm__node       *node;
     struct corm__trx_store  *store;
     struct corm__caller      caller;     /* where it was begun, or its one statement called */
@@ -93,7 +94,7 @@ void corm__trx_give(struct corm_trx *trx);
 void corm__trx_ready(struct corm_trx *trx);
 
 /* 0 where a call may go on; else the error that it has to return: the first one of a doomed
- * transaction, CORM_TRX_CLOSED of one that is over. */
+ * transaction, CORM_TRX_CLOSED of one that is over, CORM_MISUSE while it is busy. */
 int corm__trx_check(struct corm_trx *trx);
 
 /* The details of what a call on it has returned: the error of the transaction, or an answer. */
@@ -119,9 +120,6 @@ int corm__trx_savepoint_release(struct corm_trx *trx);
 
 /* Undoes what came after the last savepoint. If that lifts a doom, *lifted is its error. */
 int corm__trx_savepoint_rollback(struct corm_trx *trx, struct corm_error *lifted);
-
-/* Takes a connection and begins, where that was not done yet. */
-int corm__trx_open(struct corm_trx *trx);
 
 /* Sends what is buffered. */
 int corm__trx_flush(struct corm_trx *trx);
@@ -150,8 +148,11 @@ int corm__trx_nested(struct corm_trx *trx, corm_trx_function *function, void *ar
 int64_t corm__trx_send(struct corm_trx *trx, const struct corm__statement *statement,
                        struct corm__sink *sink);
 
-/* Sends a statement once for each row of an array (driver.h: execute_array), with all that is buffered in
- * front of it. */
+/* Takes a connection where there is none yet, and sends what is buffered. 0, or the error that dooms. */
+int corm__trx_open(struct corm_trx *trx, const char *file, int32_t line);
+
+/* Sends a statement for each row of an array, as driver.h: execute_array does; not of a single
+ * statement, and behind corm__trx_open(). 0, or the error that dooms. */
 int corm__trx_send_array(struct corm_trx *trx, const struct corm__statement *statement,
                          const struct corm__array *array, struct corm__sink *sink);
 

@@ -59,6 +59,7 @@ struct purchase {
 };
 
 int purchase(struct corm_trx *trx, void *arg);
+int next(void *arg);
 int purchase_of(struct corm_trx *trx, struct purchase *want);
 
 /* 32 assignments: as many as a statement takes. */
