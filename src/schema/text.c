@@ -1,6 +1,9 @@
 /* schema/text.c -- UTF-8. */
 #include "schema/text.h"
 
+#include <stdint.h>
+#include <string.h>
+
 /* The size of the character at p, of which `left` bytes are there; 0 where it is none. */
 static size_t utf8_size(const unsigned char *p, size_t left)
 {
@@ -31,11 +34,25 @@ static size_t utf8_size(const unsigned char *p, size_t left)
     return size;
 }
 
+/* Most text is: eight bytes at a time. */
+static bool is_ascii(const char *eight)
+{
+    uint64_t word;
+
+    memcpy(&word, eight, sizeof(word));
+    return (word & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool corm__is_utf8(const char *text, size_t size, size_t *characters)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < size;) {
+        if (size - i >= sizeof(uint64_t) && is_ascii(text + i)) {
+            i += sizeof(uint64_t);
+            count += sizeof(uint64_t);
+            continue;
+        }
         size_t n = utf8_size((const unsigned char *)text + i, size - i);
         if (n == 0)
             return false;
