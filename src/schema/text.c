@@ -34,25 +34,30 @@ static size_t utf8_size(const unsigned char *p, size_t left)
     return size;
 }
 
-/* Most text is: eight bytes at a time. */
-static bool is_ascii(const char *eight)
+/* Most text is: eight bytes at a time, the last eight may be looked at twice. */
+static bool is_ascii(const char *text, size_t size)
 {
-    uint64_t word;
+    uint64_t word, all = 0;
 
-    memcpy(&word, eight, sizeof(word));
-    return (word & UINT64_C(0x8080808080808080)) == 0;
+    if (size < sizeof(word))
+        return false; /* nobody has looked */
+    for (size_t i = 0; i + sizeof(word) <= size; i += sizeof(word)) {
+        memcpy(&word, text + i, sizeof(word));
+        all |= word;
+    }
+    memcpy(&word, text + size - sizeof(word), sizeof(word));
+    return ((all | word) & UINT64_C(0x8080808080808080)) == 0;
 }
 
 bool corm__is_utf8(const char *text, size_t size, size_t *characters)
 {
     size_t count = 0;
 
+    if (is_ascii(text, size)) {
+        *characters = size;
+        return true;
+    }
     for (size_t i = 0; i < size;) {
-        if (size - i >= sizeof(uint64_t) && is_ascii(text + i)) {
-            i += sizeof(uint64_t);
-            count += sizeof(uint64_t);
-            continue;
-        }
         size_t n = utf8_size((const unsigned char *)text + i, size - i);
         if (n == 0)
             return false;
