@@ -5,6 +5,7 @@
 #include "support.h"
 
 #include "base/clock.h"
+#include "driver/array.h"
 #include "pool/connection.h"
 #include "route/url.h"
 
@@ -598,9 +599,46 @@ static void what_is_no_array_is_refused_before_anything_is_sent(void **state)
     memcpy(spoilt, columns, sizeof(columns));
     spoilt[1].sizes = source.name_size;
     assert_code(run_array(c, insert_text, &bad, NULL, &error), CORM_MISUSE, &error);
+    memcpy(spoilt, columns, sizeof(columns));
+    spoilt[5].kind = CORM_V_UUID; /* of other sizes than 16 */
+    assert_code(run_array(c, insert_text, &bad, NULL, &error), CORM_MISUSE, &error);
+    memcpy(spoilt, columns, sizeof(columns));
+    spoilt[4].kind = CORM_V_DECIMAL;
+    spoilt[4].sizes = NULL;
+    assert_code(run_array(c, insert_text, &bad, NULL, &error), CORM_MISUSE, &error);
     assert_false(c->link->sent);
     assert_int_equal(number_of(c, "SELECT COUNT(*) FROM many"), 0);
     corm__connection_close(c);
+}
+
+/* Values of rows as columns: a UUID by its bytes, a number beyond 63 bits makes all unsigned. */
+static void rows_of_values_become_columns(void **state)
+{
+    struct corm_value         values[3][2] = {{corm_v_int_(1), corm_v_null_()},
+                                              {corm_v_uint_(UINT64_MAX), corm_v_null_()},
+                                              {corm_v_null_(), corm_v_uuid_((struct corm_uuid){{7}})}};
+    struct corm__array_column column;
+    struct corm_error         error = {0};
+
+    (void)state;
+    assert_ok(corm__array_fill(arena, &values[0][0], 2, 3, &column, &error), &error);
+    assert_int_equal(column.kind, CORM_V_UINT);
+    assert_null(column.sizes);
+    assert_int_equal(corm__array_value(&column, 0).as.u, 1);
+    assert_true(corm__array_value(&column, 1).as.u == UINT64_MAX);
+    assert_int_equal(corm__array_value(&column, 2).kind, CORM_V_NULL);
+    assert_ok(corm__array_fill(arena, &values[0][1], 2, 3, &column, &error), &error);
+    assert_int_equal(column.kind, CORM_V_UUID);
+    assert_int_equal(corm__array_value(&column, 0).kind, CORM_V_NULL);
+    assert_int_equal(corm__array_value(&column, 2).size, 16);
+    assert_memory_equal(corm__array_value(&column, 2).as.p, &values[2][1].as.uuid, 16);
+    assert_ok(corm__array_fill(arena, &values[0][1], 2, 2, &column, &error), &error);
+    assert_int_equal(column.kind, CORM_V_INT); /* of NULLs alone */
+    values[0][0].as.i = -1;                    /* and 2^64 - 1: no column has both */
+    assert_code(corm__array_fill(arena, &values[0][0], 2, 3, &column, &error), CORM_MISUSE, &error);
+    error = (struct corm_error){0};
+    values[0][0] = corm_v_real_(1);
+    assert_code(corm__array_fill(arena, &values[0][0], 2, 3, &column, &error), CORM_MISUSE, &error);
 }
 
 /* ---- Size, time, stale statements ------------------------------------------------------------------------ */
@@ -621,6 +659,30 @@ static struct corm__array rows_of(size_t rows, size_t bytes, const char *text)
     columns[0] = (struct corm__array_column){CORM_V_INT, source.id, NULL, NULL};
     columns[1] = (struct corm__array_column){CORM_V_BLOB, source.body, source.body_size, NULL};
     return (struct corm__array){rows, 2, columns};
+}
+
+/* A decimal counts with its digits. */
+static void decimals_are_too_large(struct corm__connection *c)
+{
+    enum { MANY = 1500 };
+    static const char digits[] =
+        "12345678901234567890123456789012345678901234567890123456789012345";
+    struct corm_value *binds = corm_arena_alloc(arena, MANY * sizeof(*binds));
+    char              *text = corm_arena_alloc(arena, 2 * MANY + 64), *end = text;
+    struct corm_error  error;
+
+    assert_true(binds != NULL && text != NULL);
+    end += sprintf(end, "SELECT 1 IN (?");
+    for (size_t i = 0; i < MANY; i++) {
+        binds[i] = corm_v_text_(digits);
+        binds[i].kind = CORM_V_DECIMAL;
+        binds[i].size = sizeof(digits) - 1;
+        end += i > 0 ? sprintf(end, ",?") : 0;
+    }
+    (void)sprintf(end, ")");
+    struct numbers *n = numbers();
+    assert_code(run_single(c, text, binds, MANY, &n->base, &error), CORM_TOO_LARGE, &error);
+    assert_false(c->link->lost);
 }
 
 static void what_is_too_large_is_not_sent(void **state)
@@ -645,6 +707,7 @@ static void what_is_too_large_is_not_sent(void **state)
     assert_ok(run_array(c, text, &array, NULL, &error), &error);
     assert_int_equal(number_of(c, "SELECT COUNT(*) FROM many"), ROWS);
     insert_single(c, 100000);
+    decimals_are_too_large(c);
     corm__connection_close(c);
     beside("SET GLOBAL max_allowed_packet = %lld", before);
 }
@@ -872,6 +935,7 @@ int main(int argc, char **argv)
         TEST(of_an_update_that_fails_the_rows_in_front_stay),
         TEST(a_statement_runs_singly_before_and_after),
         TEST(what_is_no_array_is_refused_before_anything_is_sent),
+        TEST(rows_of_values_become_columns),
         TEST(an_array_ends_at_its_deadline),
         TEST(a_table_that_was_changed_in_between_is_no_error),
         TEST(rows_per_second),

@@ -282,6 +282,10 @@ CORM_DEFINE(ticket, TICKET);
 CORM_MODEL(extra, EXTRA);
 CORM_DEFINE(extra, EXTRA, CORM_INDEX(extra, by_money, money, at));
 
+#define BARE(X) X(id, int, .pk = 1)
+CORM_MODEL(bare, BARE);
+CORM_DEFINE(bare, BARE);
+
 /* Every type whose values need room. */
 #define THING(X)                                                                                   \
     X(id, uuid, .pk = 1)                                                                           \
@@ -383,6 +387,11 @@ static int64_t connect_all(struct world *w)
 static int64_t create_table(struct world *w)
 {
     return corm_create_table(w->db, extra, .error = &w->error);
+}
+
+static int64_t create_table_without_index(struct world *w)
+{
+    return corm_create_table(w->db, bare, .error = &w->error);
 }
 
 static int64_t drop_table(struct world *w)
@@ -1280,6 +1289,7 @@ static struct scenario scenarios[] = {
     SCENARIO("corm_open() by DB_...", open_by_variables, .opens = true),
     SCENARIO("corm_connect_all()", connect_all),
     SCENARIO("corm_create_table()", create_table, .writes = true, .of_tables = true),
+    SCENARIO("corm_create_table() without an index", create_table_without_index, .writes = true, .of_tables = true),
     SCENARIO("corm_drop_table()", drop_table, .writes = true, .of_tables = true),
     SCENARIO("corm_first()", first_on_db),
     SCENARIO("corm_all()", all_on_db),
@@ -1366,6 +1376,7 @@ static void make_tables(void)
     new_table(db, ticket);
     new_table(db, thing);
     assert_int_equal(corm_drop_table(db, extra, .if_exists = true), 0);
+    assert_int_equal(corm_drop_table(db, bare, .if_exists = true), 0);
     corm_close(db);
     if (is_mariadb())
         beside("CREATE TRIGGER deadlock BEFORE INSERT ON `order` FOR EACH ROW IF NEW.qty = 13 THEN "
@@ -1702,6 +1713,42 @@ static int64_t rounds_of_sql(struct world *w)
     return rc;
 }
 
+static int64_t rounds_of_sums(struct world *w)
+{
+    int64_t sum;
+    int     rc = 0;
+
+    for (int i = 0; rc >= 0 && i < ROUNDS; i++)
+        rc = corm_sum(w->db, product, product.stock, &sum, .error = &w->error);
+    return rc;
+}
+
+static int64_t rounds_of_joins(struct world *w)
+{
+    struct letter   l;
+    struct product *products;
+    struct shelf   *shelves;
+    int             rc = 0;
+
+    for (int i = 0; rc >= 0 && i < ROUNDS; i++) {
+        struct letter *letters;
+        corm_arena_reset(w->arena);
+        rc = corm_all(w->db, letter, &letters,
+                      .join =
+                          corm_joins(corm_join(product, &products, corm_eq(product.id, letter.id))),
+                      .limit = 3, .arena = w->arena, .error = &w->error);
+        l.id = 1;
+        NEXT(corm_all(w->db, letter, &letters, .after = corm_after(letter, &l), .limit = 2,
+                      .arena = w->arena, .error = &w->error));
+        NEXT(corm_select(w->db, shelf, &shelves, product,
+                         corm_columns(corm_as(shelf.name, product.name), corm_as_count(shelf.rows),
+                                      corm_as_max(shelf.longest, product.name),
+                                      corm_as_avg(shelf.mean, product.stock)),
+                         .group = corm_by(product.name), .arena = w->arena, .error = &w->error));
+    }
+    return rc;
+}
+
 struct steady {
     const char      *name;
     rounds_function *run;
@@ -1717,6 +1764,8 @@ static struct steady steady[] = {
     {"1,000 locked reads in one transaction allocate nothing",
      rounds_of_locked_reads_in_one_transaction},
     {"1,000 counts allocate nothing", rounds_of_counts},
+    {"1,000 sums allocate nothing", rounds_of_sums},
+    {"1,000 joins, pages and groups allocate nothing", rounds_of_joins},
     {"1,000 texts of SQL in one transaction allocate nothing", rounds_of_sql},
 };
 

@@ -10,6 +10,7 @@
  *
  * `world.mutex` guards all of `world` and of the clients. It is taken under the pool's mutex, never
  * the other way round. Threads other than the first assert nothing. */
+#include "child.h"
 #include "base/clock.h"
 #include "base/thread.h"
 #include "pool/node.h"
@@ -27,9 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { HANG_SECONDS = 30, LOG_SIZE = 4096, TEXT_SIZE = 32 };
 
@@ -113,28 +112,6 @@ static void write_log(const char *what, const char *text)
     size_t used = strlen(world.log);
 
     (void)snprintf(world.log + used, LOG_SIZE - used, "%s %s; ", what, text);
-}
-
-#ifdef COUNTS_COVERAGE
-void __gcov_dump(void);
-#endif
-
-/* The exit code of what runs in a child; it asserts nothing, and leaves no line of output. */
-static int in_child(int (*run)(void *arg), void *arg)
-{
-    int   status = 0;
-    pid_t child = fork();
-
-    assert_true(child >= 0);
-    if (child == 0) {
-        int code = run(arg);
-#ifdef COUNTS_COVERAGE
-        __gcov_dump();
-#endif
-        _exit(code);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 /* ---- Memory ------------------------------------------------------------------ */
@@ -295,7 +272,7 @@ int timedwait(pthread_cond_t *given, pthread_mutex_t *mutex, const struct timesp
     me->state = QUEUED;
     unlock_world();
     if (me->in_mutex != NULL)
-        me->rc = in_child(me->in_mutex, me->pool);
+        me->rc = run_in_child(me->in_mutex, me->pool);
     if (!me->scripted)
         return real_timedwait(given, mutex, until);
     pthread_mutex_unlock(mutex);
@@ -2124,7 +2101,7 @@ static void a_child_is_refused_and_touches_nothing(void **state)
     run_text(idle, "a");
     corm__pool_release(pool, idle);
     assert_int_equal(corm__node_check(&node, &error), 0);
-    assert_int_equal(in_child(use_what_is_the_parents, &parent), 0);
+    assert_int_equal(run_in_child(use_what_is_the_parents, &parent), 0);
     assert_ptr_equal(acquire(pool), idle); /* and all is as it was */
     corm__pool_release(pool, idle);
     corm__pool_release(pool, used);

@@ -213,7 +213,7 @@ static int begin_test(void **unused)
     (void)unused;
     seed = wanted != NULL ? strtoull(wanted, NULL, 10) : (uint64_t)time(NULL) * 2654435761U;
     state = seed | 1;
-    print_message("seed %llu\n", (unsigned long long)seed);
+    print_message("# seed %llu\n", (unsigned long long)seed);
     error = (struct corm_error){0};
     arena = corm_arena_new();
     db = open_db(NULL);

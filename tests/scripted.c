@@ -217,7 +217,7 @@ static bool link_begin_reset(struct corm__link *link)
 static int link_enter(struct corm__link *link, const struct corm__mode *mode, int64_t deadline,
                       struct corm_error *error)
 {
-    (void)deadline;
+    scripted.enters_by = deadline;
     if (mode->trx == link->mode.trx && mode->isolation == link->mode.isolation &&
         mode->read_only == link->mode.read_only)
         return 0;
@@ -238,12 +238,12 @@ static int link_prepare(struct corm__link *link, const char *text, size_t size, 
     name_statement(p->entry, text);
     p->asks_failed = strstr(text, "corm_at") != NULL && p->entry[0] != '[';
     const struct scripted_fault *f = planned("prepare");
-    if (f != NULL) {
+    int                          rc = f != NULL ? suffer(link, "prepare", f, error) : 0;
+    if (rc < 0)
         free(p);
-        return suffer(link, "prepare", f, error);
-    }
-    *out = p;
-    return 0;
+    else
+        *out = p;
+    return rc;
 }
 
 static void link_finalize(struct corm__link *link, struct corm__prepared *p)

@@ -44,6 +44,7 @@ struct scripted {
     int                   used_after_loss; /* calls on a link that is lost; must stay 0 */
     int                   commits;         /* that the server has done */
     int64_t               now;             /* of the clock, in nanoseconds */
+    int64_t               enters_by;       /* the deadline of the last enter() */
     uint64_t              random;          /* not 0: faults come by themselves */
     int                   random_codes[16];
     int                   random_count, random_in_256;

@@ -1,5 +1,6 @@
 /* session_test.c -- connections as a program meets them: killed, shared by too many, forked, and without
  * room for prepared statements. The server of these tests is their own: it is bent. */
+#include "child.h"
 #include "support.h"
 
 #include "api/db.h"
@@ -8,8 +9,6 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define ITEM(X)                                                                                    \
     X(id, int, .pk = 1)                                                                            \
@@ -333,12 +332,18 @@ static int use_own(void)
     return rc == 1 ? 0 : 21;
 }
 
+static int use_both(void *arg)
+{
+    int wrong = use_what_is_the_parents(arg);
+
+    return wrong == 0 && is_mariadb() ? use_own() : wrong;
+}
+
 /* Idle connections, one that waits for its reset and an open transaction go through it unharmed. */
 static void a_child_is_refused_and_the_parent_goes_on(void **state)
 {
     struct corm_db   *db = open_items("pool=4", 2);
     struct corm_error error = {0}, held;
-    int               status = 0;
 
     (void)state;
     assert_rows(corm_connect_all(db, &error), 4, &error);
@@ -349,14 +354,7 @@ static void a_child_is_refused_and_the_parent_goes_on(void **state)
     assert_rows(corm_update(parent.trx, item, corm_eq(item.id, 1), corm_add(item.stock, 5)), 1,
                 &held);
     uint64_t connects = stats_of(db).connects;
-    pid_t    child = fork();
-    if (child == 0) {
-        int wrong = use_what_is_the_parents(&parent);
-        _exit(wrong == 0 && is_mariadb() ? use_own() : wrong);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(run_in_child(use_both, &parent), 0);
 
     /* No farewell went out on a socket of ours, and no lock is gone. */
     assert_rows(corm_first(parent.trx, item, &(struct item){0}, .where = corm_eq(item.id, 1)), 1,

@@ -20,6 +20,10 @@
 CORM_MODEL(account, ACCOUNT);
 CORM_DEFINE(account, ACCOUNT);
 
+#define LINE(X) X(note, int)
+CORM_MODEL(line, LINE); /* without a primary key */
+CORM_DEFINE(line, LINE);
+
 enum { REFUSED = CORM_USER };
 
 static struct corm_db *db;
@@ -947,6 +951,210 @@ static void an_answer_of_a_closed_call_is_no_error_of_the_transaction(void **sta
     corm_end(trx);
 }
 
+/* ---- Locks that are asked for with a bound -------------------------------------------------- */
+
+static int lock_bounded(struct corm_trx *trx)
+{
+    struct account a;
+
+    return corm_first(trx, account, &a, .where = corm_eq(account.id, 2), .lock = CORM_FOR_UPDATE,
+                      .nowait = true);
+}
+
+static void a_file_is_waited_for_until_the_deadline_at_most(void **state)
+{
+    (void)state;
+    struct account   a;
+    struct corm_trx *trx = NULL;
+    assert_int_equal(corm_begin(db, &trx, .timeout_ms = 1000), 0);
+    assert_int_equal(corm_first(trx, account, &a, .where = corm_eq(account.id, 2),
+                                .lock = CORM_FOR_UPDATE, .wait_ms = 60000),
+                     1);
+    assert_true(scripted.enters_by == scripted.now + 1000LL * 1000000);
+    assert_int_equal(corm_rollback(trx), 0);
+    assert_int_equal(corm_start(trx), 0);
+    assert_int_equal(corm_first(trx, account, &a, .where = corm_eq(account.id, 2),
+                                .lock = CORM_FOR_UPDATE, .wait_ms = 300),
+                     1);
+    assert_true(scripted.enters_by == scripted.now + 300LL * 1000000);
+    corm_end(trx);
+}
+
+static void a_file_that_this_thread_has_locked_is_locked(void **state)
+{
+    (void)state;
+    struct corm_trx *holder = begin(), *trx = begin();
+    assert_int_equal(lock_one(holder), 1);
+    assert_int_equal(lock_bounded(trx), CORM_LOCKED);
+    assert_state(CORM__TRX_READY);
+    corm_end(holder);
+    assert_int_equal(lock_bounded(trx), 1);
+    corm_end(trx);
+}
+
+/* A nowait says nothing about what else may fail. */
+static void what_is_no_lock_is_no_answer(void **state)
+{
+    (void)state;
+    struct corm_trx *trx = begin();
+    fails_at(.at = "enter(trx)", .nth = 1, .code = CORM_SERVER_ERROR, .server_code = 10);
+    assert_int_equal(lock_bounded(trx), CORM_SERVER_ERROR);
+    assert_state(CORM__TRX_DOOMED);
+    assert_int_equal(corm_rollback(trx), 0);
+    assert_int_equal(corm_start(trx), 0);
+    fails_at(DEADLOCK("SELECT", 1));
+    assert_int_equal(lock_bounded(trx), CORM_DEADLOCK);
+    assert_state(CORM__TRX_DOOMED);
+    corm_end(trx);
+}
+
+/* A server's link that is late is no row that is locked. */
+static void a_server_that_is_late_is_no_answer(void **state)
+{
+    (void)state;
+    struct corm_trx *trx = begin();
+    fails_at(.at = "enter(trx)", .nth = 1, .code = CORM_TIMEOUT);
+    assert_int_equal(lock_bounded(trx), CORM_TIMEOUT);
+    assert_state(CORM__TRX_DOOMED);
+    corm_end(trx);
+}
+
+/* How .wait_ms ends on MariaDB: by the limit of time of the statement. */
+static void the_limit_of_a_statement_is_an_answer(void **state)
+{
+    (void)state;
+    struct corm_trx *trx = begin();
+    fails_at(.at = "SELECT", .nth = 1, .code = CORM_SERVER_ERROR, .server_code = 1969);
+    assert_int_equal(lock_bounded(trx), CORM_LOCKED);
+    assert_state(CORM__TRX_OPEN);
+    corm_end(trx);
+}
+
+/* How nowait ends on MySQL. */
+static void a_servers_own_code_of_a_lock_is_an_answer(void **state)
+{
+    (void)state;
+    struct corm_trx *trx = begin();
+    fails_at(.at = "SELECT", .nth = 1, .code = CORM_LOCKED, .server_code = 3572);
+    assert_int_equal(lock_bounded(trx), CORM_LOCKED);
+    assert_state(CORM__TRX_OPEN);
+    corm_end(trx);
+}
+
+static int lock_and_tell(struct corm_trx *trx, void *arg)
+{
+    (void)arg;
+    return lock_bounded(trx);
+}
+
+static int tell_locked(struct corm_trx *trx, void *arg)
+{
+    (void)trx, (void)arg;
+    return CORM_LOCKED;
+}
+
+static void an_answer_that_a_function_passes_on_keeps_its_text(void **state)
+{
+    (void)state;
+    struct corm_error error = {0};
+    fails_at(.at = "SELECT", .nth = 0, .code = CORM_LOCK_TIMEOUT, .server_code = 1205);
+    assert_int_equal(corm_transact(db, lock_and_tell, NULL, .error = &error), CORM_LOCKED);
+    assert_int_equal(error.server_code, 1205);
+    struct corm_trx *trx = begin();
+    error = (struct corm_error){0};
+    assert_int_equal(insert_later(trx), 1);
+    assert_int_equal(corm_transact(trx, lock_and_tell, NULL, .error = &error), CORM_LOCKED);
+    assert_int_equal(error.server_code, 1205);
+    assert_non_null(strstr(error.message, "locked"));
+    scripted_clear();
+    assert_int_equal(corm_commit(trx), 0);
+    corm_end(trx);
+    error = (struct corm_error){0};
+    assert_int_equal(corm_transact(db, tell_locked, NULL, .error = &error), CORM_LOCKED);
+    assert_int_equal(error.server_code, 0);
+    assert_non_null(strstr(error.message, "the function returned"));
+}
+
+/* ---- The rest of the edges -------------------------------------------------------------------- */
+
+static void rows_without_a_key_are_not_held(void **state)
+{
+    (void)state;
+    struct line      l;
+    struct corm_trx *trx = begin();
+    assert_int_equal(corm_first(trx, line, &l, .lock = CORM_FOR_UPDATE), 1);
+    assert_int_equal(corm_update(trx, line, corm_eq(line.note, 1), corm_add(line.note, 1)), 1);
+    assert_log("enter(trx) SELECT UPDATE "); /* at once */
+    corm_end(trx);
+}
+
+static void a_savepoint_does_not_mend_a_lost_link(void **state)
+{
+    (void)state;
+    struct corm_trx *trx = begin();
+    assert_int_equal(lock_one(trx), 1);
+    assert_int_equal(corm_savepoint(trx), 0);
+    fails_at(.at = "UPDATE", .nth = 1, .code = CORM_DUPLICATE, .server_code = 1062, .lost = true);
+    assert_int_equal(write_now(trx), CORM_DUPLICATE);
+    assert_int_equal(corm_savepoint_rollback(trx), CORM_DUPLICATE);
+    assert_state(CORM__TRX_DOOMED);
+    corm_end(trx);
+}
+
+static void a_nested_function_that_has_no_savepoint_does_not_run(void **state)
+{
+    (void)state;
+    struct work      w = {.what = AT_COMMIT};
+    struct corm_trx *trx = begin();
+    for (int i = 0; i < CORM_SAVEPOINT_MAX; i++)
+        assert_int_equal(corm_savepoint(trx), 0);
+    assert_int_equal(corm_transact(trx, work, &w), CORM_MISUSE);
+    assert_int_equal(w.runs, 0);
+    assert_state(CORM__TRX_DOOMED);
+    corm_end(trx);
+}
+
+/* Of a text that failed after it ended the transaction, only a server can commit what was before it. */
+static void a_text_that_fails_loses_the_transaction_on_a_server_only(void **state)
+{
+    (void)state;
+    bool             file = scripted.dialect == CORM_DIALECT_SQLITE;
+    struct corm_trx *trx = begin();
+    assert_int_equal(lock_one(trx), 1);
+    fails_at(.at = "DROP", .nth = 1, .code = CORM_NO_TABLE, .server_code = 1);
+    int code = file ? CORM_NO_TABLE : CORM_TRX_LOST;
+    assert_int_equal(corm_sql(trx, NULL, "DROP TABLE nothing"), code);
+    assert_state(CORM__TRX_DOOMED);
+    assert_int_equal(corm_commit(trx), code);
+    corm_end(trx);
+    assert_int_equal(scripted.commits, 0);
+}
+
+static void what_was_prepared_too_slowly_is_not_sent(void **state)
+{
+    (void)state;
+    struct corm_trx *trx = begin();
+    fails_at(.at = "prepare", .nth = 1, .takes_ms = 31000);
+    assert_int_equal(read_one(trx), CORM_TIMEOUT);
+    assert_state(CORM__TRX_DOOMED);
+    corm_end(trx);
+    assert_null(strstr(scripted.log, "SELECT"));
+}
+
+/* Without memory to ask which one failed, the worse of the two errors is told. */
+static void a_deadlock_is_told_though_nobody_knows_of_which_statement(void **state)
+{
+    (void)state;
+    struct corm_trx *trx = begin();
+    assert_int_equal(lock_one(trx), 1);
+    assert_int_equal(write_held(trx), 1);
+    assert_int_equal(insert_later(trx), 1);
+    fails_at(DEADLOCK("[UPDATE", 1));
+    fails_at(.at = "prepare", .nth = 2, .code = CORM_NO_MEMORY);
+    assert_int_equal(corm_commit(trx), CORM_DEADLOCK);
+    corm_end(trx);
+}
+
 /* ---- A db inside a function ---------------------------------------------------------------- */
 
 static struct corm_db *other_db;
@@ -1176,6 +1384,21 @@ int main(void)
         MARIA(an_answer_of_a_closed_call_is_no_error_of_the_transaction),
         MARIA(the_db_of_a_running_function_is_refused_in_it),
         MARIA(another_db_may_be_used_in_a_function),
+        SQLITE_(a_file_is_waited_for_until_the_deadline_at_most),
+        SQLITE_(a_file_that_this_thread_has_locked_is_locked),
+        SQLITE_(what_is_no_lock_is_no_answer),
+        MARIA(what_is_no_lock_is_no_answer),
+        MARIA(a_server_that_is_late_is_no_answer),
+        MARIA(the_limit_of_a_statement_is_an_answer),
+        MYSQL_(a_servers_own_code_of_a_lock_is_an_answer),
+        MARIA(an_answer_that_a_function_passes_on_keeps_its_text),
+        MARIA(rows_without_a_key_are_not_held),
+        MARIA(a_savepoint_does_not_mend_a_lost_link),
+        MARIA(a_nested_function_that_has_no_savepoint_does_not_run),
+        MARIA(a_text_that_fails_loses_the_transaction_on_a_server_only),
+        SQLITE_(a_text_that_fails_loses_the_transaction_on_a_server_only),
+        MARIA(what_was_prepared_too_slowly_is_not_sent),
+        MARIA(a_deadlock_is_told_though_nobody_knows_of_which_statement),
         cmocka_unit_test(random_walks_keep_the_invariants),
     };
 

@@ -45,7 +45,8 @@ enum corm_band {
     X(BAD_URL, -1003, "the database URL cannot be used",                                             \
       "write it as mariadb://user:password@host:port/database?pool=16 or sqlite:file.db")            \
     X(BAD_VALUE, -1004, "a value does not fit the type of its column",                               \
-      "send text as UTF-8 without NUL, numbers that are finite, times of the years 1 to 9999")       \
+      "send text as UTF-8 without NUL, numbers that are finite, times of the years 1 to 9999, one "  \
+      "of the list of an enum, JSON that is whole")                                                  \
     X(TOO_LONG, -1005, "a text is longer than its column", "shorten it or widen the column")         \
     X(OUT_OF_RANGE, -1006, "a number is outside the range of its column",                            \
       "send a number that fits or widen the column")                                                 \

@@ -356,7 +356,9 @@ static inline struct corm_after corm_after_(const struct corm_table *table, cons
  * corm_sql_into(on, R, &rows, "SELECT ... WHERE x = ?", corm_vals(7), options...): what corm_sql()
  * reads, as an array of rows of R in the arena. Columns find their places by their names, capitals
  * and small letters apart; one that R has not, or that is missing, is CORM_NO_COLUMN, and a value
- * that its column cannot take is CORM_BAD_VALUE. Returns how many rows came. */
+ * that its column cannot take is CORM_BAD_VALUE. For a decimal SQLite's text must give the whole
+ * number that is kept there, the decimal times 10^scale: the column, or its sum, least or greatest,
+ * but not its average. Returns how many rows came. */
 #define corm_sql_into(on, R, out, ...)                                                             \
     corm_sql_into_(                                                                                \
         CORM_ON(on), (R).corm_table + CORM_ARRAY_OF(R, out), (out),                                \

@@ -346,7 +346,7 @@ static int run_one(struct corm__connection *c, const struct corm__statement *sta
     run->result = (struct corm__result){0};
     if (corm__ms_left(run->deadline) == 0) {
         rc = corm__fail(error, CORM_TIMEOUT, "the deadline has passed");
-    } else if (statement->verb == CORM__CONTROL && array == NULL) {
+    } else if (statement->verb == CORM__CONTROL) {
         rc = c->link->driver->control(c->link, statement->text, run->deadline + run->grace_ns,
                                       error);
     } else if (statement->once) {

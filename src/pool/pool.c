@@ -585,13 +585,13 @@ void corm__pool_free(struct corm__pool *pool)
 {
     if (pool == NULL)
         return;
-    if (pool->process != corm__process_id() && pthread_mutex_trylock(&pool->mutex) != 0)
+    bool own = pool->process == corm__process_id();
+    if (!own && pthread_mutex_trylock(&pool->mutex) != 0)
         return; /* a thread of the parent was changing the lists */
-    assert((pool->process != corm__process_id() || pool->used.first == NULL) &&
-           "a connection was not given back");
+    assert((!own || pool->used.first == NULL) && "a connection was not given back");
     close_all(&pool->idle);
     close_all(&pool->stained);
-    if (pool->process == corm__process_id()) {
+    if (own) {
         (void)pthread_cond_destroy(&pool->opened);
         (void)pthread_mutex_destroy(&pool->mutex);
     }

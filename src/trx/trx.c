@@ -61,10 +61,8 @@ struct corm__trx_store *corm__trx_store_new(struct corm__node *node)
 
     if (store == NULL)
         return NULL;
-    if (pthread_mutex_init(&store->mutex, NULL) != 0) {
-        free(store);
-        return NULL;
-    }
+    (void)pthread_mutex_init(&store->mutex,
+                             NULL); /* a plain one takes nothing that can be missing */
     store->node = node;
     return store;
 }
@@ -321,7 +319,7 @@ static bool is_answer(struct corm_trx *trx, const struct corm__statement *statem
     int  code = trx->error.code;
     bool at_begin = trx->state == CORM__TRX_READY;
 
-    if (statement == NULL || !statement->bounded_wait)
+    if (!statement->bounded_wait)
         return false;
     bool waited_for_file = at_begin && trx->node->endpoint.driver->locks_file;
     if (code != CORM_LOCKED && code != CORM_LOCK_TIMEOUT &&
@@ -462,8 +460,7 @@ static int64_t send(struct corm_trx *trx, const struct corm__statement *statemen
 
     if (trx->state == CORM__TRX_READY)
         rc = open_trx(trx, statement);
-    if (rc == 0 && trx->pending_count > 0 && statement->verb == CORM__READ && !statement->alone &&
-        trx->pending_count < CORM__PENDING_MAX) {
+    if (rc == 0 && trx->pending_count > 0 && statement->verb == CORM__READ && !statement->alone) {
         size_t n = trx->pending_count;
         trx->pending[n] = *statement;
         trx->pending_count = trx->pending_bytes = 0;
@@ -759,7 +756,8 @@ static int undo(struct corm_trx *trx)
         if (rc < 0)
             return rc;
         trx->pending_count = trx->pending_bytes = 0;
-    } else if (trx->pending_count > last->at) {
+    } else {
+        assert(trx->pending_count > last->at); /* the savepoint itself is there */
         trx->pending_count = last->at;
     }
     corm__trx_forget_held(trx);
@@ -873,9 +871,10 @@ static int attempt(struct corm_trx *trx, corm_trx_function *function, void *arg)
         int ended = corm__trx_commit(trx);
         return ended < 0 ? ended : rc;
     }
+    assert(trx->state != CORM__TRX_OVER); /* what would end it is refused in a function */
     if (rc == CORM_LOCKED && trx->answer.code != 0)
         trx->error = trx->answer;
-    else if (trx->state != CORM__TRX_OVER)
+    else
         corm__fail(&trx->error, rc,
                    "the function returned %d: let it return a call's code, or that of "
                    "corm_abort()",
