@@ -637,8 +637,8 @@ static void check_dialect(enum corm_dialect dialect, const struct shape *s,
                           const struct shape *other_shape)
 {
     struct corm_arena     *arena = corm_arena_new();
-    struct corm__statement statement, other;
-    struct corm_error      error, other_error;
+    struct corm__statement statement, twin;
+    struct corm_error      error, twin_error;
 
     CHECK(arena != NULL, "no memory");
     int rc = make(dialect, arena, s, s->where, &statement, &error);
@@ -646,9 +646,8 @@ static void check_dialect(enum corm_dialect dialect, const struct shape *s,
         check_refused(rc, &error);
     } else {
         check_text(&statement);
-        if (make(dialect, arena, other_shape, other_shape->where, &other, &other_error) == 0)
-            CHECK(strcmp(statement.text, other.text) == 0, "%s\n    %s", statement.text,
-                  other.text);
+        if (make(dialect, arena, other_shape, other_shape->where, &twin, &twin_error) == 0)
+            CHECK(strcmp(statement.text, twin.text) == 0, "%s\n    %s", statement.text, twin.text);
         if (dialect == CORM_DIALECT_SQLITE)
             check_on_sqlite(&statement);
     }

@@ -66,7 +66,7 @@ const char *const fuzz_tokens[] = {
 CORM_MODEL(every, EVERY);
 CORM_DEFINE(every, EVERY);
 
-typedef __int128 wide;
+__extension__ typedef __int128 wide;
 
 /* ---- What should come out ------------------------------------------------------- */
 
