@@ -28,18 +28,20 @@ static void check_stmt(MYSQL_STMT *s, bool failed, const char *what)
 /* mariadb://user:password@host:port/database */
 static void connect_to(const char *url)
 {
-    char     user[64], password[128] = "", host[256], database[64];
-    unsigned port;
+    char user[64], password[128] = "", host[256], port[16], database[64];
 
-    if (sscanf(url, "mariadb://%63[^:@]:%127[^@]@%255[^:]:%u/%63[^?]", user, password, host, &port,
-               database) != 5 &&
-        sscanf(url, "mariadb://%63[^:@]@%255[^:]:%u/%63[^?]", user, host, &port, database) != 4)
+    if (sscanf(url, "mariadb://%63[^:@]:%127[^@]@%255[^:]:%15[0-9]/%63[^?]", user, password, host,
+               port, database) != 5 &&
+        sscanf(url, "mariadb://%63[^:@]@%255[^:]:%15[0-9]/%63[^?]", user, host, port, database) !=
+            4)
         fail("usage", "the URL is mariadb://user:password@host:port/database");
     db = mysql_init(NULL);
     if (db == NULL)
         fail("connect", "no memory");
     (void)mysql_options(db, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    check(mysql_real_connect(db, host, user, password, database, port, NULL, 0) == NULL, "connect");
+    check(mysql_real_connect(db, host, user, password, database, (unsigned)strtoul(port, NULL, 10),
+                             NULL, 0) == NULL,
+          "connect");
 }
 
 static MYSQL_STMT *prepare(const char *text)
@@ -83,7 +85,7 @@ static const char *copy(const char *text, unsigned long size)
 {
     enum { BLOCK = 1 << 18 };
 
-    if (block_left < size + 1) { /* never freed: the program ends */
+    if (block == NULL || block_left < size + 1) { /* never freed: the program ends */
         block = malloc(BLOCK);
         if (block == NULL)
             fail("fetch", "no memory");

@@ -35,7 +35,7 @@ static const char *copy(const unsigned char *text, int size)
 
     if (text == NULL)
         return NULL;
-    if (block_left < (size_t)size + 1) { /* never freed: the program ends */
+    if (block == NULL || block_left < (size_t)size + 1) { /* never freed: the program ends */
         block = malloc(BLOCK);
         if (block == NULL)
             fail("fetch", "no memory");

@@ -77,7 +77,7 @@ struct wanted {
     double      real;
     const char *data; /* texts, blobs, UUIDs */
     size_t      size;
-    char        text[256]; /* where `data` is made */
+    char        text[600]; /* where `data` is made */
 };
 
 static bool is_digit(char c)
@@ -131,8 +131,8 @@ static void want_decimal(const struct corm_column *c, const struct digits *d, st
         return;
     (void)snprintf(out->text, sizeof(out->text), "%s%s%s%s", d->negative ? "-" : "",
                    w == 0 ? "0" : d->wholes, c->scale > 0 ? "." : "", d->fraction);
-    for (; f < c->scale; f++)
-        strcat(out->text, "0");
+    for (size_t n = strlen(out->text); f < c->scale; f++) /* the rest is zero */
+        out->text[n++] = '0';
     out->data = out->text;
     out->size = strlen(out->text);
 }
@@ -439,10 +439,13 @@ static void check_field(const struct corm_column *c, const void *row, const stru
         CHECK(v.kind == CORM_V_TIME && v.as.i == w->whole, "%s: %lld", c->name, v.as.i);
         break;
     case CORM_FLOAT:
-    case CORM_DOUBLE:
-        CHECK(v.kind == CORM_V_REAL && memcmp(&v.as.r, &w->real, sizeof(double)) == 0, "%s: %g",
-              c->name, v.as.r);
+    case CORM_DOUBLE: {
+        uint64_t found, expected;
+        memcpy(&found, &v.as.r, sizeof(found));
+        memcpy(&expected, &w->real, sizeof(expected));
+        CHECK(v.kind == CORM_V_REAL && found == expected, "%s: %g", c->name, v.as.r);
         break;
+    }
     case CORM_UUID:
         CHECK(v.kind == CORM_V_UUID && memcmp(v.as.uuid.bytes, w->data, 16) == 0, "%s", c->name);
         break;
@@ -452,7 +455,8 @@ static void check_field(const struct corm_column *c, const void *row, const stru
               "%s", c->name);
         break;
     default:
-        CHECK(v.kind == CORM_V_TEXT && v.as.s != w->data && strlen(v.as.s) == w->size &&
+        CHECK(v.kind == CORM_V_TEXT && v.as.s != NULL && w->data != NULL, "%s", c->name);
+        CHECK(v.as.s != w->data && strlen(v.as.s) == w->size &&
                   memcmp(v.as.s, w->data, w->size) == 0,
               "%s: %s", c->name, v.as.s);
     }

@@ -72,7 +72,7 @@ static bool is_same(const struct corm__config *a, const struct corm__config *b)
 static void add(char *url, const char *text)
 {
     CHECK(strlen(url) + strlen(text) < TEXT_MAX * 4, "the URL has no room");
-    strcat(url, text);
+    memcpy(url + strlen(url), text, strlen(text) + 1);
 }
 
 static void add_encoded(char *url, const char *text)
