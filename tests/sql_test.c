@@ -773,10 +773,8 @@ static void conditions_nest(void **state)
 }
 
 /* `depth` times NOT around a comparison. */
-static struct corm_expr nested(struct corm_expr (*levels)[2], int depth)
+static struct corm_expr nested_of(struct corm_expr (*levels)[2], int depth, struct corm_expr expr)
 {
-    struct corm_expr expr = corm_eq(item.id, 7);
-
     for (int i = 0; i < depth; i++) {
         levels[i][0] = expr;
         levels[i][1] = (struct corm_expr){.op = CORM_END};
@@ -785,19 +783,100 @@ static struct corm_expr nested(struct corm_expr (*levels)[2], int depth)
     return expr;
 }
 
-static void conditions_nest_64_deep_and_no_deeper(void **state)
+static struct corm_expr nested(struct corm_expr (*levels)[2], int depth)
+{
+    return nested_of(levels, depth, corm_eq(item.id, 7));
+}
+
+static void conditions_nest_20_deep_and_no_deeper(void **state)
 {
     struct corm_expr levels[200][2];
 
     (void)state;
     for (int d = 0; d < 3; d++) {
         begin_call(d);
-        assert_int_equal(corm_count(&of, item, .where = nested(levels, 64)), 0);
+        assert_int_equal(corm_count(&of, item, .where = nested(levels, 20)), 0);
         assert_int_equal(strlen(of.text),
-                         strlen(COUNT_ITEM " WHERE `id` = ?") + 64 * strlen("NOT ()"));
+                         strlen(COUNT_ITEM " WHERE `id` = ?") + 20 * strlen("NOT ()"));
     }
-    REFUSED_WHERE(nested(levels, 65), CORM_MISUSE, "deeper than 64");
-    REFUSED_WHERE(nested(levels, 200), CORM_MISUSE, "deeper than 64");
+    REFUSED_WHERE(nested(levels, 21), CORM_MISUSE, "deeper than 20");
+    REFUSED_WHERE(nested(levels, 200), CORM_MISUSE, "deeper than 20");
+}
+
+/* A sub-query counts for five. */
+static void conditions_in_sub_queries_nest_15_deep_and_no_deeper(void **state)
+{
+    struct corm_expr levels[200][2];
+
+    (void)state;
+    CORM_ALIAS(inner, item);
+    for (int d = 0; d < 3; d++) {
+        begin_call(d);
+        assert_int_equal(
+            corm_count(&of, item,
+                       .where = corm_exists_query(
+                           inner, .where = nested_of(levels, 15, corm_eq(inner.id, 7)))),
+            0);
+        begin_call(d);
+        assert_int_equal(corm_count(&of, item,
+                                    .where = corm_in_query(
+                                        item.id, inner, inner.stock,
+                                        .where = nested_of(levels, 15, corm_eq(inner.id, 7)))),
+                         0);
+    }
+    REFUSED_WHERE(corm_exists_query(inner, .where = nested_of(levels, 16, corm_eq(inner.id, 7))),
+                  CORM_MISUSE, "a sub-query counts for 5");
+    REFUSED_WHERE(corm_in_query(item.id, inner, inner.stock,
+                                .where = nested_of(levels, 16, corm_eq(inner.id, 7))),
+                  CORM_MISUSE, "a sub-query counts for 5");
+}
+
+/* `n` members, the first of which is `first`. */
+static struct corm_expr chain(struct corm_expr *kids, size_t n, struct corm_expr first)
+{
+    for (size_t i = 0; i < n; i++)
+        kids[i] = i == 0 ? first : corm_eq(item.id, 7);
+    kids[n] = (struct corm_expr){.op = CORM_END};
+    return (struct corm_expr){.op = CORM_AND, .kids = kids};
+}
+
+/* Beside each other they do not: what counts is how high the tree is that SQLite makes of them. */
+static void members_of_nested_conditions_count_together(void **state)
+{
+    static struct corm_expr outer[1000], inner[1000], third[1000];
+    struct corm_expr        one = corm_eq(item.id, 7);
+    CORM_ALIAS(another, item);
+
+    (void)state;
+    for (int d = 0; d < 3; d++) {
+        begin_call(d);
+        assert_int_equal(corm_count(&of, item, .where = chain(outer, 900, one)), 0);
+        begin_call(d);
+        assert_int_equal(corm_count(&of, item, .where = chain(outer, 400, chain(inner, 500, one))),
+                         0);
+        begin_call(d);
+        assert_int_equal(
+            corm_count(&of, item, .where = corm_or(chain(inner, 898, one), chain(third, 898, one))),
+            0);
+    }
+    begin_call(CORM_DIALECT_SQLITE);
+    assert_int_equal(corm_exists(&of, item, .where = chain(outer, 450, one)), 0);
+    REFUSED(corm_exists(&of, item, .where = chain(outer, 451, one), .error = &error),
+            CORM_TOO_LARGE, "more than 450 members");
+    begin_call(CORM_DIALECT_SQLITE);
+    assert_int_equal(
+        corm_count(&of, item,
+                   .where = chain(outer, 400,
+                                  corm_exists_query(
+                                      another, .where = chain(inner, 50, corm_eq(another.id, 7))))),
+        0);
+    REFUSED_WHERE(
+        chain(outer, 400,
+              corm_exists_query(another, .where = chain(inner, 51, corm_eq(another.id, 7)))),
+        CORM_TOO_LARGE, "more than 450 members");
+    REFUSED_WHERE(chain(outer, 901, one), CORM_TOO_LARGE, "more than 900 members");
+    REFUSED_WHERE(chain(outer, 400, chain(inner, 501, one)), CORM_TOO_LARGE,
+                  "more than 900 members");
 }
 
 static void empty_conditions_are_refused(void **state)
@@ -2091,14 +2170,14 @@ static void a_growing_condition_may_be_too_deep(void **state)
     struct corm_expr   levels[200][2];
 
     (void)state;
-    corm_where_and(w, nested(levels, 64));
+    corm_where_and(w, nested(levels, 20));
     begin_call(CORM_DIALECT_SQLITE);
     assert_int_equal(corm_count(&of, item, .where = corm_where(w), .error = &error), 0);
     corm_where_and(w, corm_eq(item.id, 1)); /* one level more around it */
-    REFUSED_WHERE(corm_where(w), CORM_MISUSE, "deeper than 64");
+    REFUSED_WHERE(corm_where(w), CORM_MISUSE, "deeper than 20");
     corm_where_and(deep, nested(levels, 200));
     memset(levels, 0x55, sizeof(levels));
-    REFUSED_WHERE(corm_where(deep), CORM_MISUSE, "deeper than 64");
+    REFUSED_WHERE(corm_where(deep), CORM_MISUSE, "deeper than 20");
     corm_arena_free(own);
 }
 
@@ -3620,7 +3699,9 @@ int main(void)
         cmocka_unit_test(searches_escape_what_they_are_given),
         cmocka_unit_test(null_is_tested_for),
         cmocka_unit_test(conditions_nest),
-        cmocka_unit_test(conditions_nest_64_deep_and_no_deeper),
+        cmocka_unit_test(conditions_nest_20_deep_and_no_deeper),
+        cmocka_unit_test(conditions_in_sub_queries_nest_15_deep_and_no_deeper),
+        cmocka_unit_test(members_of_nested_conditions_count_together),
         cmocka_unit_test(empty_conditions_are_refused),
         cmocka_unit_test(a_write_without_a_condition_is_refused),
         cmocka_unit_test(comparisons_with_null_are_refused),

@@ -2,9 +2,10 @@
  * refused, whichever way it goes; and what a model says about its table beside the types.
  *
  * The heart is a property test: rows of extremes and rows at random are written in every way of
- * `ways`, read back, compared byte by byte with the row in C, and looked for by every column. A round
- * that fails prints its seed; CORM_TEST_SEED=n runs that round alone. A way of writing that corm gets
- * later is one function and one line in the table.
+ * `ways`, read back in every way of `readings`, compared byte by byte with the row in C, and looked for
+ * by every column. A round that fails prints its seed; CORM_TEST_SEED=n runs that round alone; some
+ * rounds are new in every run. A way of writing or reading that corm gets later is one function and
+ * one line in its table.
  *
  * On MariaDB it changes the server's settings, so it has a server of its own. */
 #include "support.h"
@@ -21,6 +22,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* Every type once; `id` tells the rows apart. */
 /* clang-format off */
@@ -774,25 +776,87 @@ static struct corm_expr is(const struct corm_column *c, const void *row)
     return corm_cmp_(c, v.kind == CORM_V_NULL ? CORM_IS_NULL : CORM_EQ, v);
 }
 
-/* A condition on a column finds exactly those rows that hold the value, in C's opinion. */
-static void look_for(struct corm_db *db, const struct batch *b, const char *way, uint64_t round,
-                     size_t i, const struct corm_column *c)
+/* What is asked for: rows whose value is that of row `i`, or also that of the row behind it. */
+static bool is_wanted(const struct corm_column *c, const struct batch *b, size_t i, bool two,
+                      const void *row)
 {
-    struct corm_query query = query_of(is(c, row_of(b, i)));
+    size_t next = (i + 1) % b->count;
+
+    return is_equal(c, row_of(b, i), row) ||
+           (two && bytes_of(c, row_of(b, next), &(size_t){0}) != NULL &&
+            is_equal(c, row_of(b, next), row));
+}
+
+/* A condition on a column finds exactly those rows that hold the value, in C's opinion. */
+static void check_found(struct corm_db *db, const struct batch *b, const char *way, uint64_t round,
+                        size_t i, const struct corm_column *c, struct corm_expr where)
+{
+    struct corm_query query = query_of(where);
+    bool              two = where.op == CORM_IN || where.op == CORM_IN_LIST;
     char             *found = NULL;
     size_t            wanted = 0;
     int               n = corm_all_(corm_on_db_(db), b->table, &found, &query);
 
     assert_ok(n, &error);
     for (size_t j = 0; j < b->count; j++)
-        wanted += is_equal(c, row_of(b, i), row_of(b, j));
+        wanted += is_wanted(c, b, i, two, row_of(b, j));
     if ((size_t)n != wanted)
-        fail_msg("seed %llu, %s: %s = %s finds %d rows, not %zu", (unsigned long long)round, way,
-                 c->name, hex_of(c, row_of(b, i)), n, wanted);
+        fail_msg("seed %llu, %s: %s %s %s finds %d rows, not %zu", (unsigned long long)round, way,
+                 c->name, two ? "in" : "=", hex_of(c, row_of(b, i)), n, wanted);
     for (int j = 0; j < n; j++)
-        if (!is_equal(c, row_of(b, i), found + (size_t)j * b->table->row_size))
-            fail_msg("seed %llu, %s: %s = %s finds %s", (unsigned long long)round, way, c->name,
-                     hex_of(c, row_of(b, i)), hex_of(c, found + (size_t)j * b->table->row_size));
+        if (!is_wanted(c, b, i, two, found + (size_t)j * b->table->row_size))
+            fail_msg("seed %llu, %s: %s %s %s finds %s", (unsigned long long)round, way, c->name,
+                     two ? "in" : "=", hex_of(c, row_of(b, i)),
+                     hex_of(c, found + (size_t)j * b->table->row_size));
+}
+
+/* The plain C array of a column's type with the values of one row or two, for corm_in_list(). */
+static struct corm_expr in_list(const struct corm_column *c, const struct corm_value *v, size_t n)
+{
+    static const enum corm_list_type wholes[2][4] = {
+        {CORM_LIST_INT8, CORM_LIST_INT16, CORM_LIST_INT32, CORM_LIST_INT64},
+        {CORM_LIST_UINT8, CORM_LIST_UINT16, CORM_LIST_UINT32, CORM_LIST_UINT64}};
+    enum corm_list_type type = c->type >= CORM_TINYINT && c->type <= CORM_BIGINT
+                                   ? wholes[c->is_unsigned][c->type - CORM_TINYINT]
+                               : c->type == CORM_FLOAT  ? CORM_LIST_FLOAT
+                               : c->type == CORM_DOUBLE ? CORM_LIST_DOUBLE
+                               : c->type == CORM_BLOB   ? CORM_LIST_BLOB
+                               : c->type == CORM_UUID   ? CORM_LIST_UUID
+                               : corm__is_text(c)       ? CORM_LIST_TEXT
+                                                        : CORM_LIST_INT64;
+    size_t              size = c->type == CORM_BLOB   ? sizeof(struct corm_blob)
+                               : c->type == CORM_BOOL ? sizeof(int64_t)
+                                                      : size_of(c);
+    char               *list = room(n * size);
+
+    for (size_t i = 0; i < n; i++) {
+        struct corm_blob blob = {v[i].as.p, v[i].size};
+        float            f = (float)v[i].as.r;
+        const void      *from = &v[i].as; /* the low bytes come first */
+        if (c->type == CORM_BLOB)
+            from = &blob;
+        if (c->type == CORM_FLOAT)
+            from = &f;
+        memcpy(list + i * size, from, size);
+    }
+    return corm_in_list_(c, type, list, n);
+}
+
+/* By =, and by the two forms of IN. */
+static void look_for(struct corm_db *db, const struct batch *b, const char *way, uint64_t round,
+                     size_t i, const struct corm_column *c)
+{
+    struct corm_value values[3] = {corm__field_get(c, row_of(b, i)),
+                                   corm__field_get(c, row_of(b, (i + 1) % b->count))};
+    size_t            n = values[1].kind == CORM_V_NULL ? 1 : 2;
+
+    check_found(db, b, way, round, i, c, is(c, row_of(b, i)));
+    if (values[0].kind == CORM_V_NULL)
+        return;
+    values[n] = (struct corm_value){.kind = CORM_V_NONE};
+    check_found(db, b, way, round, i, c,
+                (struct corm_expr){.op = CORM_IN, .column = c, .list = values});
+    check_found(db, b, way, round, i, c, in_list(c, values, n));
 }
 
 static void read_batch(struct corm_db *db, const struct batch *b, const char *way, uint64_t round)
@@ -815,35 +879,187 @@ static void read_batch(struct corm_db *db, const struct batch *b, const char *wa
     }
 }
 
-/* The same rows by a text of SQL, which knows no model, and beside themselves in a join. */
-static void read_otherwise(struct corm_db *db, const struct batch *b, const char *way,
-                           uint64_t round)
+/* ---- Ways of reading ------------------------------------------------------------ */
+
+/* The model once more, as another table in a statement or as the form of a result. */
+static struct corm_table another(const struct batch *b)
 {
-    uint32_t             n = b->table->column_count;
+    size_t              size = b->table->column_count * sizeof(struct corm_column);
+    struct corm_table   other = *b->table;
+    struct corm_column *columns = (void *)room(size);
+
+    memcpy(columns, b->table->columns, size);
+    other.columns = columns;
+    other.alias = "other";
+    return other;
+}
+
+static struct corm_query in_order(const struct corm_table *table)
+{
+    struct corm_query query = query_of(corm_everything());
+
+    query.order[0].column = table->columns;
+    return query;
+}
+
+static int by_all(struct corm_on on, const struct batch *b, char **rows)
+{
+    struct corm_query query = in_order(b->table);
+
+    return corm_all_(on, b->table, rows, &query);
+}
+
+static int by_keys(struct corm_on on, const struct batch *b, char **rows)
+{
+    int rc = 1;
+
+    *rows = room(b->count * b->table->row_size);
+    for (size_t i = 0; i < b->count && rc == 1; i++) {
+        struct corm_query query = query_of(is(b->table->columns, row_of(b, i)));
+        rc = corm_first_(on, b->table, *rows + i * b->table->row_size, &query);
+    }
+    return rc == 1 ? (int)b->count : rc;
+}
+
+/* By a text of SQL, which knows no model. */
+static int by_sql(struct corm_on on, const struct batch *b, char **rows)
+{
     char                 text[64];
     struct corm_sql_args args = {
         .size = sizeof(args), .text = text, .arena = arena, .error = &error};
-    struct corm_table   other = *b->table;
-    struct corm_column *columns = (void *)room(n * sizeof(*columns));
-    char               *rows = NULL, *partners = NULL;
-    struct corm_query   query = query_of(corm_everything());
 
     (void)snprintf(text, sizeof(text), "SELECT * FROM %s ORDER BY id", b->table->name);
-    assert_rows(corm_sql_into_(corm_on_db_(db), b->table, &rows, &args), b->count, &error);
-    for (size_t i = 0; i < b->count; i++)
-        compare(b, way, round, i, rows + i * b->table->row_size);
-    memcpy(columns, b->table->columns, n * sizeof(*columns));
-    other.columns = columns;
-    other.alias = "other";
-    query.order[0].column = b->table->columns;
+    return corm_sql_into_(on, b->table, rows, &args);
+}
+
+/* Chosen columns: all of them, into a result of the same form. */
+static int by_select(struct corm_on on, const struct batch *b, char **rows)
+{
+    uint32_t            n = b->table->column_count;
+    struct corm_table   result = another(b);
+    struct corm_query   query = query_of(corm_everything());
+    struct corm_choice *choices = (void *)room((n + 1) * sizeof(*choices));
+
+    for (uint32_t i = 0; i < n; i++)
+        choices[i] = corm_choice_(&result.columns[i], CORM_PLAIN, &b->table->columns[i]);
+    choices[n] = (struct corm_choice){.into = NULL};
+    query.choose = choices;
+    query.into = &result;
+    query.order[0].column = result.columns;
+    return corm_select_(on, &result, rows, b->table, &query);
+}
+
+/* Beside themselves in a join: their partners. A left join gives pointers to them. */
+static int by_any_join(struct corm_on on, const struct batch *b, char **rows, bool left)
+{
+    struct corm_table other = another(b);
+    struct corm_query query = in_order(b->table);
+    char             *first = NULL, *partners = NULL, **pointers = NULL;
+
     query.join = (const struct corm_join[]){
-        corm_join_(&other, &partners, 2, false,
-                   corm_cmp_(columns, CORM_EQ, corm_v_column_(b->table->columns))),
+        corm_join_(&other, left ? (void *)&pointers : (void *)&partners, 2, left,
+                   corm_cmp_(other.columns, CORM_EQ, corm_v_column_(b->table->columns))),
         {.table = NULL}};
-    assert_rows(corm_all_(corm_on_db_(db), b->table, &rows, &query), b->count, &error);
-    for (size_t i = 0; i < b->count; i++) {
-        compare(b, way, round, i, rows + i * b->table->row_size);
-        compare(b, way, round, i, partners + i * b->table->row_size);
+    int n = corm_all_(on, b->table, &first, &query);
+    if (n > 0 && left) {
+        partners = room((size_t)n * b->table->row_size);
+        for (int i = 0; i < n; i++)
+            memcpy(partners + (size_t)i * b->table->row_size, pointers[i], b->table->row_size);
+    }
+    *rows = partners;
+    return n;
+}
+
+static int by_join(struct corm_on on, const struct batch *b, char **rows)
+{
+    return by_any_join(on, b, rows, false);
+}
+
+static int by_left_join(struct corm_on on, const struct batch *b, char **rows)
+{
+    return by_any_join(on, b, rows, true);
+}
+
+/* Rows of a page behind the first one: what stands in front of them is that one. */
+static int by_page(struct corm_on on, const struct batch *b, char **rows)
+{
+    struct corm_query query = in_order(b->table);
+    char             *behind = NULL;
+
+    query.after = corm_after_(b->table, row_of(b, 0));
+    int n = corm_all_(on, b->table, &behind, &query);
+    if (n < 0)
+        return n;
+    *rows = room(b->count * b->table->row_size);
+    memcpy(*rows, row_of(b, 0), b->table->row_size);
+    if (n > 0 && (size_t)n < b->count)
+        memcpy(*rows + b->table->row_size, behind, (size_t)n * b->table->row_size);
+    return n + 1;
+}
+
+static void  *copies[64];
+static size_t copy_count;
+
+static void free_copies(void)
+{
+    while (copy_count > 0)
+        free(copies[--copy_count]);
+}
+
+/* A copy of each, which outlives the arena. */
+static int by_copies(struct corm_on on, const struct batch *b, char **rows)
+{
+    struct corm_query query = in_order(b->table);
+    int               n = corm_all_(on, b->table, rows, &query);
+
+    for (int i = 0; i < n; i++) {
+        char *row = *rows + (size_t)i * b->table->row_size;
+        void *copy = corm_dup_(b->table, row), *again;
+        assert_non_null(copy);
+        again = corm_dup_(b->table, copy);
+        assert_non_null(again);
+        wipe(b->table, copy);
+        memcpy(row, again, b->table->row_size);
+        assert_true(copy_count < COUNT(copies));
+        copies[copy_count++] = again;
+    }
+    return n;
+}
+
+/* All rows, in the order of their keys; how many. */
+struct reading {
+    const char *name;
+    int (*read)(struct corm_on on, const struct batch *b, char **rows);
+    bool in_trx;
+};
+
+static const struct reading readings[] = {
+    {"corm_all()", by_all, false},
+    {"corm_all() in a transaction", by_all, true},
+    {"corm_first()", by_keys, false},
+    {"corm_first() in a transaction", by_keys, true},
+    {"corm_dup()", by_copies, false},
+    {"corm_sql_into()", by_sql, false},
+    {"corm_select()", by_select, false},
+    {"corm_join()", by_join, false},
+    {"corm_left_join()", by_left_join, false},
+    {"corm_after()", by_page, false},
+};
+
+static void read_otherwise(struct corm_db *db, const struct batch *b, const char *way,
+                           uint64_t round)
+{
+    for (size_t r = 0; r < COUNT(readings); r++) {
+        struct corm_trx *trx = NULL;
+        char            *rows = NULL, both[128];
+        assert_ok(readings[r].in_trx ? corm_begin(db, &trx, .error = &error) : 0, &error);
+        struct corm_on on = readings[r].in_trx ? corm_on_trx_(trx) : corm_on_db_(db);
+        assert_rows(readings[r].read(on, b, &rows), b->count, &error);
+        (void)snprintf(both, sizeof(both), "%s, read by %s", way, readings[r].name);
+        for (size_t i = 0; i < b->count; i++)
+            compare(b, both, round, i, rows + i * b->table->row_size);
+        corm_end(trx);
+        free_copies();
     }
 }
 
@@ -856,8 +1072,8 @@ static void check_batch(struct corm_db *db, const struct batch *b, uint64_t roun
         assert_ok(corm_delete_(corm_on_db_(db), b->table, &clear), &error);
         write_batch(db, &ways[w], b);
         read_batch(db, b, ways[w].name, round);
+        read_otherwise(db, b, ways[w].name, round);
     }
-    read_otherwise(db, b, ways[COUNT(ways) - 1].name, round);
 }
 
 /* Row `i` of a batch has the extreme number i of every column; in a nullable one, one row in five has
@@ -930,15 +1146,21 @@ static void extremes_of_every_type_come_back_bit_for_bit(void **state)
 
 static void values_at_random_come_back_bit_for_bit(void **state)
 {
-    const char     *wanted = getenv("CORM_TEST_SEED");
-    uint64_t        first = wanted != NULL ? strtoull(wanted, NULL, 10) : 2;
-    uint64_t        last = wanted != NULL ? first : 11;
+    enum { KNOWN = 5, FRESH = 5 };
+    const char *wanted = getenv("CORM_TEST_SEED");
+    uint64_t    rounds = wanted != NULL ? 1 : KNOWN + FRESH, fresh = (uint64_t)time(NULL) * 1000;
     struct corm_db *db = begin();
 
     (void)state;
     new_table(db, every);
     new_table(db, maybe);
-    for (uint64_t round = first; round <= last; round++) {
+    for (uint64_t i = 0; i < rounds; i++) {
+        uint64_t round = wanted != NULL ? strtoull(wanted, NULL, 10)
+                         : i < KNOWN    ? i + 2
+                                        : fresh + i;
+        if (i == KNOWN)
+            print_message("# CORM_TEST_SEED=%llu and the %d behind it\n", (unsigned long long)round,
+                          FRESH - 1);
         check_random(db, every.corm_table, round);
         check_random(db, maybe.corm_table, round);
         corm_arena_reset(arena);

@@ -15,7 +15,9 @@
  * corm_is_null() and corm_not_null(). As in SQL a comparison with a column that is NULL is neither
  * true nor false, and corm_not() of it neither. corm_and(), corm_or() and corm_in() without members
  * do not compile; the run-time forms without members are CORM_MISUSE when the statement is made,
- * and so is nesting deeper than 64. An AND or OR has at most 900 members (CORM_TOO_LARGE). */
+ * and so is nesting deeper than 20, where a sub-query counts for 5. An AND or OR, together with those
+ * around it, has at most 900 members (CORM_TOO_LARGE): in corm_exists() and in a sub-query half of
+ * that, in one inside of that a third, and so on. */
 #ifndef CORM_CONDITION_H
 #define CORM_CONDITION_H
 

@@ -19,8 +19,10 @@ struct corm__buffer {
 
 /* An empty buffer; `text` is "" or, where there is no memory, NULL and the buffer has failed. */
 void corm__buffer_init(struct corm__buffer *buffer, struct corm_arena *arena);
-void corm__buffer_add(struct corm__buffer *buffer, const char *text, size_t size);
-void corm__buffer_puts(struct corm__buffer *buffer, const char *text);
-void corm__buffer_putc(struct corm__buffer *buffer, char c);
+/* Appends `size` bytes that the caller puts where it points; NULL where there is no memory. */
+char *corm__buffer_extend(struct corm__buffer *buffer, size_t size);
+void  corm__buffer_add(struct corm__buffer *buffer, const char *text, size_t size);
+void  corm__buffer_puts(struct corm__buffer *buffer, const char *text);
+void  corm__buffer_putc(struct corm__buffer *buffer, char c);
 
 #endif

@@ -1,4 +1,5 @@
-/* base/map.c -- a hash map with entries inside other structs; chained, FNV-1a, doubled when full. */
+/* base/map.c -- a hash map with entries inside other structs; chained, doubled when full, hashed
+ * as FNV-1a does but by words. */
 #include "base/map.h"
 
 #include <stdlib.h>
@@ -6,13 +7,21 @@
 
 enum { FIRST_BUCKETS = 32 };
 
+/* Keys are texts of statements: eight bytes at a time, the high bits of each product folded down, because
+ * a multiplication carries nothing from there. */
 static uint64_t hash_of(const void *key, size_t size)
 {
-    const unsigned char *p = key;
-    uint64_t             hash = 14695981039346656037u;
+    static const uint64_t prime = 1099511628211u;
+    const unsigned char  *p = key;
+    uint64_t              hash = 14695981039346656037u, word;
 
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ p[i]) * 1099511628211u;
+    for (; size >= sizeof(word); p += sizeof(word), size -= sizeof(word)) {
+        memcpy(&word, p, sizeof(word));
+        hash = (hash ^ word) * prime;
+        hash ^= hash >> 32;
+    }
+    for (; size > 0; p++, size--)
+        hash = (hash ^ *p) * prime;
     return hash ^ (hash >> 32);
 }
 

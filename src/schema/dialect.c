@@ -5,19 +5,21 @@
 
 void corm__put_name(struct corm__buffer *buffer, enum corm_dialect dialect, const char *name)
 {
-    const char *quote = dialect == CORM_DIALECT_SQLITE ? "\"" : "`";
+    char   quote = dialect == CORM_DIALECT_SQLITE ? '"' : '`';
+    size_t size = 2;
 
-    corm__buffer_putc(buffer, *quote);
-    for (;;) {
-        size_t plain = strcspn(name, quote);
-        corm__buffer_add(buffer, name, plain);
-        if (name[plain] == '\0')
-            break;
-        corm__buffer_puts(buffer, quote); /* a quote in a name is written twice */
-        corm__buffer_puts(buffer, quote);
-        name += plain + 1;
+    for (const char *p = name; *p != '\0'; p++) /* a quote in a name is written twice */
+        size += *p == quote ? 2 : 1;
+    char *at = corm__buffer_extend(buffer, size);
+    if (at == NULL)
+        return;
+    *at++ = quote;
+    for (; *name != '\0'; name++) {
+        if (*name == quote)
+            *at++ = quote;
+        *at++ = *name;
     }
-    corm__buffer_putc(buffer, *quote);
+    *at = quote;
 }
 
 const char *corm__column_name(const struct corm_column *column)

@@ -294,42 +294,49 @@ static int set_uuid(const struct corm_column *column, void *at, const struct cor
     return 0;
 }
 
-int corm__field_set(const struct corm_column *column, void *row, struct corm_value value,
-                    struct corm_arena *arena, struct corm_error *error)
+static inline int set_field(const struct corm_column *column, void *row,
+                            const struct corm_value *value, struct corm_arena *arena,
+                            struct corm_error *error)
 {
     char *field = (char *)row + column->offset;
     void *at = field + value_offset(column);
     int   rc;
 
-    if (value.kind == CORM_V_NULL)
+    if (value->kind == CORM_V_NULL)
         return set_null(column, field, error);
     switch (column->type) {
     case CORM_TINYINT:
     case CORM_SMALLINT:
     case CORM_INT:
     case CORM_BIGINT:
-    case CORM_BOOL: rc = set_integer(column, at, &value, error); break;
+    case CORM_BOOL: rc = set_integer(column, at, value, error); break;
     case CORM_FLOAT:
-    case CORM_DOUBLE: rc = set_real(column, at, &value, error); break;
-    case CORM_DECIMAL: rc = set_decimal(column, at, &value, arena, error); break;
-    case CORM_BLOB: rc = set_blob(column, at, &value, arena, error); break;
-    case CORM_UUID: rc = set_uuid(column, at, &value, error); break;
+    case CORM_DOUBLE: rc = set_real(column, at, value, error); break;
+    case CORM_DECIMAL: rc = set_decimal(column, at, value, arena, error); break;
+    case CORM_BLOB: rc = set_blob(column, at, value, arena, error); break;
+    case CORM_UUID: rc = set_uuid(column, at, value, error); break;
     case CORM_DATE:
     case CORM_TIME:
     case CORM_DATETIME:
-    case CORM_TIMESTAMP: rc = set_time(column, at, &value, error); break;
-    default: rc = set_text(column, at, &value, arena, error);
+    case CORM_TIMESTAMP: rc = set_time(column, at, value, error); break;
+    default: rc = set_text(column, at, value, arena, error);
     }
     if (rc == 0 && column->nullable && !is_pointer(column))
         *(bool *)field = true;
     return rc;
 }
 
+int corm__field_set(const struct corm_column *column, void *row, struct corm_value value,
+                    struct corm_arena *arena, struct corm_error *error)
+{
+    return set_field(column, row, &value, arena, error);
+}
+
 int corm__row_set(const struct corm_table *table, void *row, const struct corm_value *values,
                   struct corm_arena *arena, struct corm_error *error)
 {
     for (uint32_t i = 0; i < table->column_count; i++) {
-        int rc = corm__field_set(&table->columns[i], row, values[i], arena, error);
+        int rc = set_field(&table->columns[i], row, &values[i], arena, error);
         if (rc < 0)
             return rc;
     }

@@ -1,6 +1,9 @@
 /* schema/text.c -- UTF-8. */
 #include "schema/text.h"
 
+#include <stdint.h>
+#include <string.h>
+
 /* The size of the character at p, of which `left` bytes are there; 0 where it is none. */
 static size_t utf8_size(const unsigned char *p, size_t left)
 {
@@ -31,10 +34,29 @@ static size_t utf8_size(const unsigned char *p, size_t left)
     return size;
 }
 
+/* Most text is: eight bytes at a time, the last eight may be looked at twice. */
+static bool is_ascii(const char *text, size_t size)
+{
+    uint64_t word, all = 0;
+
+    if (size < sizeof(word))
+        return false; /* nobody has looked */
+    for (size_t i = 0; i + sizeof(word) <= size; i += sizeof(word)) {
+        memcpy(&word, text + i, sizeof(word));
+        all |= word;
+    }
+    memcpy(&word, text + size - sizeof(word), sizeof(word));
+    return ((all | word) & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool corm__is_utf8(const char *text, size_t size, size_t *characters)
 {
     size_t count = 0;
 
+    if (is_ascii(text, size)) {
+        *characters = size;
+        return true;
+    }
     for (size_t i = 0; i < size;) {
         size_t n = utf8_size((const unsigned char *)text + i, size - i);
         if (n == 0)

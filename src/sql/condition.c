@@ -10,9 +10,11 @@
 
 /* A list is bound value by value; what no server takes in one statement is refused. */
 enum {
-    DEPTH_MAX = 64,
+    SUBQUERY_DEPTH =
+        5, /* SQLite's parser takes up to 12 places for a sub-query, and the AND in it */
     LIST_MAX = CORM__BINDS_MAX,
-    MEMBERS_MAX = 900,   /* of an AND or OR: SQLite nests them, at most 1,000 deep */
+    MEMBERS_MAX =
+        900, /* of nested ANDs and ORs: SQLite makes them a tree of 1,000 levels at most */
     PATTERN_MAX = 50000, /* SQLite's limit, in bytes */
 };
 
@@ -192,12 +194,15 @@ static void put_joined(struct corm__writer *w, const struct corm_expr *expr)
             "an AND, OR or NOT has no members, or nothing was added to a condition of corm_where_new(): it never means every row; add corm_everything() for that");
         return;
     }
-    if (member_count(kid) > MEMBERS_MAX) {
+    size_t members = member_count(kid);
+    if ((w->members + members) * w->selects > MEMBERS_MAX) {
         corm__fail(w->error, CORM_TOO_LARGE,
-                   "an AND or OR has more than %d members: corm_in_list() takes more values",
-                   MEMBERS_MAX);
+                   "an AND or OR, with those around it, has more than %u members: corm_in_list() "
+                   "takes more values",
+                   MEMBERS_MAX / w->selects);
         return;
     }
+    w->members += members;
     if (expr->op == CORM_NOT)
         corm__put(w, "NOT ");
     corm__put(w, "(");
@@ -207,6 +212,7 @@ static void put_joined(struct corm__writer *w, const struct corm_expr *expr)
         put(w, kid);
     }
     corm__put(w, ")");
+    w->members -= members;
 }
 
 static void put_one(struct corm__writer *w, const struct corm_expr *expr)
@@ -230,7 +236,11 @@ static void put_one(struct corm__writer *w, const struct corm_expr *expr)
     case CORM_IN_LIST: put_in(w, expr); break;
     case CORM_BETWEEN: put_between(w, expr); break;
     case CORM_IN_QUERY:
-    case CORM_EXISTS: corm__put_subquery(w, expr); break;
+    case CORM_EXISTS:
+        w->depth += SUBQUERY_DEPTH - 1;
+        corm__put_subquery(w, expr);
+        w->depth -= SUBQUERY_DEPTH - 1;
+        break;
     case CORM_IS_NULL:
     case CORM_NOT_NULL:
         corm__put_column(w, expr->column);
@@ -253,8 +263,10 @@ static void put(struct corm__writer *w, const struct corm_expr *expr)
 {
     if (w->error->code != 0)
         return;
-    if (w->depth > DEPTH_MAX) {
-        corm__fail(w->error, CORM_MISUSE, "a condition is nested deeper than %d", DEPTH_MAX);
+    if (w->depth > CORM__DEPTH_MAX) {
+        corm__fail(w->error, CORM_MISUSE,
+                   "a condition is nested deeper than %d, where a sub-query counts for %d",
+                   CORM__DEPTH_MAX, SUBQUERY_DEPTH);
         return;
     }
     w->depth++;
@@ -405,7 +417,7 @@ static bool copy_expr(struct corm_arena *arena, struct corm_expr *expr, int dept
 {
     bool ok = true;
 
-    if (depth > DEPTH_MAX) /* refused when it is put */
+    if (depth > CORM__DEPTH_MAX) /* refused when it is put */
         return true;
     if (expr->op == CORM_IN || expr->op == CORM_IN_LIST || expr->op == CORM_BETWEEN)
         ok = copy_list(arena, expr);

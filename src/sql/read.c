@@ -206,7 +206,9 @@ static void put_subquery_where(struct corm__writer *w, const struct corm_expr *e
         bool             all = query.where.op == CORM_TRUE || !has_condition(&query.where);
         struct corm_expr kids[] = {not_null, query.where, {.op = CORM_END}};
         query.where = all ? not_null : (struct corm_expr){.op = CORM_AND, .kids = kids};
+        w->depth--; /* this AND is counted with the sub-query */
         put_where(w, &query);
+        w->depth++;
     } else {
         put_where(w, &query);
     }
@@ -259,11 +261,13 @@ void corm__put_subquery(struct corm__writer *w, const struct corm_expr *expr)
     }
     scope.into = NULL;
     w->scope = &scope;
+    w->selects++;
     if (expr->op == CORM_IN_QUERY)
         corm__put_column(w, expr->value.as.c);
     put_from(w, expr->query);
     put_subquery_where(w, expr);
     corm__put(w, ")");
+    w->selects--;
     w->scope = outer;
 }
 
@@ -586,9 +590,7 @@ static void put_group(struct corm__writer *w, const struct corm_query *query)
 static void check_having(struct corm__writer *w, const struct corm_query *query,
                          const struct corm_expr *expr, int depth)
 {
-    enum { DEPTH_MAX = 64 };
-
-    if (depth > DEPTH_MAX)
+    if (depth > CORM__DEPTH_MAX)
         return; /* refused when it is put */
     if (expr->column != NULL && corm__table_of(w, expr->column) != NULL &&
         !is_single(w, query, expr->column))
@@ -623,7 +625,10 @@ static void put_what(struct corm__writer *w, enum corm__read_what what,
 {
     switch (what) {
     case CORM__COUNT: corm__put(w, "SELECT COUNT(*)"); break;
-    case CORM__EXISTS: corm__put(w, "SELECT EXISTS (SELECT 1"); break;
+    case CORM__EXISTS:
+        corm__put(w, "SELECT EXISTS (SELECT 1");
+        w->selects++;
+        break;
     case CORM__NUMBER:
         corm__put(w, "SELECT ");
         corm__put_choice(w, query->choose->how, query->choose->column);

@@ -29,6 +29,8 @@ void corm__writer_init(struct corm__writer *w, enum corm_dialect dialect, struct
     w->own.choices = NULL;
     w->scope = &w->own;
     w->depth = 0;
+    w->members = 0;
+    w->selects = 1;
     w->binds = NULL;
     w->bind_count = w->bind_capacity = 0;
     w->error = error;

@@ -17,6 +17,9 @@ struct corm__scope {
     const struct corm_choice *choices; /* ... what is chosen for them */
 };
 
+/* How deep a condition may be nested: SQLite's parser has a stack of 100, and a level takes 3 of it. */
+enum { CORM__DEPTH_MAX = 20 };
+
 struct corm__writer {
     enum corm_dialect         dialect;
     struct corm_arena        *arena;
@@ -25,7 +28,9 @@ struct corm__writer {
     const struct corm_table  *table;       /* the first of the statement */
     struct corm__scope        own;         /* of that table alone */
     const struct corm__scope *scope;
-    int                       depth; /* of the condition that is being put */
+    int                       depth; /* of the condition that is being put ... */
+    size_t                    members; /* ... those of the ANDs and ORs around it ... */
+    uint32_t                  selects; /* ... and the statement with the sub-queries around it */
     struct corm__buffer       text;
     struct corm_value        *binds;
     uint32_t                  bind_count, bind_capacity;
