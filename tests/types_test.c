@@ -984,14 +984,19 @@ static int by_left_join(struct corm_on on, const struct batch *b, char **rows)
 static int by_page(struct corm_on on, const struct batch *b, char **rows)
 {
     struct corm_query query = in_order(b->table);
-    char             *behind = NULL;
+    char             *first = NULL, *behind = NULL;
 
-    query.after = corm_after_(b->table, row_of(b, 0));
-    int n = corm_all_(on, b->table, &behind, &query);
+    query.limit = 1;
+    int n = corm_all_(on, b->table, &first, &query);
+    if (n < 1)
+        return n;
+    query.limit = 0;
+    query.after = corm_after_(b->table, first);
+    n = corm_all_(on, b->table, &behind, &query);
     if (n < 0)
         return n;
     *rows = room(b->count * b->table->row_size);
-    memcpy(*rows, row_of(b, 0), b->table->row_size);
+    memcpy(*rows, first, b->table->row_size);
     if (n > 0 && (size_t)n < b->count)
         memcpy(*rows + b->table->row_size, behind, (size_t)n * b->table->row_size);
     return n + 1;
