@@ -28,7 +28,7 @@ struct corm__writer {
     const struct corm_table  *table;       /* the first of the statement */
     struct corm__scope        own;         /* of that table alone */
     const struct corm__scope *scope;
-    int                       depth; /* of the condition that is being put ... */
+    int                       depth;   /* of the condition that is being put ... */
     size_t                    members; /* ... those of the ANDs and ORs around it ... */
     uint32_t                  selects; /* ... and the statement with the sub-queries around it */
     struct corm__buffer       text;
