@@ -10,8 +10,8 @@
 #include <stdlib.h>
 
 struct known {
-    struct corm__map_entry   entry; /* by the model's address */
-    const struct corm_table *table;
+    struct corm__map_entry   entry;
+    uintptr_t                key; /* the table, as its address */
     struct corm__table_facts facts;
     struct known            *next;
 };
@@ -59,7 +59,8 @@ static bool find(struct corm__facts_cache *cache, const struct corm_table *table
                  struct corm__table_facts *facts)
 {
     pthread_mutex_lock(&cache->mutex);
-    const struct known *known = (void *)corm__map_find(&cache->map, &table, sizeof(table));
+    uintptr_t           key = (uintptr_t)table;
+    const struct known *known = (void *)corm__map_find(&cache->map, &key, sizeof(key));
     if (known != NULL)
         *facts = known->facts;
     pthread_mutex_unlock(&cache->mutex);
@@ -74,11 +75,11 @@ static void keep(struct corm__facts_cache *cache, const struct corm_table *table
 
     if (known == NULL)
         return;
-    known->table = table;
+    known->key = (uintptr_t)table;
     known->facts = *facts;
     pthread_mutex_lock(&cache->mutex);
-    if (corm__map_find(&cache->map, &table, sizeof(table)) == NULL &&
-        corm__map_add(&cache->map, &known->entry, &known->table, sizeof(known->table))) {
+    if (corm__map_find(&cache->map, &known->key, sizeof(known->key)) == NULL &&
+        corm__map_add(&cache->map, &known->entry, &known->key, sizeof(known->key))) {
         known->next = cache->first;
         cache->first = known;
         known = NULL;
