@@ -1723,10 +1723,40 @@ static void thread_with_an_open_transaction_may_submit_and_not_wait(void **state
     corm_end(trx);
     (void)corm_drain(db);
     assert_int_equal(b.told, 1);
+    assert_ok(corm_begin(db, &trx, .read_only = true, .error = &e), &e); /* of a file: a reader */
+    assert_rows(corm_first(trx, product, &p, .where = corm_eq(product.id, 1)), 1, &e);
+    assert_code(corm_transact(db, purchase, &b, .key = corm_eq(product.id, 1), .error = &e),
+                CORM_WOULD_BLOCK, &e);
+    corm_end(trx);
     assert_int_equal(corm_transact(db, purchase,
                                    &(struct buy){.buyer = 9, .product_id = 1, .qty = 1},
                                    .key = corm_eq(product.id, 1)),
                      7);
+}
+
+static int write_and_go_back(struct corm_trx *trx, void *arg)
+{
+    struct buy *b = arg;
+    int         rc =
+        corm_update(trx, product, corm_eq(product.id, b->product_id), corm_add(product.stock, 1));
+
+    b->runs++;
+    return rc < 0 ? rc : corm_savepoint_rollback(trx);
+}
+
+static void savepoint_that_is_not_there_is_told_and_leaves_nothing(void **state)
+{
+    struct corm_error e = {0};
+    struct buy        b = {.product_id = 1};
+
+    (void)state;
+    long long before = number_beside("SELECT SUM(stock) FROM product");
+    assert_code(
+        corm_transact(db, write_and_go_back, &b, .key = corm_eq(product.id, 1), .error = &e),
+        CORM_MISUSE, &e);
+    assert_non_null(strstr(e.message, "no savepoint"));
+    assert_in_range(b.runs, 1, 2);
+    assert_int_equal(number_beside("SELECT SUM(stock) FROM product"), before);
 }
 
 /* Nothing is asserted in it. */
@@ -2046,6 +2076,7 @@ static struct one both[] = {
     TEST(foreign_writers_and_groups_respect_each_other),
     ONE_LANE(memory_of_a_group_is_bounded),
     TEST(thread_with_an_open_transaction_may_submit_and_not_wait),
+    TEST(savepoint_that_is_not_there_is_told_and_leaves_nothing),
     ONE_LANE(lanes_are_refused_in_a_child),
     TEST(waiting_costs_less_than_a_kilobyte),
     TEST(cycles_of_opening_and_closing_leave_nothing_behind),

@@ -273,7 +273,7 @@ static void who_would_wait_for_itself_is_told_so(void **state)
 
 struct parent {
     struct corm_db  *db;
-    struct corm_trx *trx;
+    struct corm_trx *trx, *other; /* other: on a server; nothing is buffered in it */
 };
 
 static int open_files(void)
@@ -308,6 +308,9 @@ static int use_what_is_the_parents(struct parent *parent)
         return 5;
     if (corm_drop_table(parent->db, item) != CORM_FORKED)
         return 6;
+    if (parent->other != NULL &&
+        corm_insert_rows(parent->other, item, 2, ((struct item[]){{8, 0}, {9, 0}})) != CORM_FORKED)
+        return 10;
     if (corm_first(parent->trx, item, &found, .where = corm_eq(item.id, 2)) != CORM_FORKED)
         return 7;
     if (corm_commit(parent->trx) != CORM_FORKED)
@@ -343,18 +346,19 @@ static int use_both(void *arg)
 static void a_child_is_refused_and_the_parent_goes_on(void **state)
 {
     struct corm_db   *db = open_items("pool=4", 2);
-    struct corm_error error = {0}, held;
+    struct corm_error error = {0}, held, other;
 
     (void)state;
     assert_rows(corm_connect_all(db, &error), 4, &error);
     assert_ok(
         corm_sql(db, NULL, is_mariadb() ? "SET @a = 1" : "PRAGMA cache_size = 7", .error = &error),
         &error);
-    struct parent parent = {db, hold(db, 1, &held)};
+    struct parent parent = {db, hold(db, 1, &held), is_mariadb() ? hold(db, 2, &other) : NULL};
     assert_rows(corm_update(parent.trx, item, corm_eq(item.id, 1), corm_add(item.stock, 5)), 1,
                 &held);
     uint64_t connects = stats_of(db).connects;
     assert_int_equal(run_in_child(use_both, &parent), 0);
+    corm_end(parent.other);
 
     /* No farewell went out on a socket of ours, and no lock is gone. */
     assert_rows(corm_first(parent.trx, item, &(struct item){0}, .where = corm_eq(item.id, 1)), 1,

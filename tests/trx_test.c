@@ -1075,6 +1075,44 @@ static void an_answer_that_a_function_passes_on_keeps_its_text(void **state)
     assert_non_null(strstr(error.message, "the function returned"));
 }
 
+static void a_short_wait_of_the_session_is_no_answer(void **state)
+{
+    (void)state;
+    struct corm_trx *trx = begin();
+    trx->mode.lock_wait_s = 1;
+    fails_at(.at = "enter(trx)", .nth = 1, .code = CORM_LOCK_TIMEOUT, .server_code = 1205);
+    assert_int_equal(lock_one(trx),
+                     CORM_LOCK_TIMEOUT); /* there is no transaction that could stay */
+    assert_false(trx->waited);
+    corm_end(trx);
+
+    scripted_clear();
+    trx = begin();
+    trx->mode.lock_wait_s = 1;
+    fails_at(.at = "UPDATE", .nth = 1, .code = CORM_LOCK_TIMEOUT, .server_code = 1205);
+    assert_int_equal(lock_one(trx), 1);
+    assert_int_equal(write_now(trx), CORM_LOCKED);
+    assert_true(trx->waited);
+    corm_end(trx);
+}
+
+static void a_short_wait_after_which_the_server_rolls_back_ends_the_transaction(void **state)
+{
+    (void)state;
+    fails_at(LOSS("SELECT", 1));
+    fails_at(.at = "UPDATE", .nth = 1, .code = CORM_LOCK_TIMEOUT, .server_code = 1205);
+    scripted.rollback_on_timeout = true; /* of the connection that comes next */
+    struct corm_trx *trx = begin();
+    assert_int_equal(read_one(trx), CORM_DISCONNECTED);
+    assert_int_equal(corm_rollback(trx), 0);
+    assert_int_equal(corm_start(trx), 0);
+    trx->mode.lock_wait_s = 1;
+    assert_int_equal(lock_one(trx), 1);
+    assert_int_equal(write_now(trx), CORM_LOCK_TIMEOUT);
+    assert_false(trx->waited);
+    corm_end(trx);
+}
+
 /* ---- The rest of the edges -------------------------------------------------------------------- */
 
 static void rows_without_a_key_are_not_held(void **state)
@@ -1128,6 +1166,30 @@ static void a_text_that_fails_loses_the_transaction_on_a_server_only(void **stat
     assert_int_equal(corm_commit(trx), code);
     corm_end(trx);
     assert_int_equal(scripted.commits, 0);
+}
+
+static void an_array_is_not_sent_after_the_deadline(void **state)
+{
+    (void)state;
+    struct account   rows[] = {{5, 0}, {6, 0}};
+    struct corm_trx *trx = begin();
+    fails_at(.at = "enter(trx)", .nth = 1, .takes_ms = 31000);
+    assert_int_equal(corm_insert_rows(trx, account, 2, rows), CORM_TIMEOUT);
+    assert_state(CORM__TRX_DOOMED);
+    corm_end(trx);
+    assert_null(strstr(scripted.log, "INSERT"));
+}
+
+static void a_nested_function_on_what_is_doomed_does_not_run(void **state)
+{
+    (void)state;
+    struct work      w = {.what = AT_COMMIT};
+    struct corm_trx *trx = begin();
+    fails_at(DEADLOCK("SELECT", 1));
+    assert_int_equal(lock_one(trx), CORM_DEADLOCK);
+    assert_int_equal(corm_transact(trx, work, &w), CORM_DEADLOCK);
+    assert_int_equal(w.runs, 0);
+    corm_end(trx);
 }
 
 static void what_was_prepared_too_slowly_is_not_sent(void **state)
@@ -1398,6 +1460,10 @@ int main(void)
         MARIA(a_text_that_fails_loses_the_transaction_on_a_server_only),
         SQLITE_(a_text_that_fails_loses_the_transaction_on_a_server_only),
         MARIA(what_was_prepared_too_slowly_is_not_sent),
+        MARIA(a_short_wait_of_the_session_is_no_answer),
+        MARIA(a_short_wait_after_which_the_server_rolls_back_ends_the_transaction),
+        MARIA(an_array_is_not_sent_after_the_deadline),
+        MARIA(a_nested_function_on_what_is_doomed_does_not_run),
         MARIA(a_deadlock_is_told_though_nobody_knows_of_which_statement),
         cmocka_unit_test(random_walks_keep_the_invariants),
     };

@@ -317,7 +317,7 @@ static int flush(struct corm__group *g)
     for (struct batch *b = g->first_batch; rc >= 0 && b != NULL; b = b->next)
         rc = b->count > 0 ? send_batch(g, b) : 0;
     if (rc >= 0 && g->members > 1)
-        rc = corm__trx_flush(g->trx);
+        rc = corm__trx_open(g->trx, NULL, 0);
     for (struct held *h = g->first_held; rc >= 0 && h != NULL; h = h->next)
         rc = h->changed != 0 ? send_updates(g, h) : 0;
     forget_batches(g);

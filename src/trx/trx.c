@@ -586,17 +586,6 @@ int corm__trx_buffer(struct corm_trx *trx, const struct corm__statement *stateme
     return 0;
 }
 
-int corm__trx_flush(struct corm_trx *trx)
-{
-    int rc = 0;
-
-    if (trx->pending_count > 0 && trx->state == CORM__TRX_READY)
-        rc = open_trx(trx, NULL);
-    if (rc == 0)
-        rc = flush(trx);
-    return rc >= 0 || trx->state == CORM__TRX_DOOMED ? rc : corm__trx_doom(trx, NULL, 0);
-}
-
 /* ---- Rows that are held ------------------------------------------------------------ */
 
 struct held {
