@@ -902,10 +902,8 @@ int corm__trx_end_nested(struct corm_trx *trx, int told, struct corm_error *erro
 int corm__trx_nested(struct corm_trx *trx, corm_trx_function *function, void *arg,
                      struct corm_error *error)
 {
-    int rc = corm__trx_check(trx);
+    int rc = leave_group(trx, NULL); /* which may set a savepoint */
 
-    if (rc == 0)
-        rc = leave_group(trx, NULL); /* which may set a savepoint */
     if (rc < 0)
         return rc;
     uint32_t depth = trx->depth, floor = trx->floor;
