@@ -22,6 +22,7 @@
 #include <errmsg.h>
 #include <execinfo.h>
 #include <mysql.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -1832,18 +1833,43 @@ static int64_t rounds_of_sql(struct world *w)
     return rc;
 }
 
+/* The lane is held here while the members behind it come, or the size of their group would be a
+ * matter of luck, and a larger group than ever before asks for memory. */
+static sem_t lane_is_held, lane_may_go;
+
+static int hold_the_lane(struct corm_trx *trx, void *arg)
+{
+    (void)trx;
+    (void)arg;
+    sem_post(&lane_is_held);
+    while (sem_wait(&lane_may_go) != 0) {
+    }
+    return 0;
+}
+
 /* In groups: what a lane has to keep was asked for in the rounds before. */
 static int64_t rounds_in_lanes(struct world *w)
 {
-    static struct told told[ROUNDS];
+    static struct told told[ROUNDS], held;
     int64_t            number = 1, count = 0;
 
+    sem_init(&lane_is_held, 0, 0);
+    sem_init(&lane_may_go, 0, 0);
     for (int k = 0; number > 0 && k < 4; k++) {
+        number = corm_submit(w->db, hold_the_lane, &held, .key = corm_eq(product.id, 1),
+                             .done = note_worst, .error = &w->error);
+        if (number < 0)
+            break;
+        while (sem_wait(&lane_is_held) != 0) {
+        }
         for (int i = 0; number > 0 && i < ROUNDS / 4; i++)
             number = corm_submit(w->db, buy_with_key, &told[i], .key = corm_eq(product.id, 1),
                                  .done = note_worst, .error = &w->error);
-        count += corm_drain(w->db);
+        sem_post(&lane_may_go);
+        count += corm_drain(w->db) - 1;
     }
+    sem_destroy(&lane_is_held);
+    sem_destroy(&lane_may_go);
     for (int i = 0; i < ROUNDS; i++)
         if (told[i].worst < 0) {
             w->error = told[i].error;
