@@ -60,6 +60,12 @@ CORM_DEFINE(chair, CHAIR);
 CORM_MODEL(letter, LETTER);
 CORM_DEFINE(letter, LETTER);
 
+#define TAG(X)                                                                                     \
+    X(name, varchar(20), .pk = 1)                                                                  \
+    X(uses, int)
+CORM_MODEL(tag, TAG);
+CORM_DEFINE(tag, TAG);
+
 /* Says that the table `item` has a column more than it has. */
 #define TOO_MUCH(X)                                                                                \
     X(id, int, .pk = 1)                                                                            \
@@ -1558,6 +1564,203 @@ static void nothing_is_held_in_the_next_transaction(void **state)
     corm_close(db);
 }
 
+/* ---- Keys of the long form ---------------------------------------------------- */
+
+/* Whether another transaction can have a row. */
+static bool is_free(struct corm_db *db, int id)
+{
+    struct corm_error error;
+    struct corm_trx  *trx = begin(db, &error);
+    struct item       found;
+    int rc = corm_first(trx, item, &found, .where = corm_eq(item.id, id), .lock = CORM_FOR_UPDATE,
+                        .nowait = true);
+
+    corm_end(trx);
+    assert_true(rc == 1 || rc == CORM_LOCKED);
+    return rc == 1;
+}
+
+static void a_key_is_locked_with_the_first_statement(void **state)
+{
+    struct corm_db   *db = open_items("pool=4", 4), *other = open_db("pool=4");
+    struct corm_error error = {0};
+    struct corm_trx  *trx = NULL;
+    struct item       found;
+    uint64_t          trips = 0;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) { /* the first time it is prepared */
+        assert_ok(corm_begin(db, &trx, .error = &error,
+                             .key = corm_keys(corm_eq(item.id, 3), corm_eq(item.id, 1),
+                                              corm_eq(item.id, 3))),
+                  &error);
+        assert_true(is_free(other, 1)); /* nothing was sent yet */
+        trips = stats_of(db).round_trips;
+        assert_rows(corm_first(trx, item, &found, .where = corm_eq(item.id, 2)), 1, &error);
+        trips = stats_of(db).round_trips - trips;
+        assert_false(is_free(other, 1));
+        assert_false(is_free(other, 3));
+        assert_int_equal(is_free(other, 4), is_mariadb()); /* a file is locked whole */
+        assert_rows(corm_commit(trx), 0, &error);
+        assert_true(is_free(other, 1));
+        assert_true(is_free(other, 3));
+        assert_rows(corm_start(trx), 0, &error); /* with the same keys */
+        assert_rows(corm_count(trx, item), 4, &error);
+        assert_false(is_free(other, 1));
+        assert_false(is_free(other, 3));
+        corm_end(trx);
+        assert_true(is_free(other, 1));
+    }
+    assert_int_equal(trips, is_mariadb() ? 1 : 0);
+    corm_close(other);
+    corm_close(db);
+}
+
+static void a_key_alone_sends_nothing(void **state)
+{
+    struct trace         trace;
+    struct corm_db      *db = open_traced(&trace);
+    struct corm_error    error = {0};
+    struct corm_counters before = stats_of(db);
+    struct corm_trx     *trx = NULL;
+
+    (void)state;
+    assert_ok(corm_begin(db, &trx, .error = &error, .key = corm_eq(item.id, 1)), &error);
+    assert_rows(corm_commit(trx), 0, &error);
+    assert_rows(corm_start(trx), 0, &error);
+    assert_rows(corm_savepoint(trx), 0, &error);
+    assert_rows(corm_savepoint_release(trx), 0, &error);
+    corm_end(trx);
+    assert_int_equal(trace.events, 0);
+    assert_int_equal(stats_of(db).round_trips, before.round_trips);
+    corm_close(db);
+}
+
+static void a_write_behind_a_key_waits_for_it(void **state)
+{
+    struct corm_db   *db = open_items("pool=4", 2), *other = open_db("pool=4");
+    struct corm_error error = {0}, held;
+    struct corm_trx  *holder = hold_item(other, 1, CORM_FOR_UPDATE, &held), *trx = NULL;
+
+    (void)state;
+    assert_ok(corm_begin(db, &trx, .error = &error, .timeout_ms = 200, .key = corm_eq(item.id, 1)),
+              &error);
+    int rc = corm_update(trx, item, corm_eq(item.id, 2), corm_set(item.amount, 3));
+    assert_true(rc == CORM_TIMEOUT || rc == CORM_DEADLINE || rc == CORM_LOCK_TIMEOUT);
+    assert_int_equal(error.code, rc);
+    assert_int_equal(amount_of(2), 10);
+    corm_end(trx);
+    corm_end(holder);
+    assert_ok(corm_begin(db, &trx, .error = &error, .key = corm_eq(item.id, 1)), &error);
+    assert_rows(
+        corm_update(trx, item, corm_eq(item.id, 2), corm_set(item.amount, 3), .later = true), 0,
+        &error);
+    assert_rows(corm_commit(trx), 0, &error);
+    assert_int_equal(amount_of(2), 3);
+    corm_end(trx);
+    corm_close(other);
+    corm_close(db);
+}
+
+/* Text, and a key of two columns; what the caller does with its own text later is its own affair. */
+static void keys_of_all_kinds_are_locked(void **state)
+{
+    struct corm_db   *db = open_db("pool=4"), *other = open_db("pool=4");
+    struct corm_error error = {0};
+    struct corm_trx  *trx = NULL;
+    char              name[] = "cup";
+    struct tag        found;
+
+    (void)state;
+    new_table(db, tag);
+    new_table(db, seat);
+    assert_rows(corm_insert_row(db, tag, &((struct tag){"cup", 1})), 1, &error);
+    assert_rows(corm_insert_row(db, seat, &((struct seat){1, 2, 0})), 1, &error);
+    assert_ok(
+        corm_begin(db, &trx, .error = &error,
+                   .key = corm_keys(corm_eq(tag.name, name),
+                                    corm_and(corm_eq(seat.number, 2), corm_eq(seat.block, 1)))),
+        &error);
+    memcpy(name, "mug", sizeof(name));
+    assert_rows(corm_count(trx, tag), 1, &error);
+    struct corm_trx *rival = begin(other, &error);
+    assert_rows(corm_first(rival, tag, &found, .where = corm_eq(tag.name, "cup"),
+                           .lock = CORM_FOR_UPDATE, .nowait = true),
+                CORM_LOCKED, &error);
+    struct seat place;
+    assert_rows(corm_first(rival, seat, &place, .where = corm_eq(seat.block, 1),
+                           .lock = CORM_FOR_UPDATE, .nowait = true),
+                CORM_LOCKED, &error);
+    corm_end(rival);
+    assert_rows(corm_commit(trx), 0, &error);
+    corm_end(trx);
+    corm_close(other);
+    corm_close(db);
+}
+
+/* Two who name the same rows in another order: one waits for the other one, and both get them. */
+struct keyed {
+    struct corm_db   *db;
+    int               first, second, rounds, rc;
+    struct corm_error error;
+};
+
+static void *lock_by_keys(void *arg)
+{
+    struct keyed    *k = arg;
+    struct corm_trx *trx = NULL;
+
+    k->rc = corm_begin(k->db, &trx, .error = &k->error,
+                       .key = corm_keys(corm_eq(item.id, k->first), corm_eq(item.id, k->second)));
+    for (int i = 0; k->rc >= 0 && i < k->rounds; i++) {
+        k->rc = corm_update(trx, item, corm_eq(item.id, k->first), corm_add(item.amount, 1));
+        if (k->rc >= 0)
+            k->rc = corm_update(trx, item, corm_eq(item.id, k->second), corm_add(item.amount, 1));
+        if (k->rc >= 0)
+            k->rc = corm_commit(trx);
+        if (k->rc >= 0)
+            k->rc = corm_start(trx);
+    }
+    corm_end(trx);
+    return NULL;
+}
+
+static void keys_are_locked_in_one_order(void **state)
+{
+    enum { ROUNDS = 200 };
+    struct corm_db *db = open_items("pool=4", 2);
+    struct keyed    both[2] = {{.db = db, .first = 1, .second = 2, .rounds = ROUNDS},
+                               {.db = db, .first = 2, .second = 1, .rounds = ROUNDS}};
+
+    (void)state;
+    run_threads(2, lock_by_keys, both, sizeof(both[0]));
+    for (int i = 0; i < 2; i++)
+        assert_rows(both[i].rc, 0, &both[i].error);
+    assert_int_equal(amount_of(1), 10 + 2 * ROUNDS);
+    assert_int_equal(amount_of(2), 10 + 2 * ROUNDS);
+    corm_close(db);
+}
+
+static void a_key_that_is_none_is_refused(void **state)
+{
+    struct corm_db   *db = open_items("pool=4", 1);
+    struct corm_error error = {0};
+    struct corm_trx  *trx = (struct corm_trx *)(void *)&error;
+
+    (void)state;
+    assert_code(corm_begin(db, &trx, .error = &error, .key = corm_eq(item.amount, 1)), CORM_MISUSE,
+                &error);
+    assert_null(trx);
+    assert_code(corm_begin(db, &trx, .error = &error, .key = corm_gt(item.id, 1)), CORM_MISUSE,
+                &error);
+    assert_code(
+        corm_begin(db, &trx, .error = &error, .key = corm_eq(item.id, 1), .read_only = true),
+        CORM_MISUSE, &error);
+    assert_null(trx);
+    assert_non_null(strstr(error.file, "transaction_test.c"));
+    corm_close(db);
+}
+
 /* ---- Running again ---------------------------------------------------------- */
 
 struct racer {
@@ -2242,6 +2445,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(two_models_of_a_table_hold_the_same_rows),
         cmocka_unit_test(a_key_of_two_columns_is_held_by_both),
         cmocka_unit_test(nothing_is_held_in_the_next_transaction),
+        cmocka_unit_test(a_key_is_locked_with_the_first_statement),
+        cmocka_unit_test(a_key_alone_sends_nothing),
+        cmocka_unit_test(a_write_behind_a_key_waits_for_it),
+        cmocka_unit_test(keys_of_all_kinds_are_locked),
+        cmocka_unit_test(keys_are_locked_in_one_order),
+        cmocka_unit_test(a_key_that_is_none_is_refused),
         cmocka_unit_test(a_deadlock_is_run_again),
         cmocka_unit_test(a_function_that_commits_in_the_end_leaves_the_error_alone),
         cmocka_unit_test(an_unlocked_read_loses_no_update),

@@ -4,6 +4,7 @@
 #include "schema/ddl.h"
 #include "schema/decimal.h"
 #include "schema/json.h"
+#include "sql/lock_keys.h"
 
 #include <corm/corm.h>
 
@@ -503,6 +504,74 @@ static void a_column_is_not_copied_where_something_would_be_lost(void **state)
     }
 }
 
+/* ---- The keys of a transaction ---------------------------------------------------------- */
+
+#define COIN(X) X(worth, decimal(10, 2), .pk = 1) X(id, uuid, .pk = 1) X(n, int)
+CORM_MODEL(coin, COIN);
+CORM_DEFINE(coin, COIN);
+
+#define NOTE(X) X(name, varchar(9), .pk = 1) X(n, int)
+CORM_MODEL(note, NOTE);
+CORM_DEFINE(note, NOTE);
+
+/* They outlive what the caller has named them by; an odd name has its NUL where it belongs. */
+static void keys_are_kept_with_all_that_they_point_at(void **state)
+{
+    struct corm__lock_keys kept = {0};
+    struct corm__lock_key  keys[CORM__LOCK_KEYS_MAX] = {{0}};
+    struct corm_uuid       id = {{1, 2, 3}};
+    uint32_t               count = 0;
+    char                   worth[] = "12.50", name[] = "cup";
+
+    (void)state;
+    struct corm_expr key = corm_and(corm_eq(coin.id, id), corm_eq(coin.worth, worth));
+    for (int i = 0; i < 2; i++) { /* the second time there is room */
+        assert_int_equal(corm__read_keys(&key, keys, &count, &error), 0);
+        assert_int_equal(count, 1);
+        assert_int_equal(corm__keep_keys(&kept, keys, count, &error), 0);
+        strcpy(worth, "99.99");
+        assert_int_equal(kept.count, 1);
+        assert_ptr_equal(kept.keys[0].table, coin.corm_table);
+        assert_string_equal(kept.keys[0].values[0].as.s, "12.50");
+        assert_int_equal(kept.keys[0].values[0].size, 5);
+        assert_int_equal(kept.keys[0].values[1].kind, CORM_V_UUID);
+        strcpy(worth, "12.50");
+    }
+    struct corm_expr two = corm_keys(corm_eq(note.name, name), corm_eq(note.name, "b"));
+    assert_int_equal(corm__read_keys(&two, keys, &count, &error), 0);
+    assert_int_equal(corm__keep_keys(&kept, keys, count, &error), 0);
+    strcpy(name, "mug");
+    assert_int_equal(kept.count, 2);
+    assert_string_equal(kept.keys[0].values[0].as.s, "cup");
+    assert_string_equal(kept.keys[1].values[0].as.s, "b");
+    /* Any value that is pointed at is copied, of whatever kind it is. */
+    keys[0].values[0] = corm_v_blob_(corm_bytes(name, 3));
+    keys[0].values[1].kind = CORM_V_NONE;
+    assert_int_equal(corm__keep_keys(&kept, keys, 1, &error), 0);
+    strcpy(name, "pot");
+    assert_memory_equal(kept.keys[0].values[0].as.p, "mug", 3);
+    corm__lock_keys_free(&kept);
+    assert_null(kept.more);
+}
+
+static void a_lock_alone_names_one_row(void **state)
+{
+    struct corm_value      name = corm_v_text_("cup");
+    struct corm__statement lock = {0};
+
+    (void)state;
+    name.size = 3;
+    error = (struct corm_error){0};
+    assert_int_equal(
+        corm__make_lock_only(CORM_DIALECT_MARIADB, arena, note.corm_table, &name, &lock, &error),
+        0);
+    assert_string_equal(lock.text, "SELECT COUNT(*) INTO @corm_locked FROM `note` WHERE "
+                                   "(`name` = ?) FOR UPDATE");
+    assert_int_equal(lock.verb, CORM__READ);
+    assert_int_equal(lock.bind_count, 1);
+    assert_string_equal(lock.binds[0].as.s, "cup");
+}
+
 /* ---- Reads ------------------------------------------------------------------------------ */
 
 #define MEANS(X) X(code, char(3)) X(mean, double) X(all, decimal(30, 2)) X(half, decimal(30, 4))
@@ -739,6 +808,8 @@ int main(void)
         cmocka_unit_test(times_are_told_in_one_form),
         cmocka_unit_test(a_uuid_has_one_form),
         cmocka_unit_test(json_is_told_from_other_text),
+        cmocka_unit_test(keys_are_kept_with_all_that_they_point_at),
+        cmocka_unit_test(a_lock_alone_names_one_row),
     };
 
     return cmocka_run_group_tests(tests, begin_all, end_all);

@@ -55,9 +55,10 @@ struct corm_trx_options {
     uint32_t            timeout_ms; /* for connection, locks and server together; default 30,000.
                                        Nothing is sent later; the answer to a COMMIT is waited for
                                        one second longer */
-    struct corm_expr    key;  /* of corm_transact() and corm_submit(): the row that it is about, as
-                                       corm_eq() of its primary key; see lane.h */
-    corm_done_function *done; /* of corm_submit(); see lane.h */
+    struct corm_expr key; /* the row that it is about, as corm_eq() of its primary key, or several,
+                                       as corm_keys(); locked first. Of corm_transact() and
+                                       corm_submit() it decides the lane: see lane.h */
+    corm_done_function *done;   /* of corm_submit(); see lane.h */
     bool                nowait; /* of corm_submit(): CORM_BUSY instead of waiting for room */
     struct corm_error  *error;  /* the details, if it fails; for corm_begin() it must live until
                                        corm_end(): it takes the first error of each transaction */
@@ -103,7 +104,9 @@ CORM_API int corm_begin_(struct corm_db *db, const struct corm_trx_options *opti
                                                     .arg = __VA_ARGS__})
 
 /* corm_begin(db, &trx, options...): 0 and a transaction in *trx, which the caller ends with
- * corm_end(); or a negative code and NULL. Sends nothing. */
+ * corm_end(); or a negative code and NULL. Sends nothing: BEGIN travels with the first statement, and in
+ * front of that the locks of the rows of .key, in the order in which everybody locks them; where there
+ * is no such row, nothing is locked. A lock that is waited for too long is an error of that statement. */
 #define corm_begin(db, ...)                                                                        \
     corm_begin_(CORM_DB(db),                                                                       \
                 CORM_TRX_OUT(CORM_TRX_HEAD(__VA_ARGS__, 0)) +                                      \

@@ -1,8 +1,11 @@
 /* api/transaction.c -- the calls of corm/trx.h. */
 #include "api/db.h"
 #include "base/clock.h"
+#include "sql/key.h"
 
 #include <corm/trx.h>
+
+#include <string.h>
 
 static enum corm_isolation isolation_of(const struct corm_trx_options *o, bool function)
 {
@@ -18,9 +21,9 @@ static int make_trx(struct corm_db *db, const struct corm_trx_options *o, bool f
 {
     if (o->isolation > CORM_SERIALIZABLE)
         return corm__fail(error, CORM_MISUSE, "isolation %d does not exist", (int)o->isolation);
-    if (o->key.op != CORM_NONE)
-        return corm__fail(error, CORM_UNSUPPORTED,
-                          ".key of corm_begin(): read the row with .lock = CORM_FOR_UPDATE first");
+    if (o->read_only && o->key.op != CORM_NONE)
+        return corm__fail(error, CORM_MISUSE,
+                          ".read_only with a .key, which locks the row for writing; leave one out");
     *trx = corm__trx_take(db->store, error);
     if (*trx == NULL)
         return error->code;
@@ -144,13 +147,94 @@ int corm_transact_(struct corm_on on, corm_trx_function *function,
     return rc;
 }
 
+/* ---- The keys of corm_begin() ------------------------------------------------- */
+
+struct ordered_key {
+    const struct corm__lock_key *key;
+    struct corm__key             bytes;
+};
+
+static int compare(const struct corm__key *a, const struct corm__key *b)
+{
+    int order = memcmp(a->bytes, b->bytes, a->size < b->size ? a->size : b->size);
+
+    return order != 0 ? order : (a->size > b->size) - (a->size < b->size);
+}
+
+/* In the order in which groups lock them: of two who want the same rows, one waits, and neither is
+ * killed. How many there are, each once; or a negative code. */
+static int order_keys(struct corm_trx *trx, struct ordered_key ordered[CORM__LOCK_KEYS_MAX])
+{
+    int n = 0;
+
+    for (uint32_t i = 0; i < trx->keys.count; i++) {
+        struct ordered_key k = {.key = &trx->keys.keys[i]};
+        int                at = n;
+        k.bytes = corm__key_of_values(trx->drafts, k.key->table, k.key->values);
+        if (k.bytes.bytes == NULL)
+            return corm__fail_memory(&trx->error, "the keys of a transaction");
+        while (at > 0 && compare(&ordered[at - 1].bytes, &k.bytes) > 0)
+            at--;
+        if (at > 0 && compare(&ordered[at - 1].bytes, &k.bytes) == 0)
+            continue;
+        memmove(&ordered[at + 1], &ordered[at], (size_t)(n - at) * sizeof(k));
+        ordered[at] = k;
+        n++;
+    }
+    return n;
+}
+
+/* Begins; what locks the rows of the keys travels in front of the first statement. A file is locked
+ * whole when the transaction begins. */
+static int begin(struct corm_trx *trx)
+{
+    struct ordered_key     ordered[CORM__LOCK_KEYS_MAX];
+    struct corm__statement lock;
+
+    corm__trx_ready(trx);
+    int rc = order_keys(trx, ordered), n = rc;
+    for (int i = 0; rc >= 0 && i < n; i++) {
+        rc = corm__make_lock_only(trx->node->dialect, trx->drafts, ordered[i].key->table,
+                                  ordered[i].key->values, &lock, &trx->error);
+        lock.file = trx->caller.file;
+        lock.line = trx->caller.line;
+        if (rc == 0 && !trx->node->endpoint.driver->locks_file)
+            rc = corm__trx_buffer(trx, &lock);
+    }
+    if (rc < 0 && trx->state != CORM__TRX_DOOMED)
+        corm__trx_doom(trx, trx->caller.file, trx->caller.line);
+    return rc < 0 ? rc : 0;
+}
+
+static int keep_keys(struct corm_trx *trx, const struct corm_trx_options *options)
+{
+    struct corm_trx_options        room;
+    const struct corm_trx_options *o = corm__widen(options, options->size, sizeof(room), &room);
+    struct corm__lock_key          keys[CORM__LOCK_KEYS_MAX] = {{0}};
+    uint32_t                       count = 0;
+
+    if (o->key.op == CORM_NONE)
+        return 0;
+    int rc = corm__read_keys(&o->key, keys, &count, &trx->error);
+    if (rc == 0)
+        rc = corm__keep_keys(&trx->keys, keys, count, &trx->error);
+    return rc < 0 ? corm__trx_doom(trx, o->file, o->line) : 0;
+}
+
 int corm_begin_(struct corm_db *db, const struct corm_trx_options *options)
 {
     struct corm_trx *trx = NULL;
     int              rc = new_trx(db, options, false, &trx);
 
-    if (rc == 0)
-        corm__trx_ready(trx);
+    if (rc == 0) {
+        rc = keep_keys(trx, options);
+        if (rc == 0)
+            rc = begin(trx);
+        if (rc < 0) {
+            corm__trx_give(trx);
+            trx = NULL;
+        }
+    }
     *options->trx = trx;
     return rc;
 }
@@ -209,8 +293,7 @@ int corm_start(struct corm_trx *trx)
     }
     trx->attempt = 0;
     trx->deadline = corm__deadline_in(trx->timeout_ms);
-    corm__trx_ready(trx);
-    return 0;
+    return begin(trx);
 }
 
 void corm_end(struct corm_trx *trx)

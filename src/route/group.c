@@ -1024,7 +1024,7 @@ static void run_members(struct corm__group *g, struct corm__member *const *membe
 /* ---- The keys -------------------------------------------------------------------------------------- */
 
 struct wanted {
-    const struct corm__lane_key *key;
+    const struct corm__lock_key *key;
     struct corm__key             bytes;
 };
 
@@ -1052,7 +1052,7 @@ static struct wanted *collect(struct corm__group *g, struct corm__member *const 
         return NULL;
     for (size_t i = 0; i < count; i++) {
         for (uint32_t k = 0; members[i]->blocked == blocked && k < members[i]->key_count; k++) {
-            const struct corm__lane_key *key = &members[i]->keys[k];
+            const struct corm__lock_key *key = &members[i]->keys[k];
             all[*n].key = key;
             all[*n].bytes = corm__key_of_values(g->arena, key->table, key->values);
             if (all[*n].bytes.bytes == NULL)
@@ -1103,7 +1103,7 @@ static void block(struct corm__group *g, struct corm__member *const *members, si
 {
     for (size_t i = 0; i < count; i++)
         for (uint32_t k = 0; k < members[i]->key_count; k++) {
-            const struct corm__lane_key *key = &members[i]->keys[k];
+            const struct corm__lock_key *key = &members[i]->keys[k];
             struct wanted other = {.bytes = corm__key_of_values(g->arena, key->table, key->values)};
             if (members[i]->state == CORM__MEMBER_RUNS && other.bytes.bytes != NULL &&
                 compare(&other, wanted) == 0) {

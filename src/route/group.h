@@ -3,16 +3,10 @@
 #define CORM_ROUTE_GROUP_H
 
 #include "route/facts_cache.h"
-#include "sql/group_sql.h"
+#include "sql/lock_keys.h"
 #include "trx/trx.h"
 
 /* ---- Members --------------------------------------------------------------------- */
-
-/* The row that a member locks first. */
-struct corm__lane_key {
-    const struct corm_table *table;
-    struct corm_value values[CORM__KEY_COLUMNS_MAX]; /* in the order of corm__key_columns() */
-};
 
 enum corm__member_state {
     CORM__MEMBER_WAITS,   /* for its turn; given back like that: its group was too large */
@@ -26,7 +20,7 @@ enum corm__member_state {
 struct corm__member {
     corm_trx_function      *function;
     void                   *arg;
-    struct corm__lane_key  *keys;
+    struct corm__lock_key  *keys;
     uint32_t                key_count;
     uint32_t                attempt;  /* how often it has run */
     uint32_t                failures; /* groups with it that have failed */

@@ -42,9 +42,7 @@ enum entry_state { FREE, WAITS, BLOCKED, RUNS, DONE };
 
 struct entry {
     struct corm__member    member; /* first */
-    struct corm__lane_key  own_key;
-    struct corm__lane_key *more_keys; /* where there is more than one, or text: kept for the next */
-    size_t                 more_size;
+    struct corm__lock_keys keys;   /* of the member */
     struct corm_error      error;
     corm_done_function    *done;
     struct lane           *lane;
@@ -192,91 +190,6 @@ static struct entry *find_ticket(const struct corm__lanes *l, int64_t ticket)
 
 /* ---- Keys ------------------------------------------------------------------------------ */
 
-static int refuse_key(struct corm_error *error, const char *why)
-{
-    return corm__fail(error, CORM_MISUSE, "the .key %s", why);
-}
-
-/* The table of a key, and the values of its columns in the order of the model. */
-static int read_key(const struct corm_expr *expr, struct corm__lane_key *key,
-                    struct corm_error *error)
-{
-    const struct corm_column *columns[CORM__KEY_COLUMNS_MAX] = {NULL};
-    const struct corm_expr   *equalities = expr;
-    uint32_t                  n = 1;
-
-    if (expr->op == CORM_AND)
-        for (equalities = expr->kids, n = 0; equalities[n].op != CORM_END;)
-            n++;
-    if (n == 0 || equalities[0].op != CORM_EQ || equalities[0].column == NULL ||
-        equalities[0].column->table == NULL)
-        return refuse_key(error, "is no corm_eq() of a primary key");
-    key->table = equalities[0].column->table;
-    if (corm__key_columns(key->table, columns) != n)
-        return refuse_key(error, "has to name each column of the primary key, at most two, once");
-    for (uint32_t i = 0; i < n; i++) {
-        const struct corm_expr *found = NULL;
-        for (uint32_t k = 0; k < n; k++)
-            if (equalities[k].column == columns[i] && equalities[k].op == CORM_EQ)
-                found = &equalities[k];
-        if (found == NULL || found->value.kind == CORM_V_COLUMN)
-            return refuse_key(error,
-                              "has to be equalities of the primary key's columns with values");
-        if (found->value.kind == CORM_V_NULL)
-            return refuse_key(error, "is NULL");
-        key->values[i] = found->value;
-        if (key->values[i].kind == CORM_V_TEXT && key->values[i].size == 0)
-            key->values[i].size = (uint32_t)strlen(key->values[i].as.s);
-    }
-    return 0;
-}
-
-static size_t text_of(const struct corm__lane_key *key)
-{
-    size_t size = 0;
-
-    for (int i = 0; i < CORM__KEY_COLUMNS_MAX; i++)
-        if (key->values[i].kind == CORM_V_TEXT)
-            size += key->values[i].size + 1u;
-    return size;
-}
-
-/* Copies keys, and their text, so that they live as long as the entry. */
-static int keep_keys(struct entry *e, const struct corm__lane_key *keys, uint32_t count,
-                     struct corm_error *error)
-{
-    size_t text = 0;
-
-    for (uint32_t i = 0; i < count; i++)
-        text += text_of(&keys[i]);
-    e->member.key_count = count;
-    e->member.keys = &e->own_key;
-    size_t size = count * sizeof(*keys) + text;
-    if ((count > 1 || text > 0) && size > e->more_size) {
-        struct corm__lane_key *more = realloc(e->more_keys, size);
-        if (more == NULL)
-            return corm__fail_memory(error, "a transaction that waits");
-        e->more_keys = more;
-        e->more_size = size;
-    }
-    if (count > 1 || text > 0)
-        e->member.keys = e->more_keys;
-    memcpy(e->member.keys, keys, count * sizeof(*keys));
-    char *at = (char *)(e->member.keys + count);
-    for (uint32_t i = 0; i < count; i++) {
-        for (int k = 0; k < CORM__KEY_COLUMNS_MAX; k++) {
-            struct corm_value *v = &e->member.keys[i].values[k];
-            if (v->kind != CORM_V_TEXT)
-                continue;
-            memcpy(at, v->as.s, v->size);
-            at[v->size] = '\0';
-            v->as.s = at;
-            at += v->size + 1;
-        }
-    }
-    return 0;
-}
-
 /* FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/). */
 static uint64_t hash(uint64_t h, const void *data, size_t size)
 {
@@ -292,8 +205,10 @@ static uint64_t hash_value(uint64_t h, const struct corm_value *value)
 {
     double real = 0;
 
-    if (value->kind == CORM_V_TEXT)
-        return hash(h, value->as.s, value->size);
+    if (value->kind == CORM_V_TEXT || value->kind == CORM_V_DECIMAL || value->kind == CORM_V_BLOB)
+        return hash(h, value->as.p, value->size);
+    if (value->kind == CORM_V_UUID)
+        return hash(h, &value->as.uuid, sizeof(value->as.uuid));
     if (value->kind == CORM_V_REAL)
         real = value->as.r;
     else if (value->kind == CORM_V_INT)
@@ -301,13 +216,13 @@ static uint64_t hash_value(uint64_t h, const struct corm_value *value)
     else if (value->kind == CORM_V_UINT)
         real = (double)value->as.u;
     else
-        return hash(h, &value->as, sizeof(value->as));
+        return hash(h, &value->as.i, sizeof(value->as.i));
     real = real == 0 ? 0 : real; /* -0.0 is 0 */
     return hash(h, &real, sizeof(real));
 }
 
 /* Of a table by its SQL name, and its columns by theirs, in whatever order a model has them. */
-static uint64_t hash_key(const struct corm__lane_key *key)
+static uint64_t hash_key(const struct corm__lock_key *key)
 {
     const struct corm_column *columns[CORM__KEY_COLUMNS_MAX] = {NULL};
     uint32_t                  n = corm__key_columns(key->table, columns);
@@ -321,7 +236,7 @@ static uint64_t hash_key(const struct corm__lane_key *key)
     return sum ^ sum >> 32;
 }
 
-static struct lane *lane_of(struct corm__lanes *l, const struct corm__lane_key *key)
+static struct lane *lane_of(struct corm__lanes *l, const struct corm__lock_key *key)
 {
     return &l->lanes[hash_key(key) % l->options.lanes];
 }
@@ -641,7 +556,7 @@ static int wait_for_room(struct corm__lanes *l, const struct corm__job *job, int
 }
 
 static int fill_entry(struct entry *e, const struct corm__job *job,
-                      const struct corm__lane_key *keys, uint32_t count, int64_t deadline,
+                      const struct corm__lock_key *keys, uint32_t count, int64_t deadline,
                       struct corm_error *error)
 {
     e->error = (struct corm_error){0};
@@ -654,37 +569,20 @@ static int fill_entry(struct entry *e, const struct corm__job *job,
         .isolation = job->isolation,
         .error = &e->error,
     };
-    return keep_keys(e, keys, count, error);
-}
-
-enum { KEYS_MAX = 16 };
-
-static int read_keys(const struct corm_expr *key, struct corm__lane_key *keys, uint32_t *count,
-                     struct corm_error *error)
-{
-    int rc = 0;
-
-    *count = 0;
-    if (key->op != CORM_KEYS) {
-        *count = 1;
-        return read_key(key, &keys[0], error);
-    }
-    for (const struct corm_expr *kid = key->kids; rc == 0 && kid->op != CORM_END; kid++) {
-        if (*count == KEYS_MAX)
-            return corm__fail(error, CORM_MISUSE, "corm_keys() takes %d keys at most", KEYS_MAX);
-        rc = read_key(kid, &keys[(*count)++], error);
-    }
-    return rc == 0 && *count == 0 ? refuse_key(error, "is empty") : rc;
+    int rc = corm__keep_keys(&e->keys, keys, count, error);
+    e->member.keys = e->keys.keys;
+    e->member.key_count = count;
+    return rc;
 }
 
 /* Puts a job into its lane; the mutex is held on return, also on an error. */
 static struct entry *enqueue(struct corm__lanes *l, const struct corm__job *job, bool waited,
                              struct corm_error *error)
 {
-    struct corm__lane_key keys[KEYS_MAX] = {{0}};
+    struct corm__lock_key keys[CORM__LOCK_KEYS_MAX] = {{0}};
     uint32_t              count = 0;
     int64_t               deadline = corm__deadline_in(job->timeout_ms);
-    int                   rc = read_keys(job->key, keys, &count, error);
+    int                   rc = corm__read_keys(job->key, keys, &count, error);
 
     pthread_mutex_lock(&l->mutex);
     if (rc == 0 && l->stopping)
@@ -934,7 +832,7 @@ void corm__lanes_free(struct corm__lanes *l, bool finish)
         if (l->pipe[i] >= 0)
             (void)close(l->pipe[i]);
     for (uint32_t i = 0; i < l->entry_count; i++)
-        free(l->entries[i]->more_keys);
+        corm__lock_keys_free(&l->entries[i]->keys);
     for (uint32_t i = 0; i < l->entry_count; i += BLOCK)
         free(l->entries[i]);
     free(l->entries);

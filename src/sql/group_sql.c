@@ -139,6 +139,25 @@ int corm__make_lock(enum corm_dialect dialect, struct corm_arena *arena,
     return rc;
 }
 
+/* Not by DO, which swallows the errors of what it runs, those of a lock too; and not of several keys at
+ * once: without a column beyond the key, a list turns into a scan of the index, which locks all of it. */
+int corm__make_lock_only(enum corm_dialect dialect, struct corm_arena *arena,
+                         const struct corm_table *table, const struct corm_value *values,
+                         struct corm__statement *statement, struct corm_error *error)
+{
+    const struct corm_column *columns[CORM__KEY_COLUMNS_MAX] = {NULL};
+    uint32_t                  n = corm__key_columns(table, columns);
+    struct corm__writer       w;
+
+    corm__writer_init(&w, dialect, arena, false, table, error);
+    corm__put(&w, "SELECT COUNT(*) INTO @corm_locked FROM ");
+    put_table(&w);
+    corm__put(&w, " WHERE ");
+    put_key(&w, columns, n, values);
+    corm__put(&w, " FOR UPDATE");
+    return corm__writer_end(&w, CORM__READ, statement);
+}
+
 int corm__make_returning(enum corm_dialect dialect, struct corm_arena *arena,
                          const struct corm_table *table, struct corm__statement *statement,
                          struct corm_error *error)

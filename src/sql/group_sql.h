@@ -21,6 +21,12 @@ int corm__make_lock(enum corm_dialect dialect, struct corm_arena *arena,
                     uint32_t wait_ms, const char *savepoint, struct corm__statement *statement,
                     struct corm_error *error);
 
+/* Locks the row with this primary key, where there is one, and gives no rows, so that it can stand in
+ * front of another statement. */
+int corm__make_lock_only(enum corm_dialect dialect, struct corm_arena *arena,
+                         const struct corm_table *table, const struct corm_value *values,
+                         struct corm__statement *statement, struct corm_error *error);
+
 /* Makes an INSERT of one row give the key that the server generates for it. */
 int corm__make_returning(enum corm_dialect dialect, struct corm_arena *arena,
                          const struct corm_table *table, struct corm__statement *statement,

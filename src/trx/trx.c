@@ -80,6 +80,7 @@ static void free_trx(struct corm_trx *trx)
     corm__map_free(&trx->held);
     corm_arena_free(trx->arena);
     corm_arena_free(trx->drafts);
+    corm__lock_keys_free(&trx->keys);
     free(trx);
 }
 
@@ -143,6 +144,7 @@ struct corm_trx *corm__trx_take(struct corm__trx_store *store, struct corm_error
     trx->report = NULL;
     trx->group = NULL;
     trx->leave = NULL;
+    trx->keys.count = 0;
     trx->error = (struct corm_error){0};
     return trx;
 }
@@ -664,11 +666,11 @@ void corm__trx_rollback(struct corm_trx *trx)
     end(trx);
 }
 
-/* Savepoints alone are nothing to send. */
+/* Savepoints and the locks of keys alone are nothing to send. */
 static bool has_writes(const struct corm_trx *trx)
 {
     for (size_t i = 0; i < trx->pending_count; i++)
-        if (trx->pending[i].verb != CORM__CONTROL)
+        if (trx->pending[i].verb != CORM__CONTROL && trx->pending[i].verb != CORM__READ)
             return true;
     return false;
 }

@@ -3,6 +3,7 @@
 #define CORM_TRX_TRX_H
 
 #include "pool/node.h"
+#include "sql/lock_keys.h"
 
 #include <corm/trx.h>
 
@@ -69,7 +70,8 @@ struct corm_trx {
     /* Called in front of what the group does not do by itself: a statement, or (NULL) a savepoint. 0, or
      * the error that dooms the transaction. NULL where there is nothing to be asked. */
     int (*leave)(struct corm_trx *trx, const struct corm__statement *statement);
-    struct corm_trx *next; /* in the store */
+    struct corm__lock_keys keys; /* of corm_begin() */
+    struct corm_trx       *next; /* in the store */
 };
 
 /* ---- Objects, kept for reuse ------------------------------------------------- */
