@@ -908,6 +908,45 @@ static void full_queue_is_busy_or_waits_as_asked(void **state)
     assert_int_equal(counts[0] + counts[1] + counts[2] + counts[3], 4);
 }
 
+static void *dispatch_until_told(void *arg)
+{
+    _Atomic int *phase = arg;
+
+    while (atomic_load(phase) < 2) {
+        (void)corm_dispatch(db);
+        if (atomic_load(phase) == 0)
+            atomic_store(phase, 1);
+        (void)usleep(1000); /* so that all in the queue are done at times */
+    }
+    return NULL;
+}
+
+static void full_queue_beside_a_thread_that_dispatches_is_waited_for(void **state)
+{
+    enum { MANY = 300 };
+    static int        counts[MANY];
+    struct corm_error e = {0};
+    _Atomic int       phase = 0;
+    pthread_t         dispatcher;
+
+    (void)state;
+    memset(counts, 0, sizeof(counts));
+    corm_close(db);
+    open_lanes("pool=6&lanes=1&lane_queue=4&timeout_ms=15000");
+    assert_int_equal(pthread_create(&dispatcher, NULL, dispatch_until_told, &phase), 0);
+    while (atomic_load(&phase) == 0)
+        (void)sched_yield();
+    for (int i = 0; i < MANY; i++)
+        assert_ok(
+            corm_submit(db, empty_function, &counts[i], .key = corm_eq(product.id, 4), .error = &e),
+            &e);
+    assert_true(corm_drain(db) >= 0);
+    atomic_store(&phase, 2);
+    (void)pthread_join(dispatcher, NULL);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(counts[i], 1);
+}
+
 static void full_queue_whose_outcomes_nobody_takes_is_busy(void **state)
 {
     struct corm_error e = {0};
@@ -1476,6 +1515,36 @@ static void deadline_passes_behind_a_foreign_lock(void **state)
     (void)corm_drain(db);
     assert_int_equal(rows_of("1 = 1"), 1);
     corm_close(other);
+}
+
+static int sleep_on_the_server(struct corm_trx *trx, void *arg)
+{
+    struct corm_rows rows;
+
+    (void)arg;
+    return corm_sql(trx, &rows, "SELECT SLEEP(3)");
+}
+
+/* Who has little time is told so, though who shares its group has much; and that one loses nothing. */
+static void deadline_of_one_ends_a_group_of_many(void **state)
+{
+    struct hold       h = HOLD;
+    struct buy        b = {.buyer = 1, .product_id = 1, .qty = 1};
+    struct corm_error e = {0};
+
+    (void)state;
+    corm_close(db);
+    open_lanes("pool=6&lanes=1&lane_wait_ms=100&timeout_ms=15000");
+    hold(&h);
+    int64_t early = corm_submit(db, sleep_on_the_server, NULL, .key = corm_eq(product.id, 1),
+                                .timeout_ms = 1000, .error = &e);
+    assert_ok(early, &e);
+    int64_t other = submit(&b);
+    let_go(&h);
+    assert_int_equal(corm_wait(db, early, NULL), CORM_TIMEOUT);
+    assert_int_equal(corm_wait(db, other, NULL), 7);
+    (void)corm_drain(db);
+    assert_int_equal(rows_of("1 = 1"), 1);
 }
 
 struct again {
@@ -2066,6 +2135,7 @@ static struct one both[] = {
     TEST(drain_waits_for_what_others_wait_for),
     ONE_LANE(deadline_passes_while_it_waits_for_the_lane),
     ONE_LANE(full_queue_is_busy_or_waits_as_asked),
+    ONE_LANE(full_queue_beside_a_thread_that_dispatches_is_waited_for),
     ONE_LANE(full_queue_whose_outcomes_nobody_takes_is_busy),
     TEST(every_call_on_the_db_in_a_function_is_refused),
     TEST(wrong_keys_are_clear_errors),
@@ -2089,6 +2159,7 @@ static struct one mariadb[] = {
     ONE_LANE(key_that_stays_locked_does_not_make_every_group_wait),
     ONE_LANE(deadline_passes_behind_a_foreign_lock),
     ONE_LANE(deadline_passes_behind_a_foreign_lock_after_a_try),
+    ONE_LANE(deadline_of_one_ends_a_group_of_many),
     ONE_LANE(closing_does_not_wait_for_a_foreign_lock),
     TEST(foreign_deadlocks_are_run_again_and_told_right),
     ONE_LANE(refusal_that_rests_on_what_was_rolled_back_is_not_told),

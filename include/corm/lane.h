@@ -36,9 +36,10 @@ CORM_API int64_t corm_submit_(struct corm_db *db, corm_trx_function *function,
 #ifndef __cplusplus
 /* corm_submit(db, function, arg, .key = ..., .done = ..., options...): puts a transaction into the queue of
  * its key's lane, and returns its ticket (> 0), or a negative code: CORM_BUSY where lane_queue=
- * transactions wait and .nowait was asked for, or all of them are done at that moment and wait to be
- * taken away; else it waits for room, up to the deadline. `arg` must live until `done` was called. The order of one thread's submissions to one lane
- * is kept. From any thread, also from `done` and while an explicit transaction is open; not in a function
+ * transactions wait and .nowait was asked for, or all of them are done and wait to be taken away, which
+ * no other thread does: the last one that did was this one, or there was none; else it waits for room, up
+ * to the deadline. `arg` must live until `done` was called. The order of one thread's submissions to one
+ * lane is kept. From any thread, also from `done` and while an explicit transaction is open; not in a function
  * of corm_transact() on the same db (CORM_NESTED). */
 #define corm_submit(db, function, ...)                                                             \
     corm_submit_(CORM_DB(db), CORM_FUNCTION(function),                                             \
@@ -50,8 +51,8 @@ CORM_API int64_t corm_submit_(struct corm_db *db, corm_trx_function *function,
 
 /* Waits until one transaction is done, calls its `done`, and returns what it came to; `error` may be NULL. A
  * ticket whose outcome was taken already, that another thread waits for, or that never was one, is
- * CORM_NO_TICKET. Blocks until the transaction's deadline, or where it has begun the latest one of those that
- * share its group, and the grace of a COMMIT, at the latest. From any thread; refused where it could wait for
+ * CORM_NO_TICKET. Blocks until the transaction's deadline at the latest; where it has begun together with
+ * others, until lane_wait_ms= after it has begun, if that is later, and the grace of a COMMIT. From any thread; refused where it could wait for
  * itself: in a function (CORM_NESTED), and while the thread holds an open transaction (CORM_WOULD_BLOCK). */
 CORM_API int corm_wait(struct corm_db *db, int64_t ticket, struct corm_error *error);
 

@@ -1161,20 +1161,31 @@ static int lock_keys(struct corm__group *g, struct corm__member *const *members,
 
 /* ---- The whole ---------------------------------------------------------------------------------------- */
 
+/* The earliest of its members', who share what comes: but lane_wait_ms at least, or one who is nearly late
+ * would end the work of all others; and no later than the last of them has time. */
+static int64_t deadline_of(const struct corm__group *g, struct corm__member *const *members,
+                           size_t count)
+{
+    int64_t first = members[0]->deadline, last = first, least = corm__deadline_in(g->lane_wait_ms);
+
+    for (size_t i = 1; i < count; i++) {
+        first = members[i]->deadline < first ? members[i]->deadline : first;
+        last = members[i]->deadline > last ? members[i]->deadline : last;
+    }
+    if (first < least)
+        first = least;
+    return first < last ? first : last;
+}
+
 static void begin(struct corm__group *g, struct corm__member *const *members, size_t count)
 {
-    int64_t deadline = 0;
-
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         members[i]->state = CORM__MEMBER_RUNS;
-        if (members[i]->deadline > deadline)
-            deadline = members[i]->deadline;
-    }
     corm__trx_ready(g->trx);
     g->trx->mode = (struct corm__mode){.trx = true,
                                        .isolation = members[0]->isolation,
                                        .lock_wait_s = (g->lane_wait_ms + 999) / 1000};
-    g->trx->deadline = deadline;
+    g->trx->deadline = deadline_of(g, members, count);
     g->arena = g->trx->arena;
     g->members = count;
     g->refused = g->all_direct = g->direct = false;

@@ -45,8 +45,8 @@ struct corm__group *corm__group_new(struct corm__trx_store *store, struct corm__
 void                corm__group_free(struct corm__group *group);
 
 /* Runs members, all of one isolation, in one transaction of the server, in their order. On return each is
- * DONE, or waits (WAITS, BLOCKED, ASIDE, AGAIN) for another run. Blocks until the latest of their
- * deadlines at the latest. */
+ * DONE, or waits (WAITS, BLOCKED, ASIDE, AGAIN) for another run. Blocks until the earliest of their
+ * deadlines at the latest, but for lane_wait_ms. */
 void corm__group_run(struct corm__group *group, struct corm__member *const *members, size_t count);
 
 /* ---- What a group serves from memory ----------------------------------------------- */

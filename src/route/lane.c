@@ -83,7 +83,9 @@ struct corm__lanes {
     uint32_t                  entry_count, in_use;
     struct queue              free, done; /* `done`: those that nobody waits for */
     uint32_t                  under_way;  /* submitted, WAITS or RUNS */
-    pthread_cond_t            changed;    /* room, or an outcome */
+    uint32_t                  drainers;   /* in corm_drain() */
+    uint64_t                  taker;   /* the thread that took outcomes last, or asked for the fd */
+    pthread_cond_t            changed; /* room, or an outcome */
     bool                      stopping;
     bool                      refusing; /* what waits; with `stopping` */
     int                       pipe[2];  /* readable while `done` is not empty; -1 */
@@ -532,6 +534,13 @@ static int start(struct lane *lane, struct corm_error *error)
 
 /* ---- Submitting --------------------------------------------------------------------------------- */
 
+/* Whether only the caller, who is about to wait, could make room. */
+static bool is_hopeless(const struct corm__lanes *l)
+{
+    return telling > 0 || (l->under_way == 0 && l->done.first != NULL && l->drainers == 0 &&
+                           (l->taker == 0 || l->taker == corm__thread_id()));
+}
+
 /* Waits until there is room; under the mutex. */
 static int wait_for_room(struct corm__lanes *l, const struct corm__job *job, int64_t deadline,
                          struct corm_error *error)
@@ -540,8 +549,7 @@ static int wait_for_room(struct corm__lanes *l, const struct corm__job *job, int
                              .tv_nsec = (long)(deadline % 1000000000)};
 
     while (l->in_use >= l->options.queue_max) {
-        bool hopeless = l->under_way == 0 && l->done.first != NULL;
-        if (job->nowait || telling > 0 || hopeless)
+        if (job->nowait || is_hopeless(l))
             return corm__fail(error, CORM_BUSY,
                               "%u transactions wait, or nobody has taken their "
                               "outcomes",
@@ -681,6 +689,7 @@ int corm__lanes_wait(struct corm__lanes *l, int64_t ticket, struct corm_error *e
     int rc = CORM_NO_TICKET;
 
     pthread_mutex_lock(&l->mutex);
+    l->taker = corm__thread_id();
     struct entry *e = find_ticket(l, ticket);
     if (e != NULL && e->waited)
         e = NULL; /* another thread does */
@@ -712,6 +721,7 @@ int corm__lanes_cancel(struct corm__lanes *l, int64_t ticket)
 int64_t corm__lanes_dispatch(struct corm__lanes *l)
 {
     pthread_mutex_lock(&l->mutex);
+    l->taker = corm__thread_id();
     int64_t told = tell_all(l);
     pthread_mutex_unlock(&l->mutex);
     return told;
@@ -720,11 +730,14 @@ int64_t corm__lanes_dispatch(struct corm__lanes *l)
 int64_t corm__lanes_drain(struct corm__lanes *l)
 {
     pthread_mutex_lock(&l->mutex);
+    l->taker = corm__thread_id();
+    l->drainers++;
     int64_t told = tell_all(l);
     while (l->under_way > 0) {
         pthread_cond_wait(&l->changed, &l->mutex);
         told += tell_all(l);
     }
+    l->drainers--;
     pthread_mutex_unlock(&l->mutex);
     return told;
 }
@@ -732,6 +745,7 @@ int64_t corm__lanes_drain(struct corm__lanes *l)
 int corm__lanes_fd(struct corm__lanes *l)
 {
     pthread_mutex_lock(&l->mutex);
+    l->taker = corm__thread_id();
     if (l->pipe[0] < 0 && pipe(l->pipe) == 0) {
         for (int i = 0; i < 2; i++) {
             (void)fcntl(l->pipe[i], F_SETFL, O_NONBLOCK);
