@@ -210,7 +210,7 @@ static int keep_keys(struct corm_trx *trx, const struct corm_trx_options *option
 {
     struct corm_trx_options        room;
     const struct corm_trx_options *o = corm__widen(options, options->size, sizeof(room), &room);
-    struct corm__lock_key          keys[CORM__LOCK_KEYS_MAX] = {{0}};
+    struct corm__lock_key          keys[CORM__LOCK_KEYS_MAX];
     uint32_t                       count = 0;
 
     if (o->key.op == CORM_NONE)

@@ -587,18 +587,21 @@ static int fill_entry(struct entry *e, const struct corm__job *job,
 static struct entry *enqueue(struct corm__lanes *l, const struct corm__job *job, bool waited,
                              struct corm_error *error)
 {
-    struct corm__lock_key keys[CORM__LOCK_KEYS_MAX] = {{0}};
+    struct corm__lock_key keys[CORM__LOCK_KEYS_MAX];
+    struct lane          *lane = NULL;
     uint32_t              count = 0;
     int64_t               deadline = corm__deadline_in(job->timeout_ms);
     int                   rc = corm__read_keys(job->key, keys, &count, error);
 
+    if (rc == 0)
+        lane = lane_of(l, &keys[0]);
     pthread_mutex_lock(&l->mutex);
     if (rc == 0 && l->stopping)
         rc = corm__fail(error, CORM_CANCELLED, "the database is being closed");
     if (rc == 0)
         rc = wait_for_room(l, job, deadline, error);
     if (rc == 0)
-        rc = start(lane_of(l, &keys[0]), error);
+        rc = start(lane, error);
     if (rc < 0)
         return NULL;
     struct entry *e = take_entry(l);
@@ -613,7 +616,7 @@ static struct entry *enqueue(struct corm__lanes *l, const struct corm__job *job,
     e->waited = waited;
     e->submitted = !waited;
     e->state = WAITS;
-    e->lane = lane_of(l, &keys[0]);
+    e->lane = lane;
     append(&e->lane->queue, e);
     pthread_cond_signal(&e->lane->filled);
     if (!waited)

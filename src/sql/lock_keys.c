@@ -23,7 +23,7 @@ static int read_key(const struct corm_expr *expr, struct corm__lock_key *key,
     if (n == 0 || equalities[0].op != CORM_EQ || equalities[0].column == NULL ||
         equalities[0].column->table == NULL)
         return refuse_key(error, "is no corm_eq() of a primary key");
-    key->table = equalities[0].column->table;
+    *key = (struct corm__lock_key){.table = equalities[0].column->table};
     if (corm__key_columns(key->table, columns) != n)
         return refuse_key(error, "has to name each column of the primary key, at most two, once");
     for (uint32_t i = 0; i < n; i++) {
