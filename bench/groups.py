@@ -29,12 +29,16 @@ def bench(name):
     return os.path.join(BUILD, "bench", name)
 
 
-def run(command):
-    done = subprocess.run(command + ["--json"], stdout=subprocess.PIPE, text=True, timeout=600)
+def answer_of(command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=600)
     if done.returncode != 0:
         shown = " ".join(part for part in command[1:] if "://" not in part)
         fail(f"{os.path.basename(command[0])} {shown} has failed")
-    answer = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def run(command):
+    answer = answer_of(command + ["--json"])
     if not answer["invariant"] or answer["failed"]:
         fail(f"{os.path.basename(command[0])}: the tables disagree with what was told")
     return answer
@@ -131,21 +135,18 @@ class Scenes:
 
     def alone(self, rounds):
         for url, name in ((self.url, "MariaDB"), ("sqlite:" + self.folder + "/one.db", "SQLite")):
-            race = [os.path.join(BUILD, "corm"), "race", "--url", url, "--replace", "--buyers", "1"]
-            race += ["--stock", "1000000000"] + self.many(4000)
-            answers = interleaved(
-                rounds, {mode: race + ["--mode", mode] for mode in ("group", "lock")}
-            )
-            pairs = zip(of(answers["group"], "p50_ms"), of(answers["lock"], "p50_ms"))
-            ratios = [group / lock for group, lock in pairs]
+            command = [bench("corm_alone"), url, str(3000 // self.less)]
+            answers = [answer_of(command) for _ in range(rounds)]
             print(f"\n{name}, one buyer alone, p50")
-            for mode, all_of in answers.items():
-                print(f"  {mode:28}{median(all_of, 'p50_ms'):12.3f} ms")
-            print(
-                f"  group is {statistics.median(ratios):.3f} of lock"
-                f" ({min(ratios):.3f}-{max(ratios):.3f})",
-                flush=True,
-            )
+            for way in ("lock", "key", "ticket"):
+                times = [answer[way + "_p50_us"] for answer in answers]
+                ratios = [time / answer["lock_p50_us"] for time, answer in zip(times, answers)]
+                print(
+                    f"  {way:28}{statistics.median(times):12.1f} us"
+                    f"  {statistics.median(ratios):.3f} of lock"
+                    f" ({min(ratios):.3f}-{max(ratios):.3f})",
+                    flush=True,
+                )
 
     def steps(self, rounds):
         for url, name in ((self.url, "MariaDB"), ("sqlite:" + self.folder + "/steps.db", "SQLite")):

@@ -908,6 +908,66 @@ static void full_queue_is_busy_or_waits_as_asked(void **state)
     assert_int_equal(counts[0] + counts[1] + counts[2] + counts[3], 4);
 }
 
+static int note_thread(struct corm_trx *trx, void *arg)
+{
+    pthread_t     *thread = arg;
+    struct product p;
+
+    *thread = pthread_self();
+    return corm_first(trx, product, &p, .where = corm_eq(product.id, 1), .lock = CORM_FOR_UPDATE);
+}
+
+/* It needs nobody else; and so it is again behind a group that the lane ran. */
+static void lone_transaction_runs_in_the_thread_that_waits(void **state)
+{
+    struct corm_error e = {0};
+    struct buy        b = {.buyer = 1, .product_id = 1, .qty = 1};
+    pthread_t         thread;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        memset(&thread, 0, sizeof(thread));
+        assert_rows(
+            corm_transact(db, note_thread, &thread, .key = corm_eq(product.id, 1), .error = &e), 1,
+            &e);
+        assert_true(pthread_equal(thread, pthread_self()));
+        (void)submit(&b);
+        (void)corm_drain(db);
+        b.buyer++;
+    }
+    assert_int_equal(rows_of("1 = 1"), 3);
+}
+
+static void *transact_and_hold(void *arg)
+{
+    struct hold *h = arg;
+
+    h->rc = corm_transact(db, hold_lane, h, .key = corm_eq(product.id, 1));
+    return NULL;
+}
+
+/* What comes while a thread runs its own transaction is the lane's, which is woken up behind it. */
+static void lane_goes_on_behind_a_thread_that_has_run_its_own(void **state)
+{
+    struct hold h = HOLD;
+    struct buy  buys[4];
+    pthread_t   holder;
+
+    (void)state;
+    assert_int_equal(pthread_create(&holder, NULL, transact_and_hold, &h), 0);
+    assert_true(pass_gate(&h.entered, WAIT_MS));
+    for (int i = 0; i < 4; i++) {
+        buys[i] = (struct buy){.buyer = i + 1, .product_id = 1, .qty = 1};
+        (void)submit(&buys[i]);
+    }
+    assert_int_equal(rows_of("1 = 1"), 0);
+    let_go(&h);
+    assert_int_equal(corm_drain(db), 4);
+    (void)pthread_join(holder, NULL);
+    assert_int_equal(h.rc, 0);
+    assert_int_equal(rows_of("1 = 1"), 4);
+}
+
 static void *dispatch_until_told(void *arg)
 {
     _Atomic int *phase = arg;
@@ -2135,6 +2195,8 @@ static struct one both[] = {
     TEST(drain_waits_for_what_others_wait_for),
     ONE_LANE(deadline_passes_while_it_waits_for_the_lane),
     ONE_LANE(full_queue_is_busy_or_waits_as_asked),
+    ONE_LANE(lone_transaction_runs_in_the_thread_that_waits),
+    ONE_LANE(lane_goes_on_behind_a_thread_that_has_run_its_own),
     ONE_LANE(full_queue_beside_a_thread_that_dispatches_is_waited_for),
     ONE_LANE(full_queue_whose_outcomes_nobody_takes_is_busy),
     TEST(every_call_on_the_db_in_a_function_is_refused),

@@ -13,8 +13,9 @@
  *         corm_submit(db, purchase, &wants[i], .key = corm_eq(product.id, 1), .done = on_done);
  *     corm_drain(db);
  *
- * A function that is submitted runs on the lane's thread, perhaps together with others in one
- * transaction of the server: it touches nothing but `trx` and `arg`. It may run more than once.
+ * A function with a key runs on the lane's thread, or on one that waits for an outcome while the lane has
+ * nothing else to do, perhaps together with others in one transaction of the server: it touches nothing but
+ * `trx` and `arg`. It may run more than once.
  *
  * An event loop watches corm_fd() and calls corm_dispatch(). */
 #ifndef CORM_LANE_H

@@ -13,7 +13,8 @@
  * here but the members that a lane has taken (RUNS): those are the lane's alone until it gives them
  * back. No function of a user's and no I/O is called under it.
  *
- * A lane takes from the front of its queue what may share a group, so the order of arrival is that in which
+ * A group is run by the thread of its lane, or by one that waits for the first of its members where the lane
+ * has nothing else to do: `running` says that some thread does. A lane takes from the front of its queue what may share a group, so the order of arrival is that in which
  * functions run. What has to run again goes back to the front, in its order. What is blocked stands in a
  * queue of its own, with those of the same keys that come later, and is looked at again when nothing
  * else waits, or when the others have had as much time as the last look took: so a row that
@@ -64,7 +65,8 @@ struct lane {
     struct corm__lanes   *lanes;
     pthread_t             thread;
     bool                  started;
-    struct corm__group   *group; /* these two are its thread's, once that was started */
+    bool                  running; /* a group: these two belong to the thread that runs it */
+    struct corm__group   *group;
     struct corm__member **members;
     pthread_cond_t        filled;
     struct queue          queue;
@@ -482,36 +484,57 @@ static bool is_idle(const struct lane *lane)
     return lane->queue.first == NULL && lane->blocked.first == NULL;
 }
 
+/* Runs one group, if there is one to be run; under the mutex, which is let go for that. */
+static void run_group(struct lane *lane, uint64_t *random)
+{
+    struct corm__lanes *l = lane->lanes;
+    size_t              n = prepare_queue(lane) ? take_group(lane, lane->members) : 0;
+
+    if (n == 0) /* late, or wants what others wait for */
+        return;
+    uint32_t failures = lane->members[0]->failures;
+    int64_t  since = corm__now();
+    lane->running = true;
+    pthread_mutex_unlock(&l->mutex);
+    corm__group_run(lane->group, lane->members, n);
+    pthread_mutex_lock(&l->mutex);
+    if (give_back(lane, lane->members, n, since)) {
+        pthread_mutex_unlock(&l->mutex);
+        corm__pause(corm__retry_pause(failures + 2, random), INT64_MAX);
+        pthread_mutex_lock(&l->mutex);
+    }
+    lane->running = false;
+}
+
 static void *lane_main(void *arg)
 {
-    struct lane          *lane = arg;
-    struct corm__lanes   *l = lane->lanes;
-    struct corm__group   *group = lane->group;
-    struct corm__member **members = lane->members;
-    uint64_t              random = ((uint64_t)(uintptr_t)lane ^ (uint64_t)corm__now()) | 1;
+    struct lane        *lane = arg;
+    struct corm__lanes *l = lane->lanes;
+    uint64_t            random = ((uint64_t)(uintptr_t)lane ^ (uint64_t)corm__now()) | 1;
 
     pthread_mutex_lock(&l->mutex);
     for (;;) {
-        while (is_idle(lane) && !l->stopping)
+        while (lane->running || (is_idle(lane) && !l->stopping))
             pthread_cond_wait(&lane->filled, &l->mutex);
         if (is_idle(lane))
             break;
-        size_t n = prepare_queue(lane) ? take_group(lane, members) : 0;
-        if (n == 0) /* late, or wants what others wait for */
-            continue;
-        uint32_t failures = members[0]->failures;
-        int64_t  since = corm__now();
-        pthread_mutex_unlock(&l->mutex);
-        corm__group_run(group, members, n);
-        pthread_mutex_lock(&l->mutex);
-        if (give_back(lane, members, n, since)) {
-            pthread_mutex_unlock(&l->mutex);
-            corm__pause(corm__retry_pause(failures + 2, &random), INT64_MAX);
-            pthread_mutex_lock(&l->mutex);
-        }
+        run_group(lane, &random);
     }
     pthread_mutex_unlock(&l->mutex);
     return NULL;
+}
+
+/* Whoever waits for an entry in front of an idle lane runs its group: to wake the lane up, and to be woken
+ * up, takes longer than a small transaction. What comes meanwhile is the lane's. */
+static void run_at_once(struct entry *e)
+{
+    struct lane *lane = e->lane;
+    uint64_t     random = ((uint64_t)(uintptr_t)e ^ (uint64_t)corm__now()) | 1;
+
+    if (!lane->running && lane->queue.first == e && lane->blocked.first == NULL)
+        run_group(lane, &random);
+    if (!is_idle(lane) || lane->lanes->stopping)
+        pthread_cond_signal(&lane->filled);
 }
 
 static int start(struct lane *lane, struct corm_error *error)
@@ -583,7 +606,7 @@ static int fill_entry(struct entry *e, const struct corm__job *job,
     return rc;
 }
 
-/* Puts a job into its lane; the mutex is held on return, also on an error. */
+/* Puts a job into its lane, which may sleep; the mutex is held on return, also on an error. */
 static struct entry *enqueue(struct corm__lanes *l, const struct corm__job *job, bool waited,
                              struct corm_error *error)
 {
@@ -618,7 +641,6 @@ static struct entry *enqueue(struct corm__lanes *l, const struct corm__job *job,
     e->state = WAITS;
     e->lane = lane;
     append(&e->lane->queue, e);
-    pthread_cond_signal(&e->lane->filled);
     if (!waited)
         l->under_way++;
     return e;
@@ -655,6 +677,7 @@ int corm__lanes_run(struct corm__lanes *l, const struct corm__job *job, struct c
     int           rc = error->code;
 
     if (e != NULL) {
+        run_at_once(e);
         wait_for(l, e);
         rc = e->member.rc;
         if (rc < 0)
@@ -671,6 +694,8 @@ int64_t corm__lanes_submit(struct corm__lanes *l, const struct corm__job *job,
     const struct entry *e = enqueue(l, job, false, error);
     int64_t             ticket = e != NULL ? ticket_of(e) : error->code;
 
+    if (e != NULL)
+        pthread_cond_signal(&e->lane->filled);
     pthread_mutex_unlock(&l->mutex);
     return ticket;
 }
@@ -703,6 +728,8 @@ int corm__lanes_wait(struct corm__lanes *l, int64_t ticket, struct corm_error *e
         rc = tell(l, e, error);
     } else if (e != NULL) {
         e->waited = true;
+        if (e->state == WAITS)
+            run_at_once(e);
         wait_for(l, e);
         rc = tell(l, e, error);
     }
