@@ -88,7 +88,7 @@ int main(int argc, char **argv)
 {
     struct corm_db   *db = NULL;
     struct corm_error error = {0};
-    size_t            n = argc > 2 ? (size_t)atol(argv[2]) : 0;
+    size_t            n = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
     uint64_t         *times[WAYS];
 
     if (n < 1 || n > MAX_PURCHASES) {
@@ -115,7 +115,8 @@ int main(int argc, char **argv)
     printf("{\"purchases\":%zu", n);
     for (int way = 0; way < WAYS; way++) {
         qsort(times[way], n, sizeof(uint64_t), by_time);
-        printf(",\"%s_p50_us\":%.1f", names[way], (double)times[way][n / 2] / 1000);
+        size_t middle = n / 2;
+        printf(",\"%s_p50_us\":%.1f", names[way], (double)times[way][middle] / 1000);
         free(times[way]);
     }
     printf("}\n");

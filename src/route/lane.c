@@ -625,7 +625,7 @@ static struct entry *enqueue(struct corm__lanes *l, const struct corm__job *job,
         rc = wait_for_room(l, job, deadline, error);
     if (rc == 0)
         rc = start(lane, error);
-    if (rc < 0)
+    if (rc != 0)
         return NULL;
     struct entry *e = take_entry(l);
     if (e == NULL) {
