@@ -402,6 +402,55 @@ static void guilty_of_a_unique_key_is_told_and_the_others_are_committed(void **s
     assert_true(runs <= 4 * N);
 }
 
+struct kept {
+    struct buy  buy; /* first */
+    struct gate again, go;
+};
+
+/* The group's rows must be locked when it runs again, before it has asked for any. */
+static int stop_in_second_run(struct corm_trx *trx, void *arg)
+{
+    struct kept *k = arg;
+
+    if (k->buy.runs == 1) {
+        open_gate(&k->again);
+        (void)pass_gate(&k->go, WAIT_MS);
+    }
+    return purchase(trx, &k->buy);
+}
+
+static void locks_are_kept_when_the_server_refuses_what_waited(void **state)
+{
+    struct hold       h = HOLD;
+    struct corm_db   *other = open_db("pool=2");
+    struct corm_trx  *foreign = NULL;
+    struct product    p;
+    struct buy        guilty = {.buyer = 5, .product_id = 1, .qty = 1};
+    struct kept       k = {{.buyer = 6, .product_id = 1, .qty = 1}, GATE, GATE};
+    struct corm_error e = {0};
+
+    (void)state;
+    beside("INSERT INTO bought (buyer, product_id, qty) VALUES (5, 9, 0)");
+    hold(&h);
+    (void)submit(&guilty);
+    assert_ok(corm_submit(db, stop_in_second_run, &k, .key = corm_eq(product.id, 1),
+                          .done = on_done, .error = &e),
+              &e);
+    let_go(&h);
+    assert_true(pass_gate(&k.again, WAIT_MS));
+    assert_ok(corm_begin(other, &foreign, .error = &e), &e);
+    int rc = corm_first(foreign, product, &p, .where = corm_eq(product.id, 1),
+                        .lock = CORM_FOR_UPDATE, .nowait = true);
+    corm_end(foreign);
+    open_gate(&k.go);
+    (void)corm_drain(db);
+    assert_int_equal(rc, CORM_LOCKED);
+    assert_int_equal(guilty.rc, CORM_DUPLICATE);
+    assert_int_equal(k.buy.rc, 7);
+    assert_int_equal(stock_of(1), STOCK - 1);
+    corm_close(other);
+}
+
 /* ---- What the server refuses ------------------------------------------------------------------------- */
 
 struct strict_row {
@@ -2215,6 +2264,7 @@ static struct one both[] = {
 };
 
 static struct one mariadb[] = {
+    ONE_LANE(locks_are_kept_when_the_server_refuses_what_waited),
     ONE_LANE(foreign_lock_stops_only_the_members_of_its_row),
     ONE_LANE(group_locks_only_the_rows_of_its_keys),
     ONE_LANE(foreign_lock_on_a_row_in_nobodys_key_stops_only_who_wants_it),

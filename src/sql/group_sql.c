@@ -120,14 +120,14 @@ int corm__make_lock(enum corm_dialect dialect, struct corm_arena *arena,
 
     corm__writer_init(&w, dialect, arena, false, table, error);
     put_wait(&w, wait_ms);
-    if (savepoint != NULL) {
-        corm__put(&w, "BEGIN NOT ATOMIC ");
-        corm__put(&w, savepoint);
-        corm__put(&w, "; ");
-    }
-    put_lock_select(&w, columns, n, values, count);
     if (savepoint != NULL)
+        corm__put(&w, "BEGIN NOT ATOMIC ");
+    put_lock_select(&w, columns, n, values, count);
+    if (savepoint != NULL) { /* behind it: a rollback to the start of a transaction gives locks up */
+        corm__put(&w, "; ");
+        corm__put(&w, savepoint);
         corm__put(&w, "; END");
+    }
     int rc = corm__writer_end(&w, CORM__READ, statement);
     if (rc == 0) {
         statement->table = table;
