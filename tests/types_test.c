@@ -1002,6 +1002,30 @@ static int by_page(struct corm_on on, const struct batch *b, char **rows)
     return n + 1;
 }
 
+/* Two halves, put together again by the server; `all`: without looking for equal rows. */
+static int by_any_union(struct corm_on on, const struct batch *b, char **rows, bool all)
+{
+    const struct corm_column *id = b->table->columns;
+    long long                 middle = (long long)b->count / 2;
+    struct corm_query         query = in_order(b->table);
+    struct corm_union         second = {.all = all, .query = {.size = sizeof(struct corm_query)}};
+
+    second.query.where = corm_cmp_(id, CORM_GE, corm_v_int_(middle));
+    query.where = corm_cmp_(id, CORM_LT, corm_v_int_(middle));
+    query.unite = &second;
+    return corm_all_(on, b->table, rows, &query);
+}
+
+static int by_union(struct corm_on on, const struct batch *b, char **rows)
+{
+    return by_any_union(on, b, rows, false);
+}
+
+static int by_union_all(struct corm_on on, const struct batch *b, char **rows)
+{
+    return by_any_union(on, b, rows, true);
+}
+
 static void  *copies[64];
 static size_t copy_count;
 
@@ -1049,6 +1073,8 @@ static const struct reading readings[] = {
     {"corm_join()", by_join, false},
     {"corm_left_join()", by_left_join, false},
     {"corm_after()", by_page, false},
+    {"corm_union()", by_union, false},
+    {"corm_union_all()", by_union_all, false},
 };
 
 static void read_otherwise(struct corm_db *db, const struct batch *b, const char *way,
@@ -1100,9 +1126,9 @@ static void check_extremes(struct corm_db *db, const struct corm_table *table)
     check_batch(db, &b, 1);
 }
 
-static void check_random(struct corm_db *db, const struct corm_table *table, uint64_t round)
+static struct batch random_batch(const struct corm_table *table, uint64_t round, size_t count)
 {
-    struct batch b = {.table = table, .count = 6};
+    struct batch b = {.table = table, .count = count};
 
     seed = round * UINT64_C(0x9E3779B97F4A7C15) | 1;
     b.rows = room(b.count * table->row_size);
@@ -1120,7 +1146,39 @@ static void check_random(struct corm_db *db, const struct corm_table *table, uin
                 put_random(c, row);
         }
     }
+    return b;
+}
+
+static void check_random(struct corm_db *db, const struct corm_table *table, uint64_t round)
+{
+    struct batch b = random_batch(table, round, 6);
+
     check_batch(db, &b, round);
+}
+
+/* As many as go by arrays of several packets, and are read in several blocks of an arena. */
+static void check_many(struct corm_db *db, const struct corm_table *table, uint64_t round)
+{
+    static int64_t (*const writers[])(struct corm_on, const struct batch *) = {by_one_call,
+                                                                               by_array};
+    static int (*const readers[])(struct corm_on, const struct batch *,
+                                  char **) = {by_all, by_sql, by_left_join, by_union};
+    const struct batch b = random_batch(table, round, 700);
+    struct corm_write  clear = write_of(NULL);
+
+    clear.where = corm_everything();
+    for (size_t w = 0; w < COUNT(writers); w++) {
+        const struct way way = {w == 0 ? "corm_insert_rows() of many" : "a long array", writers[w],
+                                false};
+        assert_ok(corm_delete_(corm_on_db_(db), table, &clear), &error);
+        write_batch(db, &way, &b);
+        for (size_t r = 0; r < COUNT(readers); r++) {
+            char *rows = NULL;
+            assert_rows(readers[r](corm_on_db_(db), &b, &rows), b.count, &error);
+            for (size_t i = 0; i < b.count; i++)
+                compare(&b, way.name, round, i, rows + i * table->row_size);
+        }
+    }
 }
 
 static struct corm_db *begin(void)
@@ -1146,6 +1204,21 @@ static void extremes_of_every_type_come_back_bit_for_bit(void **state)
     new_table(db, maybe);
     check_extremes(db, every.corm_table);
     check_extremes(db, maybe.corm_table);
+    end(db);
+}
+
+static void many_rows_of_every_type_come_back_bit_for_bit(void **state)
+{
+    const char     *wanted = getenv("CORM_TEST_SEED");
+    uint64_t        fresh = wanted != NULL ? strtoull(wanted, NULL, 10) : (uint64_t)time(NULL);
+    struct corm_db *db = begin();
+
+    (void)state;
+    print_message("# CORM_TEST_SEED=%llu\n", (unsigned long long)fresh);
+    new_table(db, every);
+    new_table(db, maybe);
+    check_many(db, every.corm_table, fresh);
+    check_many(db, maybe.corm_table, fresh);
     end(db);
 }
 
@@ -2392,6 +2465,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest both[] = {
         cmocka_unit_test(extremes_of_every_type_come_back_bit_for_bit),
         cmocka_unit_test(values_at_random_come_back_bit_for_bit),
+        cmocka_unit_test(many_rows_of_every_type_come_back_bit_for_bit),
         cmocka_unit_test(sums_and_ends_of_every_type_are_those_of_c),
         cmocka_unit_test(sums_and_ends_that_do_not_fit_are_errors),
         cmocka_unit_test(groups_of_every_type_are_those_of_c),
