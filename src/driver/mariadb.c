@@ -264,9 +264,12 @@ static int fail_query(struct mariadb_link *link, struct corm_error *error)
                 mysql_error(link->mysql), error);
 }
 
+/* The error of a row that is read as it comes is the connection's alone. */
 static int fail_statement(struct mariadb_link *link, MYSQL_STMT *statement,
                           struct corm_error *error)
 {
+    if (mysql_stmt_errno(statement) == 0)
+        return fail_query(link, error);
     return fail(link, mysql_stmt_errno(statement), mysql_stmt_sqlstate(statement),
                 mysql_stmt_error(statement), error);
 }
