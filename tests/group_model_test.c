@@ -232,7 +232,14 @@ static void set_kinds(void)
 
 /* ---- Programs -------------------------------------------------------------------- */
 
-enum { MEMBERS_MAX = 16, STEPS_MAX = 8, LOG_MAX = 512, KEYS_PER_MEMBER = 3, KEY_VALUES = 8 };
+enum {
+    MEMBERS_MAX = 48,
+    CROWD = 16,
+    STEPS_MAX = 8,
+    LOG_MAX = 512,
+    KEYS_PER_MEMBER = 3,
+    KEY_VALUES = 8
+};
 enum { NOT_FOUND = CORM_USER + 1, SOLD_OUT, REFUSED };
 
 /* X(op, weight) */
@@ -373,7 +380,8 @@ static int32_t pick_value(void)
     return r == 0 ? INT32_MAX : r == 1 ? -1 : r == 2 ? 40000 : (int32_t)pick(12);
 }
 
-static void make_step(struct step *s, uint32_t used, bool served)
+/* `wide`: of so many values that few rows are equal. */
+static void make_step(struct step *s, uint32_t used, bool served, bool wide)
 {
     *s = (struct step){
         .op = pick_op(served),
@@ -391,6 +399,8 @@ static void make_step(struct step *s, uint32_t used, bool served)
         s->lock = CORM_FOR_UPDATE;
         s->ask = s->ask == 1 ? 2 : s->ask;
     }
+    if (wide && s->value >= 0 && s->value < 12)
+        s->value = (int32_t)pick(300);
 }
 
 static void make_program(struct program *p)
@@ -404,7 +414,8 @@ static void make_program(struct program *p)
         used |= BIT(t) | (pick(2) == 0 ? kinds[t].with & allowed_tables : 0);
     }
     bool served = pick(3) == 0;
-    p->count = 2 + pick(MEMBERS_MAX - 1);
+    bool wide = served && pick(3) == 0; /* many members, of whom the server refuses a few */
+    p->count = wide ? CROWD + pick(MEMBERS_MAX - CROWD + 1) : 2 + pick(CROWD - 1);
     bool     mixed = pick(8) == 0;
     uint32_t length = 1 + pick(pick(4) == 0 ? STEPS_MAX : 4);
     for (size_t i = 0; i < p->count; i++) {
@@ -413,7 +424,7 @@ static void make_program(struct program *p)
         m->careless = pick(12) == 0;
         m->isolation = mixed ? (enum corm_isolation)pick(4) : CORM_ISOLATION_DEFAULT;
         for (size_t k = 0; k < m->count; k++)
-            make_step(&m->steps[k], used, served && pick(16) > 0);
+            make_step(&m->steps[k], used, served && pick(wide ? 64 : 16) > 0, wide);
         m->key_count = pick(4) == 0 ? 1 + pick(KEYS_PER_MEMBER) : 1;
         for (uint32_t k = 0; k < m->key_count; k++) {
             m->key_tables[k] = pick(2) == 0 ? m->steps[0].table : pick_table(used);
@@ -1201,6 +1212,9 @@ static void compare_ids(struct verdict *v, int table, int64_t a, int64_t b, cons
  * that before or after it has found out the other depends on when the write was sent. */
 static uint64_t failed_members, told_of_another;
 
+/* Programs of many members of whom the server has refused several. */
+static uint64_t crowds;
+
 static bool is_own(int rc)
 {
     return corm_is_user(rc) || (rc < 0 && rc > CORM_TRX_GONE && rc != CORM_TIMEOUT);
@@ -1287,6 +1301,18 @@ static void compare_table(struct verdict *v, uint32_t t)
     corm_arena_free(arena);
 }
 
+/* Whether the server has refused two or more of many, and others had to run again for it. */
+static bool is_crowd(const struct program *p)
+{
+    size_t refused = 0, again = 0;
+
+    for (size_t i = 0; i < p->count; i++) {
+        refused += p->members[i].outcomes[0].rc < 0 && !corm_is_user(p->members[i].outcomes[0].rc);
+        again += p->members[i].outcomes[0].runs > 1;
+    }
+    return p->count >= CROWD && refused >= 2 && again > refused;
+}
+
 /* Whether both ways do the same. */
 static bool agrees(struct program *p, struct verdict *v)
 {
@@ -1299,6 +1325,7 @@ static bool agrees(struct program *p, struct verdict *v)
     run_one_by_one(p);
     for (size_t i = 0; i < p->count; i++)
         compare_outcomes(v, i, &p->members[i]);
+    crowds += is_crowd(p);
     for (uint32_t t = 0; t < TABLES; t++)
         if ((used & BIT(t)) != 0 && t != SECOND_T)
             compare_table(v, t);
@@ -1457,12 +1484,16 @@ static void run_programs(uint64_t seed, size_t first, size_t count, int64_t end,
     struct corm_counters c = stats_of(db);
     corm_close(db);
     printf("# seed %" PRIu64 ", group_max %u: %zu programs, %" PRIu64 " groups of %" PRIu64
-           " members; %" PRIu64 " of %" PRIu64 " that failed were told of another failure\n",
-           seed, group_max, i - first, c.groups, c.members, told_of_another, failed_members);
+           " members; %" PRIu64 " of %" PRIu64 " that failed were told of another failure; %" PRIu64
+           " crowds of which several were refused\n",
+           seed, group_max, i - first, c.groups, c.members, told_of_another, failed_members,
+           crowds);
     (void)fflush(stdout);
     if (told_of_another > 20 + failed_members / 50)
         fail_msg("%" PRIu64 " of %" PRIu64 " failed members were told of another failure",
                  told_of_another, failed_members);
+    if (i - first >= 500 && allowed_tables == (1u << TABLES) - 1 && crowds == 0)
+        fail_msg("no program of many members had several whom the server refused");
     if (failures > 0)
         fail_msg("seed %" PRIu64 ": groups and reference differ", seed);
 }

@@ -510,6 +510,360 @@ static void each_refusal_of_the_server_goes_to_its_member(void **state)
     beside("DROP TABLE strict");
 }
 
+/* ---- Who is guilty ----------------------------------------------------------------------------------- */
+
+/* Made by raw SQL: names are equal in whatever case, prices have a CHECK, products exist. */
+#define PASS(X)                                                                                    \
+    X(id, int, .pk = 1, .autoinc = 1)                                                              \
+    X(number, int)                                                                                 \
+    X(name, varchar(20))                                                                           \
+    X(price, int)                                                                                  \
+    X(product_id, int)
+CORM_MODEL(pass, PASS);
+CORM_DEFINE(pass, PASS);
+
+enum nested { NOT_NESTED, NESTED, NESTED_AND_HANDLED };
+
+/* Takes one piece of product 1, and inserts what is asked for. */
+struct deal {
+    int32_t     buyer;  /* a row of bought; 0: none */
+    int32_t     number; /* a row of pass; 0: none */
+    const char *name;
+    int32_t     price, product_id;
+    enum nested nested;      /* the inserts are */
+    int         wanted;      /* 7, or a code */
+    int         runs_wanted; /* at most so many where it is negative */
+    int         refuse;      /* after all that */
+    /* of the run */
+    int               runs, seen, rc, bought_line, pass_line;
+    int64_t           bought_id, pass_id;
+    struct corm_error error;
+};
+
+/* Says in which line it inserts what: rows of one statement come from several. */
+static int insert_deal(struct corm_trx *trx, void *arg)
+{
+    struct deal        *d = arg;
+    const struct bought sold = {.buyer = d->buyer, .product_id = 1, .qty = 1};
+    const struct pass   row = {
+          .number = d->number, .name = d->name, .price = d->price, .product_id = d->product_id};
+    int rc = 0;
+
+    if (d->buyer % 2 == 1) {
+        d->bought_line = __LINE__ + 1;
+        rc = corm_insert_row(trx, bought, &sold, .id_later = &d->bought_id);
+    } else if (d->buyer != 0) {
+        d->bought_line = __LINE__ + 1;
+        rc = corm_insert_row(trx, bought, &sold, .id_later = &d->bought_id);
+    }
+    if (rc >= 0 && d->number != 0) {
+        d->pass_line = __LINE__ + 1;
+        rc = corm_insert_row(trx, pass, &row, .id_later = &d->pass_id);
+    }
+    return rc;
+}
+
+static int make_deal(struct corm_trx *trx, void *arg)
+{
+    struct deal   *d = arg;
+    struct product p;
+
+    d->runs++;
+    int rc = corm_first(trx, product, &p, .where = corm_eq(product.id, 1), .lock = CORM_FOR_UPDATE);
+    if (rc != 1)
+        return rc < 0 ? rc : corm_abort(trx, NOT_FOUND, "product 1");
+    d->seen = p.stock;
+    if (d->nested == NOT_NESTED)
+        rc = insert_deal(trx, d);
+    else
+        rc = corm_transact(trx, insert_deal, d);
+    if (rc == CORM_DUPLICATE && d->nested == NESTED_AND_HANDLED) {
+        d->buyer += 1000;
+        rc = corm_transact(trx, insert_deal, d);
+        d->buyer -= 1000;
+    }
+    if (rc < 0)
+        return rc;
+    rc = corm_update(trx, product, corm_eq(product.id, 1), corm_set(product.stock, p.stock - 1));
+    if (rc < 0)
+        return rc;
+    return d->refuse != 0 ? corm_abort(trx, d->refuse, "changed his mind") : 7;
+}
+
+static void deal_done(int rc, const struct corm_error *error, void *arg)
+{
+    ((struct deal *)arg)->rc = rc;
+    ((struct deal *)arg)->error = *error;
+}
+
+/* Numbers and buyers up to 9, and the name "taken", are taken. */
+static void make_passes(void)
+{
+    beside("DROP TABLE IF EXISTS pass");
+    beside("CREATE TABLE pass (id INTEGER NOT NULL PRIMARY KEY %s, number INTEGER NOT NULL UNIQUE, "
+           "name %s NOT NULL UNIQUE, price INTEGER NOT NULL, product_id INTEGER NOT NULL, "
+           "CONSTRAINT pass_price CHECK (price >= 0), "
+           "FOREIGN KEY (product_id) REFERENCES product (id)) %s",
+           is_mariadb() ? "AUTO_INCREMENT" : "AUTOINCREMENT",
+           is_mariadb() ? "VARCHAR(12) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
+                        : "TEXT COLLATE NOCASE",
+           is_mariadb() ? "" : "STRICT");
+    for (int i = 1; i < 10; i++) {
+        beside("INSERT INTO bought (buyer, product_id, qty) VALUES (%d, 9, 0)", i);
+        beside("INSERT INTO pass (number, name, price, product_id) VALUES (%d, '%s%.0d', 0, 2)", i,
+               i == 1 ? "taken" : "old", i == 1 ? 0 : i);
+    }
+}
+
+/* What is in the tables, and what each was told, is what had come of them one after the other. */
+static void check_deals(const struct deal *all, size_t count)
+{
+    int good = 0, bought_rows = 0, pass_rows = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct deal *d = &all[i];
+        bool often = d->runs_wanted > 0 ? d->runs != d->runs_wanted : d->runs > -d->runs_wanted;
+        if (d->rc != d->wanted || often || d->seen != STOCK - good)
+            fail_msg("deal %zu: %d (%s), not %d, after %d runs, not %d; it saw %d, not %d", i,
+                     d->rc, d->error.message, d->wanted, d->runs, d->runs_wanted, d->seen,
+                     STOCK - good);
+        if (d->rc < 0) {
+            assert_int_equal(d->error.code, d->rc);
+            assert_int_equal(d->error.attempts, d->runs);
+            if (!corm_is_user(d->rc) && d->nested == NOT_NESTED)
+                assert_true(d->error.line == d->bought_line || d->error.line == d->pass_line);
+            continue;
+        }
+        good++;
+        bought_rows += d->buyer != 0;
+        pass_rows += d->number != 0;
+        int buyer = d->nested == NESTED_AND_HANDLED && d->buyer < 10 ? d->buyer + 1000 : d->buyer;
+        if (d->buyer != 0)
+            assert_int_equal(number_beside("SELECT id FROM bought WHERE buyer = %d", buyer),
+                             d->bought_id);
+        if (d->number != 0)
+            assert_int_equal(number_beside("SELECT id FROM pass WHERE number = %d", d->number),
+                             d->pass_id);
+    }
+    assert_int_equal(stock_of(1), STOCK - good);
+    assert_int_equal(rows_of("product_id = 1"), bought_rows);
+    assert_int_equal(number_beside("SELECT COUNT(*) FROM pass") - 9, pass_rows);
+}
+
+/* All of them as one group. */
+static void run_deals(struct deal *all, size_t count)
+{
+    struct hold       h = HOLD;
+    struct corm_error e = {0};
+
+    make_passes();
+    hold(&h);
+    struct corm_counters before = stats_of(db);
+    for (size_t i = 0; i < count; i++)
+        assert_ok(corm_submit(db, make_deal, &all[i], .key = corm_eq(product.id, 1),
+                              .done = deal_done, .error = &e),
+                  &e);
+    let_go(&h);
+    (void)corm_drain(db);
+    assert_int_equal(stats_of(db).groups - before.groups, 2); /* the one that was held, and this */
+    check_deals(all, count);
+    beside("DROP TABLE pass");
+}
+
+/* Good ones as far as nothing else is said. */
+static void make_good(struct deal *all, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        all[i] = (struct deal){.buyer = 100 + (int)i, .wanted = 7, .runs_wanted = 1};
+}
+
+/* From the first guilty one on all run twice, however many there are. */
+static void guilty_ones_run_twice_with_all_behind_them(void **state)
+{
+    static const uint32_t places[] = {1,        1u << 29,   1u << 7,    3u << 28,    3,
+                                      7u << 10, 0x11111111, 0x3fffffff, 1 | 1u << 29};
+    enum { N = 30 };
+    struct deal all[N];
+
+    (void)state;
+    for (size_t k = 0; k < COUNT(places); k++) {
+        int guilty = 0;
+        beside("DELETE FROM bought");
+        beside("UPDATE product SET stock = %d", STOCK);
+        make_good(all, N);
+        for (int i = 0; i < N; i++) {
+            all[i].runs_wanted = guilty > 0 ? 2 : 1;
+            if ((places[k] >> i & 1) == 0)
+                continue;
+            guilty++;
+            all[i].buyer = 1 + guilty % 9; /* the same more than once, too */
+            all[i].wanted = CORM_DUPLICATE;
+            all[i].runs_wanted = 2;
+        }
+        run_deals(all, N);
+    }
+}
+
+/* Of those with one value the first has it, whoever has left a row in another table in front of it. */
+static void first_of_a_value_has_it_unless_he_is_guilty_himself(void **state)
+{
+    struct deal all[] = {
+        {.buyer = 100, .wanted = 7, .runs_wanted = 1},
+        {.buyer = 101, .number = 50, .name = "a", .product_id = 1, .wanted = 7, .runs_wanted = 1},
+        {.buyer = 101, .wanted = CORM_DUPLICATE, .runs_wanted = 2},
+        /* guilty by the first table, so that 51 is free for the next; and by the second */
+        {.buyer = 1,
+         .number = 51,
+         .name = "b",
+         .product_id = 1,
+         .wanted = CORM_DUPLICATE,
+         .runs_wanted = 2},
+        {.buyer = 102, .number = 51, .name = "c", .product_id = 1, .wanted = 7, .runs_wanted = 2},
+        {.buyer = 103,
+         .number = 1,
+         .name = "d",
+         .product_id = 1,
+         .wanted = CORM_DUPLICATE,
+         .runs_wanted = 2},
+        {.buyer = 103, .number = 52, .name = "e", .product_id = 1, .wanted = 7, .runs_wanted = 2},
+        {.number = 51, .name = "f", .product_id = 1, .wanted = CORM_DUPLICATE, .runs_wanted = 2},
+        {.buyer = 104, .wanted = 7, .runs_wanted = 2},
+    };
+
+    (void)state;
+    run_deals(all, COUNT(all));
+}
+
+/* Nobody in front of him runs again, whatever it is that he is refused for, and although rows of a table in
+ * front of that one went in. A text that is too long is one that IGNORE would cut. */
+static void guilty_is_found_by_every_kind_of_refusal(void **state)
+{
+    static const struct deal kinds[] = {
+        {.name = "Taken", .product_id = 1, .wanted = CORM_DUPLICATE},
+        {.name = "cheap", .price = -1, .product_id = 1, .wanted = CORM_CHECK_FAILED},
+        {.name = "orphan", .product_id = 99, .wanted = CORM_FOREIGN_KEY},
+        {.name = "far too long a name", .product_id = 1, .wanted = CORM_TOO_LONG},
+    };
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f"};
+    enum { N = 6, AT = 3 };
+    struct deal all[N];
+
+    (void)state;
+    for (size_t k = 0; k < COUNT(kinds) - !is_mariadb(); k++) {
+        beside("DELETE FROM bought");
+        beside("UPDATE product SET stock = %d", STOCK);
+        for (int i = 0; i < N; i++) {
+            all[i] = i == AT ? kinds[k] : (struct deal){.product_id = 1, .wanted = 7};
+            all[i].name = i == AT ? kinds[k].name : names[i];
+            all[i].buyer = 100 + i;
+            all[i].number = 50 + i;
+            all[i].runs_wanted = i < AT ? 1 : 2;
+        }
+        run_deals(all, N);
+    }
+}
+
+/* A savepoint that is not there, behind a refusal of his own. */
+static int refuses_and_goes_on(struct corm_trx *trx, void *arg)
+{
+    int rc = corm_abort(trx, REFUSED, "no");
+
+    (void)arg;
+    return corm_savepoint_rollback(trx) == REFUSED ? rc : 0;
+}
+
+static void who_goes_on_after_his_refusal_costs_the_others_nothing(void **state)
+{
+    struct hold       h = HOLD;
+    struct deal       all[4];
+    struct corm_error e = {0};
+    int64_t           odd = 0;
+
+    (void)state;
+    make_good(all, 4);
+    hold(&h);
+    for (int i = 0; i < 4; i++) {
+        assert_ok(corm_submit(db, make_deal, &all[i], .key = corm_eq(product.id, 1),
+                              .done = deal_done, .error = &e),
+                  &e);
+        if (i == 1)
+            odd = corm_submit(db, refuses_and_goes_on, NULL, .key = corm_eq(product.id, 1),
+                              .error = &e);
+    }
+    let_go(&h);
+    assert_code(corm_wait(db, odd, &e), REFUSED, &e);
+    (void)corm_drain(db);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(all[i].rc, 7);
+        assert_int_equal(all[i].runs, 1);
+    }
+    assert_int_equal(rows_of("1 = 1"), 4);
+}
+
+static void refusals_of_every_kind_are_found_in_one_flush(void **state)
+{
+    struct deal all[] = {
+        {.number = 50, .name = "good", .product_id = 1, .wanted = 7, .runs_wanted = 1},
+        {.number = 51,
+         .name = "TAKEN",
+         .product_id = 1,
+         .wanted = CORM_DUPLICATE,
+         .runs_wanted = -4},
+        {.number = 52,
+         .name = "GOOD",
+         .product_id = 2,
+         .wanted = CORM_DUPLICATE,
+         .runs_wanted = -4},
+        {.number = 53, .name = "fine", .product_id = 1, .wanted = 7, .runs_wanted = -4},
+        {.number = 54,
+         .name = "cheap",
+         .price = -1,
+         .product_id = 1,
+         .wanted = CORM_CHECK_FAILED,
+         .runs_wanted = -4},
+        {.number = 55,
+         .name = "Fine",
+         .product_id = 1,
+         .wanted = CORM_DUPLICATE,
+         .runs_wanted = -4},
+        {.number = 56,
+         .name = "orphan",
+         .product_id = 99,
+         .wanted = CORM_FOREIGN_KEY,
+         .runs_wanted = -4},
+        {.number = 57, .name = "cheap", .product_id = 3, .wanted = 7, .runs_wanted = -4},
+        {.buyer = 100, .wanted = REFUSED, .refuse = REFUSED, .runs_wanted = -4},
+        {.number = 58, .name = "last", .product_id = 3, .wanted = 7, .runs_wanted = -4},
+    };
+
+    (void)state;
+    run_deals(all, COUNT(all));
+}
+
+/* Those in a nested transaction go to the server by themselves, behind all that waits. */
+static void guilty_ones_are_found_between_those_who_are_direct(void **state)
+{
+    struct deal all[] = {
+        {.buyer = 100, .wanted = 7, .runs_wanted = 1},
+        {.buyer = 1, .wanted = CORM_DUPLICATE, .runs_wanted = 2},
+        {.buyer = 101, .nested = NESTED, .wanted = 7, .runs_wanted = 2},
+        {.buyer = 102, .wanted = 7, .runs_wanted = 1},
+        {.buyer = 2, .nested = NESTED, .wanted = CORM_DUPLICATE, .runs_wanted = 1},
+        {.buyer = 3, .nested = NESTED_AND_HANDLED, .wanted = 7, .runs_wanted = 1},
+        {.buyer = 103, .wanted = 7, .runs_wanted = 1},
+        {.buyer = 1003, .wanted = CORM_DUPLICATE, .runs_wanted = 2},
+        {.buyer = 102, .wanted = CORM_DUPLICATE, .runs_wanted = 2},
+        {.buyer = 104, .wanted = 7, .runs_wanted = 2},
+        {.buyer = 105, .nested = NESTED, .wanted = 7, .runs_wanted = 2},
+        {.buyer = 106, .wanted = 7, .runs_wanted = 1},
+    };
+
+    (void)state;
+    run_deals(all, COUNT(all));
+}
+
+/* ---- Keys that cannot be locked ----------------------------------------------------------------------- */
+
 static int missing_function(struct corm_trx *trx, void *arg)
 {
     (void)trx, (void)arg;
@@ -1804,6 +2158,92 @@ static void foreign_lock_on_a_row_in_nobodys_key_stops_only_who_wants_it(void **
     corm_close(other);
 }
 
+/* Also one that is found only when the group sends what it has in memory. */
+static void row_that_others_insert_stops_only_who_inserts_it_too(void **state)
+{
+    enum { N = 8, STOPPED = 3 };
+    struct corm_error e = {0};
+    struct deal       all[N];
+    int64_t           tickets[N];
+    struct hold       h = HOLD;
+    struct corm_trx  *foreign = NULL;
+
+    (void)state;
+    corm_close(db);
+    open_lanes("pool=6&lanes=1&timeout_ms=15000&lane_wait_ms=400");
+    struct corm_db *other = open_db("pool=2");
+    make_good(all, N);
+    assert_ok(corm_begin(other, &foreign, .error = &e), &e);
+    assert_ok(corm_insert_row(foreign, bought, &(struct bought){.buyer = all[STOPPED].buyer},
+                              .id = &all[STOPPED].bought_id),
+              &e);
+    (void)hold(&h);
+    for (int i = 0; i < N; i++) {
+        tickets[i] = corm_submit(db, make_deal, &all[i], .key = corm_eq(product.id, 1),
+                                 .done = deal_done, .error = &e);
+        assert_ok(tickets[i], &e);
+    }
+    let_go(&h);
+    for (int i = 0; i < N; i++)
+        if (i != STOPPED)
+            assert_int_equal(corm_wait(db, tickets[i], &e), 7);
+    assert_int_equal(all[STOPPED].rc, 0);
+    corm_end(foreign); /* and so it is not there */
+    (void)corm_drain(db);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(all[i].rc, 7);
+        assert_int_equal(all[i].seen, STOCK - (i == STOPPED ? N - 1 : i < STOPPED ? i : i - 1));
+    }
+    assert_int_equal(stock_of(1), STOCK - N);
+    assert_int_equal(rows_of("1 = 1"), N);
+    corm_close(other);
+}
+
+struct lookout {
+    int       runs;
+    long long free; /* rows that somebody else could lock, in the last run */
+};
+
+static int look_at_locks(struct corm_trx *trx, void *arg)
+{
+    struct lookout *l = arg;
+
+    (void)trx;
+    l->runs++;
+    l->free =
+        number_beside("SELECT COUNT(*) FROM product WHERE id IN (1, 3) FOR UPDATE SKIP LOCKED");
+    return 0;
+}
+
+/* Of keys, and of rows that a member has locked since. */
+static void locks_are_kept_when_a_flush_is_refused(void **state)
+{
+    struct besides    first = {{.buyer = 1, .product_id = 1, .qty = 1}, false};
+    struct buy        guilty = {.buyer = 5, .product_id = 1, .qty = 1};
+    struct lookout    look = {0};
+    struct hold       h = HOLD;
+    struct corm_error e = {0};
+
+    (void)state;
+    beside("INSERT INTO bought (buyer, product_id, qty) VALUES (5, 9, 0)");
+    (void)hold(&h);
+    (void)submit(&guilty);
+    assert_ok(corm_submit(db, buy_besides, &first, .key = corm_eq(product.id, 1), .done = on_done,
+                          .error = &e),
+              &e);
+    assert_ok(corm_submit(db, look_at_locks, &look, .key = corm_eq(product.id, 1), .error = &e),
+              &e);
+    let_go(&h);
+    (void)corm_drain(db);
+    assert_int_equal(first.buy.rc, 1);
+    assert_code(guilty.rc, CORM_DUPLICATE, &guilty.error);
+    assert_int_equal(look.runs, 2);
+    assert_int_equal(look.free, 0);
+    assert_int_equal(number_beside("SELECT COUNT(*) FROM product WHERE id IN (1, 3) FOR UPDATE "
+                                   "SKIP LOCKED"),
+                     2);
+}
+
 static bool has_run_a_group(void *arg)
 {
     struct corm_counters c;
@@ -2124,6 +2564,47 @@ static void group_that_is_lost_runs_again_in_its_order(void **state)
     assert_int_equal(rows_of("1 = 1"), 6);
 }
 
+static int kills_its_connection_twice(struct corm_trx *trx, void *arg)
+{
+    atomic_int      *killed = arg;
+    struct corm_rows rows = {0};
+    int              rc = corm_sql(trx, &rows, "SELECT CONNECTION_ID()");
+
+    if (rc < 0 || (*killed)++ > 1)
+        return rc < 0 ? rc : 0;
+    beside("KILL %lld", (long long)rows.values[0].as.i);
+    return corm_sql(trx, NULL, "SELECT 1");
+}
+
+static void group_that_is_lost_comes_the_third_time_in_halves(void **state)
+{
+    enum { N = 7 };
+    struct hold h = HOLD;
+    struct buy  all[N] = {{0}};
+    atomic_int  killed = 0;
+
+    (void)state;
+    hold(&h);
+    struct corm_counters before = stats_of(db);
+    for (int i = 0; i < N; i++) {
+        all[i] = (struct buy){.buyer = i, .product_id = 1, .qty = 1};
+        (void)submit(&all[i]);
+    }
+    assert_true(
+        corm_submit(db, kills_its_connection_twice, &killed, .key = corm_eq(product.id, 1)) > 0);
+    let_go(&h);
+    (void)corm_drain(db);
+    struct corm_counters after = stats_of(db);
+    assert_int_equal(killed, 3);
+    assert_int_equal(after.groups - before.groups, 1 + 1 + 1 + 2);
+    assert_int_equal(after.members - before.members, 1 + 3 * (N + 1));
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(all[i].rc, 7);
+        assert_int_equal(all[i].runs, 3);
+        assert_int_equal(all[i].seen, STOCK - i);
+    }
+}
+
 static void *killer(void *arg)
 {
     struct foreign *f = arg;
@@ -2230,6 +2711,12 @@ static struct one both[] = {
     ONE_LANE(nobody_is_told_before_the_commit_not_even_a_refusal),
     ONE_LANE(guilty_of_a_unique_key_is_told_and_the_others_are_committed),
     ONE_LANE(each_refusal_of_the_server_goes_to_its_member),
+    ONE_LANE(guilty_ones_run_twice_with_all_behind_them),
+    ONE_LANE(first_of_a_value_has_it_unless_he_is_guilty_himself),
+    ONE_LANE(guilty_is_found_by_every_kind_of_refusal),
+    ONE_LANE(who_goes_on_after_his_refusal_costs_the_others_nothing),
+    ONE_LANE(refusals_of_every_kind_are_found_in_one_flush),
+    ONE_LANE(guilty_ones_are_found_between_those_who_are_direct),
     ONE_LANE(key_of_a_table_that_is_missing_is_told_and_stops_nobody_else),
     ONE_LANE(key_that_is_no_text_is_told_and_stops_nobody_else),
     ONE_LANE(row_that_its_model_cannot_take_stops_only_its_members),
@@ -2268,6 +2755,8 @@ static struct one mariadb[] = {
     ONE_LANE(foreign_lock_stops_only_the_members_of_its_row),
     ONE_LANE(group_locks_only_the_rows_of_its_keys),
     ONE_LANE(foreign_lock_on_a_row_in_nobodys_key_stops_only_who_wants_it),
+    ONE_LANE(row_that_others_insert_stops_only_who_inserts_it_too),
+    ONE_LANE(locks_are_kept_when_a_flush_is_refused),
     ONE_LANE(key_that_stays_locked_does_not_make_every_group_wait),
     ONE_LANE(deadline_passes_behind_a_foreign_lock),
     ONE_LANE(deadline_passes_behind_a_foreign_lock_after_a_try),
@@ -2276,6 +2765,7 @@ static struct one mariadb[] = {
     TEST(foreign_deadlocks_are_run_again_and_told_right),
     ONE_LANE(refusal_that_rests_on_what_was_rolled_back_is_not_told),
     ONE_LANE(group_that_is_lost_runs_again_in_its_order),
+    ONE_LANE(group_that_is_lost_comes_the_third_time_in_halves),
     TEST(killed_connections_double_nothing_and_lose_nothing),
 };
 

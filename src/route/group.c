@@ -1,29 +1,44 @@
 /* route/group.c -- transactions of one lane that share one transaction of the server.
  *
- *     run()        lock_keys()          run_member() each            flush()         commit
- *      ──► BEGUN ───────────────► LOCKED ─────────────────► RAN ──────────────► SENT ────────► outcomes
- *            │  a row is locked by      │  ▲                          │
- *            │  others: its members     │  └────────── replay() ──────┤ a statement is refused: back to
- *            │  are BLOCKED             │                             │ the savepoint behind LOCKED, and
- *            │                          ▼                             │ the members run once more, directly
- *            └────────────► LOST ◄──────┴─────────────────────────────┘
+ *      run()        lock_keys()           run_members()         flush() at the end     commit
+ *      ──► BEGUN ───────────────► LOCKED ───────────────► RAN ────────────────────► SENT ───────► outcomes
+ *            │  a row is locked by      ▲                          │
+ *            │  others: its members     └─────── recover() ────────┤ refused
+ *            │  are BLOCKED                                        │
+ *            └────────────► LOST ◄─────────────────────────────────┘
  *               deadlock, connection, deadline: all members AGAIN, or told
  *
  * A member: RUNS ──► DONE, its outcome told by the group's end; or, to run in a later group,
  *   BLOCKED   by lock_each(): a row of its keys is locked by others,
  *   ASIDE     by put_aside(): it waited lane_wait_ms for another row; undone, and alone from then on,
  *   AGAIN     by conclude() or settle(): what it did was undone, whosesoever fault,
- *   WAITS     by run_members(): it has not run, because the group has all the memory it may have.
+ *   WAITS     by run_member(): it has not run, because the group has all the memory it may have.
  *
  * A member is either
  *
  *   served   its reads and updates by primary key of rows that the group holds, and its inserts, happen
- *            in memory: rows in `held`, inserts in `batches`. `undo` takes back what it did when it
- *            refuses. The server hears of all served members at once, in flush().
+ *            in memory: rows in `held`, inserts in `batches`, and in `log` each change with the member
+ *            whose it is. The server hears of all of them at once, in flush().
  *   direct   its statements go to the server one by one, behind a savepoint of its own, after all that
  *            the members before it have left in memory. A served member becomes direct by its first
  *            call that is not served (leave()); if it has left something in memory by then, it runs
  *            again from the start. What it may have written drops all rows that are held.
+ *
+ * A *segment* is what flush() sends: all that is in the log, of one member or more. In front of it stands the
+ * savepoint (where there are other members), and what is in front of that was accepted for good:
+ *
+ *      accepted │ member a │ b │ c │ d │ ...        │ the savepoint, set anew by the flush of each segment
+ *
+ *   flush() is accepted    the log is empty; the next segment begins.
+ *   flush() is refused     recover(): back to the savepoint; memory is as it was in front of the flush.
+ *     of one member        It is guilty: all before it was accepted, so it is told what it would be told
+ *                          alone. Its changes are taken back.
+ *     of several           find_suspects() asks the server who that may be. The first of them and all
+ *                          behind him are taken back and run again: those before him as a segment, each
+ *                          suspect as a segment of his own, where he is found guilty or not.
+ *
+ * So a wrong suspicion costs time, never truth. Each refusal ends a member, or leaves one more that is a
+ * segment of his own; after ROUNDS_MAX of them all are that. The locks are never given up.
  *
  * Rows are held under SQL table and primary key as the server returned it; what else must be true of
  * their tables is in table_facts.h. So the result is that of running the members one after the other,
@@ -50,7 +65,8 @@ enum {
     BYTES_MAX = 8 * 1024 * 1024, /* of memory for one group: then the next one begins */
     KEPT_BYTES = 1024 * 1024,    /* of memory that a lane keeps from group to group */
     SINGLES_MAX = 2, /* rows of a statement that go one by one: an array costs a trip of its own */
-    KEYS_MAX = 256   /* keys that are locked by one statement */
+    KEYS_MAX = 256,  /* keys that are locked by one statement */
+    ROUNDS_MAX = 8   /* times that suspects are asked for */
 };
 
 /* A row in memory. */
@@ -61,31 +77,39 @@ struct held {
     void                    *row;
     uint64_t                 changed;   /* columns, a bit each, that the server does not know yet */
     bool                     exclusive; /* locked for update; else for share */
+    bool                     sent;      /* in the flush at hand */
     struct held             *next;
+};
+
+/* Where a row of a batch comes from. */
+struct origin {
+    int64_t    *id; /* where its generated key goes; or NULL */
+    const char *file;
+    int32_t     line;
+    uint32_t    member;
 };
 
 /* Rows that wait to be inserted by one statement. */
 struct batch {
-    const struct corm_table   *table;
-    struct corm__table_facts   facts;
-    struct corm_write          shape;     /* of the first: its row or its set list */
-    struct corm__statement     statement; /* for one row */
-    struct corm__array_column *columns;
-    struct corm_value         *rows; /* row by row */
-    int64_t                  **ids;  /* where generated keys go; entries may be NULL */
-    size_t                     count, capacity;
-    bool                       wants_ids;
-    struct batch              *next;
+    const struct corm_table *table;
+    struct corm__table_facts facts;
+    struct corm_write        shape;     /* of the first: its row or its set list */
+    struct corm__statement   statement; /* for one row */
+    struct corm_value       *rows;      /* row by row */
+    struct origin           *origins;
+    size_t                   count, capacity;
+    bool                     wants_ids;
+    struct batch            *next;
 };
 
-/* What the member at hand did in memory, the newest first. */
-struct undo {
+/* A change in memory. */
+struct change {
     struct held  *held; /* its row as it was ... */
     void         *row;
     uint64_t      changed;
-    struct batch *batch; /* ... or how many rows there were */
-    size_t        count;
-    struct undo  *next;
+    struct batch *batch; /* ... or the batch, and which of its rows it is */
+    size_t        at;
+    uint32_t      member;
 };
 
 struct corm__group {
@@ -95,13 +119,18 @@ struct corm__group {
     struct corm__map          held;
     struct held              *first_held, **last_held;
     struct batch             *first_batch, **last_batch;
-    struct undo              *undo;
+    struct change            *log; /* what the server does not know yet, in its order */
+    size_t                    log_count, log_capacity;
     struct corm_arena        *arena; /* of the attempt */
     size_t                    members;
-    bool                      direct;     /* the member at hand is */
-    bool                      all_direct; /* this time all are */
-    bool                      restart;    /* the member at hand must run again, directly */
-    bool                      refused;    /* the server has refused what waited in memory */
+    uint32_t                  at;       /* the member at hand */
+    bool                     *suspects; /* by member; NULL: none is */
+    uint32_t                  rounds;   /* times that suspects were asked for */
+    bool                      is_saved; /* nothing was sent behind the savepoint */
+    bool                      direct;   /* the member at hand is */
+    bool                      restart;  /* the member at hand must run again, directly */
+    bool                      refused;  /* what was to be sent was refused ... */
+    bool                      intact;   /* ... and the server is as it was at the savepoint */
 };
 
 /* ---- Making and ending --------------------------------------------------------- */
@@ -151,15 +180,16 @@ static void forget_batches(struct corm__group *g)
     g->last_batch = &g->first_batch;
 }
 
+/* Whether there is something that the server does not know. */
 static bool is_waiting(const struct corm__group *g)
 {
-    for (const struct batch *b = g->first_batch; b != NULL; b = b->next)
-        if (b->count > 0)
-            return true;
-    for (const struct held *h = g->first_held; h != NULL; h = h->next)
-        if (h->changed != 0)
-            return true;
-    return false;
+    return g->log_count > 0;
+}
+
+/* Of one member alone, so that a refusal is its own. */
+static bool is_one_members(const struct corm__group *g)
+{
+    return is_waiting(g) && g->log[0].member == g->log[g->log_count - 1].member;
 }
 
 static enum corm_dialect dialect_of(const struct corm__group *g)
@@ -176,32 +206,33 @@ static int facts_of(struct corm__group *g, const struct corm_table *table,
 
 /* ---- Sending what waits ------------------------------------------------------------ */
 
-/* Takes generated keys, one for each row of an array. */
-struct ids_sink {
+/* Takes the whole number that comes back for each row of an array. */
+struct numbers_sink {
     struct corm__sink base;
-    int64_t         **ids;
+    struct origin    *origins;
     size_t            next;
+    bool             *suspects; /* of those that are asked for */
 };
 
-static int ids_start(struct corm__sink *sink, const struct corm_table **types,
-                     struct corm_error *error)
+static int numbers_start(struct corm__sink *sink, const struct corm_table **types,
+                         struct corm_error *error)
 {
     (void)sink, (void)types, (void)error;
     return 0;
 }
 
-static int ids_names(struct corm__sink *sink, const char *const *names, uint32_t count,
-                     struct corm_error *error)
+static int numbers_names(struct corm__sink *sink, const char *const *names, uint32_t count,
+                         struct corm_error *error)
 {
     (void)sink, (void)names, (void)count, (void)error;
     return 0;
 }
 
-static int ids_row(struct corm__sink *base, const struct corm_value *values, uint32_t count,
-                   struct corm_error *error)
+static int id_row(struct corm__sink *base, const struct corm_value *values, uint32_t count,
+                  struct corm_error *error)
 {
-    struct ids_sink *sink = (struct ids_sink *)base;
-    int64_t         *id = sink->ids[sink->next++];
+    struct numbers_sink *sink = (struct numbers_sink *)base;
+    int64_t             *id = sink->origins[sink->next++].id;
 
     (void)count, (void)error;
     if (id != NULL)
@@ -226,37 +257,40 @@ static int send_rows(struct corm__group *g, const struct corm__statement *statem
     return rc < 0 ? rc : corm__trx_send_array(g->trx, statement, &array, sink);
 }
 
-/* The same one by one, buffered. */
-static int buffer_rows(struct corm__group *g, const struct corm__statement *statement,
-                       const struct corm_value *rows, uint32_t width, size_t count, int64_t **ids)
-{
-    int rc = 0;
-
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        struct corm__statement one = *statement;
-        one.binds = rows + i * width;
-        one.bind_count = width;
-        one.id = ids != NULL ? ids[i] : NULL;
-        rc = corm__trx_buffer(g->trx, &one);
-    }
-    return rc;
-}
-
 static bool goes_by_array(const struct corm__group *g, size_t count)
 {
     return count > SINGLES_MAX && dialect_of(g) != CORM_DIALECT_MYSQL;
 }
 
-static int send_batch(struct corm__group *g, struct batch *b)
+/* The statement of one row. */
+static struct corm__statement insert_of(const struct batch *b, size_t at)
+{
+    struct corm__statement one = b->statement;
+
+    one.binds = b->rows + at * one.bind_count;
+    one.id = b->origins[at].id;
+    one.file = b->origins[at].file;
+    one.line = b->origins[at].line;
+    return one;
+}
+
+static int send_batch(struct corm__group *g, const struct batch *b)
 {
     uint32_t               width = b->statement.bind_count;
     struct corm__statement statement = b->statement;
+    int                    rc = 0;
 
-    if (!goes_by_array(g, b->count) || width == 0)
-        return buffer_rows(g, &statement, b->rows, width, b->count, b->ids);
+    if (!goes_by_array(g, b->count) || width == 0) {
+        for (size_t i = 0; rc == 0 && i < b->count; i++) {
+            statement = insert_of(b, i);
+            rc = corm__trx_buffer(g->trx, &statement);
+        }
+        return rc;
+    }
     if (!b->wants_ids)
         return send_rows(g, &statement, b->rows, width, b->count, NULL);
-    struct ids_sink sink = {.base = {ids_start, ids_names, ids_row}, .ids = b->ids};
+    struct numbers_sink sink = {.base = {numbers_start, numbers_names, id_row},
+                                .origins = b->origins};
     if (corm__make_returning(dialect_of(g), g->arena, b->table, &statement, &g->trx->error) < 0)
         return corm__trx_doom(g->trx, NULL, 0);
     return send_rows(g, &statement, b->rows, width, b->count, &sink.base);
@@ -287,9 +321,12 @@ static int send_updates(struct corm__group *g, struct held *first)
     for (const struct held *h = first; h != NULL; h = h->next)
         count += h->table == first->table && h->changed == changed;
     struct corm_value *rows = corm_arena_alloc(g->arena, count * width * sizeof(*rows));
-    int                rc = rows == NULL ? corm__fail_memory(&g->trx->error, "a group's rows")
-                                         : corm__make_update_by_key(dialect_of(g), g->arena, first->table, columns,
-                                                                    set, &statement, &g->trx->error);
+    if (rows == NULL) {
+        corm__fail_memory(&g->trx->error, "a group's rows");
+        return corm__trx_doom(g->trx, NULL, 0);
+    }
+    int rc = corm__make_update_by_key(dialect_of(g), g->arena, first->table, columns, set,
+                                      &statement, &g->trx->error);
     count = 0;
     for (struct held *h = first; rc == 0 && h != NULL; h = h->next) {
         if (h->table != first->table || h->changed != changed)
@@ -298,37 +335,141 @@ static int send_updates(struct corm__group *g, struct held *first)
                                  &g->trx->error);
         if (rc == 0)
             memcpy(rows + count++ * width, values, width * sizeof(*rows));
-        h->changed = 0;
+        h->sent = true;
     }
     if (rc < 0)
         return corm__trx_doom(g->trx, NULL, 0);
-    return goes_by_array(g, count) ? send_rows(g, &statement, rows, width, count, NULL)
-                                   : buffer_rows(g, &statement, rows, width, count, NULL);
+    if (goes_by_array(g, count))
+        return send_rows(g, &statement, rows, width, count, NULL);
+    statement.bind_count = width;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        statement.binds = rows + i * width;
+        rc = corm__trx_buffer(g->trx, &statement);
+    }
+    return rc;
 }
 
-/* Sends what waits in memory: inserts in their order, then each row that was changed, once. A last few
- * updates may stay buffered, and go with what is sent next; they cannot be refused. */
+/* Whether a batch that was refused has left nothing on the server, where the savepoint is. */
+static bool is_undone_whole(const struct corm__group *g, const struct batch *b)
+{
+    return dialect_of(g) == CORM_DIALECT_MARIADB && goes_by_array(g, b->count) &&
+           b->statement.bind_count > 0 && g->trx->doomed_depth > 0;
+}
+
+/* The inserts of one member, whose refusal will be told, in the order of his program. One alone travels by
+ * itself: then nothing has to be asked, or undone, when it is refused. */
+static int send_alone(struct corm__group *g)
+{
+    struct corm__statement one = {0};
+    size_t                 count = 0;
+    int64_t                rc = 0;
+
+    for (size_t i = 0; rc >= 0 && i < g->log_count; i++) {
+        if (g->log[i].batch == NULL)
+            continue;
+        if (count++ > 0)
+            rc = corm__trx_buffer(g->trx, &one);
+        one = insert_of(g->log[i].batch, g->log[i].at);
+    }
+    if (rc < 0 || count == 0)
+        return (int)rc;
+    if (count > 1)
+        return corm__trx_buffer(g->trx, &one);
+    rc = corm__trx_open(g->trx, one.file, one.line);
+    if (rc < 0)
+        return (int)rc;
+    rc = corm__trx_send(g->trx, &one, NULL);
+    g->intact = rc < 0 && g->trx->doomed_depth > 0;
+    return rc < 0 ? (int)rc : 0;
+}
+
+/* Batch by batch. */
+static int send_inserts(struct corm__group *g)
+{
+    bool is_first = true;
+    int  rc = 0;
+
+    if (g->members > 1 && is_one_members(g))
+        return send_alone(g);
+    for (const struct batch *b = g->first_batch; rc >= 0 && b != NULL; b = b->next) {
+        if (b->count == 0)
+            continue;
+        rc = send_batch(g, b);
+        g->intact = rc < 0 && is_first && is_undone_whole(g, b);
+        is_first = false;
+    }
+    return rc;
+}
+
+/* Sets the savepoint in front of what is to be sent; where nobody else is in the group, there is none. */
+static int save(struct corm__group *g)
+{
+    if (g->members == 1 || g->is_saved)
+        return 0;
+    g->is_saved = true;
+    return corm__trx_savepoint_move(g->trx);
+}
+
+/* The end of a flush; only one that was accepted makes the server know. */
+static void note_sent(struct corm__group *g, bool accepted)
+{
+    for (struct held *h = g->first_held; h != NULL; h = h->next) {
+        h->changed = accepted ? 0 : h->changed;
+        h->sent = false;
+    }
+    if (!accepted)
+        return;
+    forget_batches(g);
+    g->log_count = 0;
+    g->is_saved = false;
+}
+
+/* Sends what waits in memory, a segment: inserts, then each row that was changed, once. A last few updates
+ * may stay buffered, and go with what is sent next; they cannot be refused. */
 static int flush(struct corm__group *g)
 {
     int (*asks)(struct corm_trx *, const struct corm__statement *) = g->trx->leave;
-    int rc = 0;
 
+    if (!is_waiting(g))
+        return 0;
     g->trx->leave = NULL;
-    for (struct batch *b = g->first_batch; rc >= 0 && b != NULL; b = b->next)
-        rc = b->count > 0 ? send_batch(g, b) : 0;
+    g->intact = false;
+    int rc = save(g);
+    if (rc >= 0)
+        rc = send_inserts(g);
     if (rc >= 0 && g->members > 1)
         rc = corm__trx_open(g->trx, NULL, 0);
     for (struct held *h = g->first_held; rc >= 0 && h != NULL; h = h->next)
-        rc = h->changed != 0 ? send_updates(g, h) : 0;
-    forget_batches(g);
+        rc = h->changed != 0 && !h->sent ? send_updates(g, h) : 0;
+    note_sent(g, rc >= 0);
     g->trx->leave = asks;
     g->refused = g->refused || rc < 0;
     return rc < 0 ? rc : 0;
 }
 
+/* Sends what stayed buffered, in front of a read: what dooms the read's trip belongs to its member. */
+static int send_buffered(struct corm__group *g)
+{
+    int (*asks)(struct corm_trx *, const struct corm__statement *) = g->trx->leave;
+
+    if (g->trx->pending_count == 0)
+        return 0;
+    g->trx->leave = NULL;
+    int rc = corm__trx_open(g->trx, NULL, 0);
+    g->trx->leave = asks;
+    g->refused = g->refused || rc < 0;
+    return rc;
+}
+
 /* ---- What is not served -------------------------------------------------------------- */
 
-/* The member at hand has left something in memory that cannot be told from what is left of others. */
+/* Whether the member at hand has left something in memory. */
+static bool has_changes(const struct corm__group *g)
+{
+    return is_waiting(g) && g->log[g->log_count - 1].member == g->at;
+}
+
+/* What the member at hand has left in memory must not be sent with what is left of others. */
 static int restart(struct corm__group *g)
 {
     g->restart = true;
@@ -340,11 +481,14 @@ static int go_direct(struct corm__group *g)
 {
     int rc = flush(g);
 
+    if (rc < 0)
+        return rc;
     g->direct = true;
+    g->is_saved = false;
     g->trx->leave = NULL;
-    if (rc == 0)
-        rc = corm__trx_savepoint(g->trx, NULL, 0);
+    rc = corm__trx_savepoint(g->trx, NULL, 0);
     g->trx->base = g->trx->floor = g->trx->depth;
+    g->refused = rc < 0; /* what was buffered, not what this member does */
     return rc;
 }
 
@@ -359,11 +503,16 @@ static int leave(struct corm_trx *trx, const struct corm__statement *statement)
 {
     struct corm__group *g = trx->group;
 
+    if (trx->state == CORM__TRX_DOOMED)
+        return trx->error.code;
     if (only_reads(statement) && !is_waiting(g))
-        return 0;
-    if (g->undo != NULL)
+        return send_buffered(g);
+    if (has_changes(g))
         return restart(g);
-    return only_reads(statement) ? flush(g) : go_direct(g);
+    if (!only_reads(statement))
+        return go_direct(g);
+    int rc = flush(g);
+    return rc < 0 ? rc : send_buffered(g);
 }
 
 /* ---- Rows that are held ----------------------------------------------------------------- */
@@ -401,7 +550,7 @@ static struct held *hold(struct corm__group *g, const struct corm_table *table,
         *g->last_held = h;
         g->last_held = &h->next;
         h->changed = 0;
-        h->exclusive = false;
+        h->exclusive = h->sent = false;
     }
     h->table = table;
     h->facts = *facts;
@@ -517,6 +666,8 @@ static int fetch(struct corm__group *g, const struct corm_table *table,
     if (!facts.may_hold || hides(g, table, &facts))
         return CORM__NOT_SERVED;
     key_values(table, where, values);
+    if (send_buffered(g) < 0)
+        return g->trx->error.code;
     g->trx->leave = NULL;
     int rows = lock_rows(g, table, values, 1, g->lane_wait_ms, NULL);
     g->trx->leave = leave;
@@ -622,28 +773,35 @@ static int value_of(struct corm__group *g, const struct held *h, const struct co
                              value, &g->trx->error);
 }
 
-static struct undo *remember(struct corm__group *g)
+/* Room for one more change; NULL where there is no memory. */
+static struct change *new_change(struct corm__group *g)
 {
-    struct undo *undo = corm_arena_alloc(g->arena, sizeof(*undo));
+    size_t capacity = g->log_capacity == 0 ? 64 : g->log_capacity * 2;
 
-    if (undo == NULL) {
-        corm__fail_memory(&g->trx->error, "a group's undo");
-        return NULL;
+    if (g->log_count == g->log_capacity) {
+        struct change *log = corm__arena_grow(g->arena, g->log, g->log_capacity * sizeof(*log),
+                                              capacity * sizeof(*log));
+        if (log == NULL) {
+            corm__fail_memory(&g->trx->error, "a group's changes");
+            return NULL;
+        }
+        g->log = log;
+        g->log_capacity = capacity;
     }
-    *undo = (struct undo){.next = g->undo};
-    return undo;
+    g->log[g->log_count] = (struct change){.member = g->at};
+    return &g->log[g->log_count];
 }
 
 /* Puts the values into a copy of the row, which takes its place. */
 static int apply(struct corm__group *g, struct held *h, const struct corm_assign *set,
                  const struct corm_value *values, uint64_t columns)
 {
-    void        *row = corm_arena_alloc(g->arena, h->table->row_size);
-    struct undo *undo = remember(g);
+    void          *row = corm_arena_alloc(g->arena, h->table->row_size);
+    struct change *change = new_change(g);
 
     if (row == NULL)
         return corm__fail_memory(&g->trx->error, "a row that is held");
-    if (undo == NULL)
+    if (change == NULL)
         return g->trx->error.code;
     memcpy(row, h->row, h->table->row_size);
     for (int i = 0; i < CORM_SET_MAX && set[i].column != NULL; i++) {
@@ -651,10 +809,10 @@ static int apply(struct corm__group *g, struct held *h, const struct corm_assign
         if (rc < 0)
             return rc;
     }
-    undo->held = h;
-    undo->row = h->row;
-    undo->changed = h->changed;
-    g->undo = undo;
+    change->held = h;
+    change->row = h->row;
+    change->changed = h->changed;
+    g->log_count++;
     h->row = row;
     h->changed |= columns;
     return 0;
@@ -765,11 +923,11 @@ static bool grow(struct corm__group *g, struct batch *b)
     if (rows == NULL)
         return false;
     b->rows = rows;
-    int64_t **ids =
-        corm__arena_grow(g->arena, b->ids, b->capacity * sizeof(*ids), capacity * sizeof(*ids));
-    if (ids == NULL)
+    struct origin *origins = corm__arena_grow(g->arena, b->origins, b->capacity * sizeof(*origins),
+                                              capacity * sizeof(*origins));
+    if (origins == NULL)
         return false;
-    b->ids = ids;
+    b->origins = origins;
     b->capacity = capacity;
     return true;
 }
@@ -778,19 +936,20 @@ static int add_row(struct corm__group *g, struct batch *b, const struct corm_wri
 {
     const struct corm_value *values = NULL;
     uint32_t                 n = 0;
-    struct undo             *undo = remember(g);
+    struct change           *change = new_change(g);
     int                      rc =
         corm__insert_values(dialect_of(g), g->arena, b->table, write, &values, &n, &g->trx->error);
 
-    if (undo == NULL || rc < 0)
+    if (change == NULL || rc < 0)
         return g->trx->error.code;
     if (!grow(g, b))
         return corm__fail_memory(&g->trx->error, "a group's rows");
-    undo->batch = b;
-    undo->count = b->count;
-    g->undo = undo;
+    change->batch = b;
+    change->at = b->count;
+    g->log_count++;
     memcpy(b->rows + b->count * n, values, n * sizeof(*values));
-    b->ids[b->count++] = write->id_later;
+    b->origins[b->count++] = (struct origin){
+        .id = write->id_later, .file = write->file, .line = write->line, .member = g->at};
     b->wants_ids = b->wants_ids || write->id_later != NULL;
     return 0;
 }
@@ -830,17 +989,18 @@ int corm__group_insert(struct corm_trx *trx, const struct corm_table *table,
 
 /* ---- One member -------------------------------------------------------------------------------- */
 
-static void take_back(struct corm__group *g)
+/* Takes back what this member and those behind it did in memory, the newest first. */
+static void take_back(struct corm__group *g, uint32_t from)
 {
-    for (struct undo *u = g->undo; u != NULL; u = u->next) {
-        if (u->held != NULL) {
-            u->held->row = u->row;
-            u->held->changed = u->changed;
+    while (is_waiting(g) && g->log[g->log_count - 1].member >= from) {
+        const struct change *c = &g->log[--g->log_count];
+        if (c->held != NULL) {
+            c->held->row = c->row;
+            c->held->changed = c->changed;
         } else {
-            u->batch->count = u->count;
+            c->batch->count = c->at;
         }
     }
-    g->undo = NULL;
 }
 
 static void tell(struct corm__member *m, int rc, const struct corm_error *error)
@@ -907,6 +1067,12 @@ static bool is_lost(const struct corm_trx *trx)
             trx->error.code == CORM_TIMEOUT);
 }
 
+/* A failure of one statement, whosesoever. */
+static bool is_statements(const struct corm_error *error)
+{
+    return error->code > CORM_TRX_GONE && error->code != CORM_TIMEOUT;
+}
+
 /* What a function told that has not doomed its transaction. */
 static void own_error(const struct corm_trx *trx, int told, struct corm_error *error)
 {
@@ -919,17 +1085,25 @@ static void own_error(const struct corm_trx *trx, int told, struct corm_error *e
                    told);
 }
 
+/* A member that has failed, and what it did is undone. */
+static void judge(struct corm__group *g, struct corm__member *m, const struct corm_error *error)
+{
+    if (g->trx->waited)
+        put_aside(g, m);
+    else
+        settle(g, m, error);
+}
+
 static void end_served(struct corm__group *g, struct corm__member *m, int told)
 {
     struct corm_trx  *trx = g->trx;
     struct corm_error error = {0};
 
     if (told >= 0 && trx->state != CORM__TRX_DOOMED) {
-        g->undo = NULL;
         m->rc = told;
         return;
     }
-    take_back(g);
+    take_back(g, g->at);
     if (trx->state == CORM__TRX_DOOMED)
         error = trx->error;
     else
@@ -937,10 +1111,7 @@ static void end_served(struct corm__group *g, struct corm__member *m, int told)
     if (is_lost(trx))
         return;
     corm__trx_mend(trx);
-    if (trx->waited)
-        put_aside(g, m);
-    else
-        settle(g, m, &error);
+    judge(g, m, &error);
 }
 
 static void end_direct(struct corm__group *g, struct corm__member *m, int told)
@@ -957,10 +1128,8 @@ static void end_direct(struct corm__group *g, struct corm__member *m, int told)
     if (trx->state == CORM__TRX_DOOMED)
         return;
     trx->depth = depth - 1;
-    if (trx->waited)
-        put_aside(g, m);
-    else if (rc < 0)
-        settle(g, m, &error);
+    if (trx->waited || rc < 0)
+        judge(g, m, &error);
     else
         m->rc = rc;
 }
@@ -970,18 +1139,17 @@ static void call(struct corm__group *g, struct corm__member *m)
 {
     struct corm_trx *trx = g->trx;
 
-    g->undo = NULL;
     g->restart = g->direct = false;
     trx->waited = false;
     trx->attempt = m->attempt;
     trx->timeout_ms = m->timeout_ms;
     trx->answer = (struct corm_error){0};
-    trx->leave = leave;
-    if ((m->direct || g->all_direct) && go_direct(g) < 0)
+    if (m->direct && go_direct(g) < 0)
         return;
+    trx->leave = m->direct ? NULL : leave;
     int told = corm__trx_call(trx, m->function, m->arg);
     trx->leave = NULL;
-    if (g->restart || (g->refused && !g->all_direct))
+    if (g->restart || g->refused)
         return;
     if (g->direct)
         end_direct(g, m, told);
@@ -991,6 +1159,12 @@ static void call(struct corm__group *g, struct corm__member *m)
 
 static void run_member(struct corm__group *g, struct corm__member *m)
 {
+    if (m->state != CORM__MEMBER_RUNS)
+        return;
+    if (g->at > 0 && corm__arena_size(g->arena) > BYTES_MAX) {
+        m->state = CORM__MEMBER_WAITS;
+        return;
+    }
     if (is_late(m)) {
         tell_late(m);
         return;
@@ -999,7 +1173,7 @@ static void run_member(struct corm__group *g, struct corm__member *m)
     m->attempt++;
     call(g, m);
     if (g->restart) {
-        take_back(g);
+        take_back(g, g->at);
         corm__trx_mend(g->trx);
         m->direct = true;
         m->attempt++;
@@ -1007,17 +1181,174 @@ static void run_member(struct corm__group *g, struct corm__member *m)
     }
 }
 
-static void run_members(struct corm__group *g, struct corm__member *const *members, size_t count)
+/* ---- Refusals ------------------------------------------------------------------------------------ */
+
+/* Where that is needed. */
+static int back_to_savepoint(struct corm__group *g)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (members[i]->state != CORM__MEMBER_RUNS)
-            continue;
-        if (i > 0 && corm__arena_size(g->arena) > BYTES_MAX)
-            members[i]->state = CORM__MEMBER_WAITS;
-        else
-            run_member(g, members[i]);
-        if (g->trx->state == CORM__TRX_DOOMED)
+    struct corm_error lifted = {0};
+
+    g->trx->base = g->trx->floor = 0;
+    g->trx->depth = 1; /* those of the member at hand go with it */
+    if (!g->intact)
+        return corm__trx_savepoint_back(g->trx, &lifted);
+    corm__trx_mend(g->trx);
+    return 0;
+}
+
+/* The rows come back that go in: those that are passed over do not. */
+static int accepted_row(struct corm__sink *base, const struct corm_value *values, uint32_t count,
+                        struct corm_error *error)
+{
+    struct numbers_sink *sink = (struct numbers_sink *)base;
+
+    (void)count, (void)error;
+    for (; (int64_t)sink->next < values[0].as.i; sink->next++)
+        sink->suspects[sink->origins[sink->next].member] = true;
+    sink->next++;
+    return 0;
+}
+
+/* The rows of a batch, each with its number behind it. */
+static struct corm_value *number_rows(struct corm__group *g, const struct batch *b)
+{
+    size_t             width = b->statement.bind_count;
+    struct corm_value *rows = corm_arena_alloc(g->arena, b->count * (width + 1) * sizeof(*rows));
+
+    for (size_t i = 0; rows != NULL && i < b->count; i++) {
+        memcpy(rows + i * (width + 1), b->rows + i * width, width * sizeof(*rows));
+        rows[i * (width + 1) + width] = corm_v_int_((long long)i);
+    }
+    return rows;
+}
+
+/* Suspects those whose rows do not go in; where the statement fails, that is the first at least that did
+ * not come back. */
+static int ask_batch(struct corm__group *g, const struct batch *b, bool ignores)
+{
+    struct corm__statement statement = b->statement;
+    struct numbers_sink    sink = {.base = {numbers_start, numbers_names, accepted_row, true},
+                                   .origins = b->origins,
+                                   .suspects = g->suspects};
+    struct corm_value     *rows = number_rows(g, b);
+    int                    rc = rows == NULL
+                                    ? corm__fail_memory(&g->trx->error, "a group's rows")
+                                    : corm__make_telling(dialect_of(g), g->arena, ignores, &statement, &g->trx->error);
+
+    if (rc < 0)
+        return corm__trx_doom(g->trx, NULL, 0);
+    rc = send_rows(g, &statement, rows, statement.bind_count, b->count, &sink.base);
+    size_t end = rc == 0 ? b->count : sink.next;
+    if (rc < 0 && g->trx->error.server_code != 0 && is_statements(&g->trx->error))
+        end = sink.next + 1;
+    for (; sink.next < end && sink.next < b->count; sink.next++)
+        g->suspects[b->origins[sink.next].member] = true;
+    return rc;
+}
+
+/* The first of the segment that is suspected, or `none`. */
+static uint32_t first_suspect(const struct corm__group *g, uint32_t none)
+{
+    for (size_t i = 0; i < g->log_count; i++)
+        if (g->suspects[g->log[i].member])
+            return g->log[i].member;
+    return none;
+}
+
+/* Inserts the rows of the segment once more, so that they tell on which it fails, and takes that back: first
+ * past all that the table refuses, which finds all of them at once; then up to the first, because
+ * there are refusals that only change the row then. Negative where the transaction is lost. */
+static int ask(struct corm__group *g)
+{
+    int back = 0;
+
+    for (int way = 0; back == 0 && way < 2 && first_suspect(g, UINT32_MAX) == UINT32_MAX; way++) {
+        int rc = 0;
+        g->intact = false;
+        for (const struct batch *b = g->first_batch; rc >= 0 && b != NULL; b = b->next)
+            rc = b->count > 0 ? ask_batch(g, b, way == 0) : 0;
+        back = is_lost(g->trx) ? -1 : back_to_savepoint(g);
+    }
+    return back;
+}
+
+/* Marks members of a segment that was refused; all, where the server cannot be asked: it waits for a
+ * row, or has said too often what was not so. Negative where the transaction is lost. */
+static int find_suspects(struct corm__group *g)
+{
+    int rc = 0;
+
+    if (g->suspects == NULL) {
+        g->suspects = corm_arena_alloc(g->arena, g->members * sizeof(*g->suspects));
+        if (g->suspects == NULL) {
+            corm__fail_memory(&g->trx->error, "a group's suspects");
+            return corm__trx_doom(g->trx, NULL, 0);
+        }
+        memset(g->suspects, 0, g->members * sizeof(*g->suspects));
+    }
+    if (!g->trx->waited && dialect_of(g) != CORM_DIALECT_MYSQL && g->rounds++ < ROUNDS_MAX)
+        rc = ask(g);
+    if (rc == 0 && first_suspect(g, UINT32_MAX) == UINT32_MAX)
+        for (size_t i = 0; i < g->log_count; i++)
+            g->suspects[g->log[i].member] = true;
+    return rc;
+}
+
+/* The segment was refused: goes back to in front of it, and sets g->at to who runs next. False where that
+ * cannot be done: the transaction is doomed. */
+static bool recover(struct corm__group *g, struct corm__member *const *members)
+{
+    struct corm_error refused = g->trx->error;
+    uint32_t          ran = g->at;
+
+    /* What was buffered of accepted ones has failed where there is nothing that waits, or the savepoint does
+     * not stand behind them. */
+    if (!is_waiting(g) || !g->is_saved || g->trx->depth == 0 || is_lost(g->trx) ||
+        back_to_savepoint(g) < 0)
+        return false;
+    g->refused = false;
+    if (is_one_members(g)) {
+        g->at = g->log[0].member;
+        take_back(g, g->at);
+        judge(g, members[g->at], &refused);
+        g->at++;
+    } else {
+        if (find_suspects(g) < 0)
+            return false;
+        g->trx->waited = false;
+        g->at = first_suspect(g, g->at);
+        take_back(g, g->at);
+    }
+    for (uint32_t i = g->at; i < ran; i++) /* they have seen what was taken back */
+        if (members[i]->state == CORM__MEMBER_DONE || members[i]->state == CORM__MEMBER_AGAIN)
+            members[i]->state = CORM__MEMBER_RUNS;
+    return true;
+}
+
+/* Whether a segment ends in front of the member at hand. */
+static bool is_border(const struct corm__group *g)
+{
+    if (g->at == g->members)
+        return true;
+    return g->suspects != NULL && (g->suspects[g->at] || (g->at > 0 && g->suspects[g->at - 1]));
+}
+
+/* Runs all, and sends what they leave. */
+static void run_members(struct corm__group *g, struct corm__member *const *members)
+{
+    for (g->at = 0; g->at <= g->members;) {
+        if (is_border(g))
+            (void)flush(g);
+        if (!g->refused && g->at < g->members)
+            run_member(g, members[g->at]);
+        if (g->refused) {
+            if (g->members == 1 || !recover(g, members))
+                return;
+        } else if (g->trx->state == CORM__TRX_DOOMED) {
             return;
+        } else {
+            g->at++;
+        }
     }
 }
 
@@ -1188,40 +1519,13 @@ static void begin(struct corm__group *g, struct corm__member *const *members, si
     g->trx->deadline = deadline_of(g, members, count);
     g->arena = g->trx->arena;
     g->members = count;
-    g->refused = g->all_direct = g->direct = false;
-    g->undo = NULL;
+    g->refused = g->direct = g->is_saved = false;
+    g->at = g->rounds = 0;
+    g->log = NULL;
+    g->log_count = g->log_capacity = 0;
+    g->suspects = NULL;
     forget_held(g);
     forget_batches(g);
-}
-
-/* What the members left in memory was refused: back to where they began, and each by itself. */
-static bool replay(struct corm__group *g, struct corm__member *const *members, size_t count)
-{
-    struct corm_error lifted = {0};
-
-    if (is_lost(g->trx) || g->trx->depth == 0)
-        return false;
-    while (g->trx->depth > 1) { /* that of the member at hand */
-        g->trx->floor = 0;
-        g->trx->depth--;
-    }
-    g->trx->floor = 0;
-    if (corm__trx_savepoint_rollback(g->trx, &lifted) < 0)
-        return false;
-    forget_held(g);
-    forget_batches(g);
-    g->all_direct = true;
-    for (size_t i = 0; i < count; i++)
-        if (members[i]->state == CORM__MEMBER_DONE || members[i]->state == CORM__MEMBER_AGAIN)
-            members[i]->state = CORM__MEMBER_RUNS;
-    run_members(g, members, count);
-    return g->trx->state != CORM__TRX_DOOMED;
-}
-
-/* A failure of one statement, whosesoever. */
-static bool is_statements(const struct corm_error *error)
-{
-    return error->code > CORM_TRX_GONE && error->code != CORM_TIMEOUT;
 }
 
 /* Everybody who ran has the outcome of the COMMIT. Who has left no trace may run again where that is
@@ -1233,6 +1537,8 @@ static void conclude(struct corm__group *g, struct corm__member *const *members,
         struct corm__member *m = members[i];
         bool                 ran = m->state == CORM__MEMBER_RUNS;
         m->failures += rc < 0;
+        if (rc < 0 && m->failures > 1) /* to find out whose they are */
+            m->share_max = count > 1 ? (uint32_t)count / 2 : 1;
         if (ran && rc >= 0)
             succeed(m);
         else if (ran && count == 1 && g->trx->waited)
@@ -1252,11 +1558,8 @@ static int work(struct corm__group *g, struct corm__member *const *members, size
 
     if (rc < 0)
         return rc;
-    run_members(g, members, count);
-    if (g->trx->state != CORM__TRX_DOOMED)
-        (void)flush(g);
-    if (g->refused && count > 1 && !replay(g, members, count))
-        return g->trx->error.code;
+    g->is_saved = true;
+    run_members(g, members);
     return g->trx->state == CORM__TRX_DOOMED ? g->trx->error.code : 0;
 }
 

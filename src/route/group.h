@@ -22,8 +22,9 @@ struct corm__member {
     void                   *arg;
     struct corm__lock_key  *keys;
     uint32_t                key_count;
-    uint32_t                attempt;  /* how often it has run */
-    uint32_t                failures; /* groups with it that have failed */
+    uint32_t                attempt;   /* how often it has run */
+    uint32_t                failures;  /* groups with it that have failed */
+    uint32_t                share_max; /* how many may be in its next group; 0: as many as in any */
     int64_t                 deadline;
     uint32_t                timeout_ms;
     enum corm_isolation     isolation;

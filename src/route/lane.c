@@ -373,17 +373,12 @@ static int64_t tell_all(struct corm__lanes *l)
 
 /* ---- The thread of a lane -------------------------------------------------------------------- */
 
-/* How many may be in a group that begins with `e`: after failures fewer, to find out whose they are. */
+/* How many may be in a group that begins with `e`. */
 static uint32_t limit_of(const struct corm__lanes *l, const struct entry *e)
 {
-    uint32_t again = e->member.failures;
-    uint32_t limit = l->options.group_max;
-
     if (e->member.isolation == CORM_REPEATABLE_READ || e->member.alone)
         return 1; /* one's first read would be the snapshot of all */
-    for (; again > 1 && limit > 1; again--)
-        limit /= 2;
-    return limit;
+    return e->member.share_max != 0 ? e->member.share_max : l->options.group_max;
 }
 
 static size_t take_group(struct lane *lane, struct corm__member **members)

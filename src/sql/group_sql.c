@@ -1,12 +1,15 @@
 /* sql/group_sql.c -- what a group of transactions sends: the lock of its keys, and rows by arrays. */
 #include "sql/group_sql.h"
 
+#include "base/buffer.h"
 #include "schema/dialect.h"
 #include "schema/row.h"
 #include "schema/type.h"
 #include "sql/writer.h"
 
+#include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 uint32_t corm__key_columns(const struct corm_table  *table,
                            const struct corm_column *columns[CORM__KEY_COLUMNS_MAX])
@@ -169,6 +172,27 @@ int corm__make_returning(enum corm_dialect dialect, struct corm_arena *arena,
     corm__put(&w, " RETURNING ");
     corm__put_column(&w, corm__generated_column(table));
     return corm__writer_end(&w, statement->verb, statement);
+}
+
+int corm__make_telling(enum corm_dialect dialect, struct corm_arena *arena, bool ignores,
+                       struct corm__statement *statement, struct corm_error *error)
+{
+    static const char   insert[] = "INSERT";
+    const char         *ignore = dialect == CORM_DIALECT_SQLITE ? " OR IGNORE" : " IGNORE";
+    struct corm__buffer b;
+
+    assert(strncmp(statement->text, insert, strlen(insert)) == 0);
+    corm__buffer_init(&b, arena);
+    corm__buffer_puts(&b, insert);
+    corm__buffer_puts(&b, ignores ? ignore : "");
+    corm__buffer_puts(&b, statement->text + strlen(insert));
+    corm__buffer_puts(&b, " RETURNING ?");
+    if (b.failed)
+        return corm__fail_memory(error, "a group's rows");
+    statement->text = b.text;
+    statement->size = b.size;
+    statement->bind_count++;
+    return 0;
 }
 
 /* ---- Rows -------------------------------------------------------------------- */

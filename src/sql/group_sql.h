@@ -32,6 +32,11 @@ int corm__make_returning(enum corm_dialect dialect, struct corm_arena *arena,
                          const struct corm_table *table, struct corm__statement *statement,
                          struct corm_error *error);
 
+/* Makes an INSERT of one row, which takes one value more, give that value back where the row goes in. With
+ * `ignores` it passes over rows that the table refuses, as far as the server can do that. Not on MySQL. */
+int corm__make_telling(enum corm_dialect dialect, struct corm_arena *arena, bool ignores,
+                       struct corm__statement *statement, struct corm_error *error);
+
 /* The values that corm__make_insert() would bind for `write`, without its text; copies, in the arena. */
 int corm__insert_values(enum corm_dialect dialect, struct corm_arena *arena,
                         const struct corm_table *table, const struct corm_write *write,

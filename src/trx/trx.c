@@ -821,7 +821,7 @@ static int send_rollback_to(struct corm_trx *trx)
     return rc;
 }
 
-/* Takes back what was sent or buffered behind the last savepoint. */
+/* Takes back what was sent or buffered behind the last savepoint, which stays. */
 static int undo(struct corm_trx *trx)
 {
     const struct corm__savepoint *last = &trx->savepoints[trx->depth - 1];
@@ -833,13 +833,14 @@ static int undo(struct corm_trx *trx)
         trx->pending_count = trx->pending_bytes = 0;
     } else {
         assert(trx->pending_count > last->at); /* the savepoint itself is there */
-        trx->pending_count = last->at;
+        trx->pending_count = last->at + 1;
     }
     corm__trx_forget_held(trx);
     return 0;
 }
 
-int corm__trx_savepoint_rollback(struct corm_trx *trx, struct corm_error *lifted)
+/* A failure that came in front of the savepoint takes it away: the next one may mend that. */
+int corm__trx_savepoint_back(struct corm_trx *trx, struct corm_error *lifted)
 {
     if (trx->state == CORM__TRX_OVER || trx->busy)
         return corm__trx_check(trx);
@@ -848,7 +849,7 @@ int corm__trx_savepoint_rollback(struct corm_trx *trx, struct corm_error *lifted
     if (trx->depth <= trx->floor)
         return trx->state == CORM__TRX_DOOMED ? trx->error.code : no_savepoint(trx);
     if (trx->state == CORM__TRX_DOOMED && !is_mendable(trx)) {
-        trx->depth--; /* the failure came in front of it: the next one may mend it */
+        trx->depth--;
         return trx->error.code;
     }
     int rc = undo(trx);
@@ -859,8 +860,34 @@ int corm__trx_savepoint_rollback(struct corm_trx *trx, struct corm_error *lifted
         trx->error = (struct corm_error){0};
         trx->state = trx->connection != NULL ? CORM__TRX_OPEN : CORM__TRX_READY;
     }
+    return 0;
+}
+
+int corm__trx_savepoint_rollback(struct corm_trx *trx, struct corm_error *lifted)
+{
+    int rc = corm__trx_savepoint_back(trx, lifted);
+
+    if (rc < 0)
+        return rc;
     trx->depth--;
+    if (!trx->savepoints[trx->depth].sent)
+        trx->pending_count--; /* it is the last that is pending */
     return forget_savepoint(trx);
+}
+
+/* SQLite, which stacks savepoints up, has to be told that the old one is not needed, also where that is
+ * still pending. */
+int corm__trx_savepoint_move(struct corm_trx *trx)
+{
+    assert(trx->depth > trx->floor && trx->leave == NULL);
+    trx->depth--;
+    if (!trx->node->endpoint.driver->has_trips) {
+        struct corm__statement release = corm__control(release_texts[trx->depth]);
+        int                    rc = corm__trx_buffer(trx, &release);
+        if (rc < 0)
+            return rc;
+    }
+    return corm__trx_savepoint(trx, NULL, 0);
 }
 
 void corm__trx_savepoint_is_set(struct corm_trx *trx)

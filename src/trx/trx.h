@@ -123,6 +123,12 @@ int corm__trx_savepoint_release(struct corm_trx *trx);
 /* Undoes what came after the last savepoint. If that lifts a doom, *lifted is its error. */
 int corm__trx_savepoint_rollback(struct corm_trx *trx, struct corm_error *lifted);
 
+/* The same, but the savepoint stays where it is. */
+int corm__trx_savepoint_back(struct corm_trx *trx, struct corm_error *lifted);
+
+/* Sets the last savepoint anew, behind all that was written. */
+int corm__trx_savepoint_move(struct corm_trx *trx);
+
 /* Says that the statement which was just sent has set the first savepoint. */
 void corm__trx_savepoint_is_set(struct corm_trx *trx);
 
