@@ -1,22 +1,31 @@
 /* corm_group: purchases submitted to corm's lanes, of which some are refused by their own function or by a
- * unique key: what that costs the others.
+ * unique key, or whose groups lose deadlocks with a foreign program: what that costs the others.
  *
  * One thread keeps --in-flight purchases under way. Each writes an order with a number of its own, which is
  * unique. Of those that are to fail by it, the number is in the table before: each its own, so that
  * no two fail together. It ends with 0 only if every purchase came to what it had to come to, and the
- * tables agree with what was told. */
+ * tables agree with what was told.
+ *
+ * The foreign program is a thread with a connection of its own, by plain Connector/C. Now and then it locks the end of
+ * the orders, where the next group has to insert, and then the products, which that group holds; because
+ * it has written more than any group, the group is who loses. */
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #endif
 
 #include "shop.h"
+#include "shop_mariadb.h"
 
 #include <corm/corm.h>
 
 #include <getopt.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 const char *const program = "corm_group";
 
@@ -37,7 +46,7 @@ CORM_MODEL(order, ORDER);
 CORM_DEFINE(order, ORDER);
 
 enum { SOLD_OUT = CORM_USER };
-enum { MAX_IN_FLIGHT = 100000, ROWS_AT_ONCE = 1000 };
+enum { MAX_IN_FLIGHT = 100000, ROWS_AT_ONCE = 1000, MAX_ROUNDS = 100 };
 
 struct options {
     const char *url;
@@ -49,6 +58,8 @@ struct options {
     int         qty_max;
     int         refused_percent;
     int         duplicate_percent;
+    int         deadlock_every; /* groups; 0: never */
+    int         rounds;         /* 0: one run, without a clean one beside it */
     uint64_t    seed;
     bool        json;
 };
@@ -226,7 +237,7 @@ static int64_t read_number(struct corm_db *db, struct corm_arena *arena, const c
     return rows.values[0].as.i;
 }
 
-static struct ledger read_ledger(struct corm_db *db, int stock_given)
+static struct ledger ledger_of(struct corm_db *db, int stock_given)
 {
     struct corm_arena *arena = corm_arena_new();
     const char        *type = corm_dialect_of(db) == CORM_DIALECT_SQLITE ? "INTEGER" : "SIGNED";
@@ -248,6 +259,128 @@ static struct ledger read_ledger(struct corm_db *db, int stock_given)
     l.pieces = read_number(db, arena, text);
     corm_arena_free(arena);
     return l;
+}
+
+/* ---- the foreign program ---------------------------------------------------------------- */
+
+struct foreign {
+    pthread_t       thread;
+    struct corm_db *db; /* whose groups it counts */
+    const char     *url;
+    int             every;
+    atomic_bool     stop;
+    int64_t         tries, lost; /* by itself */
+    int64_t         deadlocks;   /* that groups have lost */
+};
+
+/* corm's options behind the address are not for it. */
+static MYSQL *connect_foreign(const char *url)
+{
+    struct target target;
+    char          address[SQL_SIZE];
+
+    (void)snprintf(address, sizeof address, "%.*s", (int)strcspn(url, "?"), url);
+    if (!parse_url(address, &target))
+        die("a foreign program wants a server");
+    return connect_to(&target);
+}
+
+static void pause_us(long us)
+{
+    const struct timespec t = {.tv_nsec = us * 1000};
+
+    (void)nanosleep(&t, NULL);
+}
+
+static int64_t count_deadlocks(MYSQL *db)
+{
+    MYSQL_RES *result;
+    int64_t    count;
+
+    run_or_die(db, "SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'");
+    result = mysql_store_result(db);
+    MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
+    if (row == NULL || row[1] == NULL)
+        die("the server does not count its deadlocks");
+    count = strtoll(row[1], NULL, 10);
+    mysql_free_result(result);
+    return count;
+}
+
+/* Rows of its own, to change more of them than a group can. */
+static void make_ballast(MYSQL *db)
+{
+    run_or_die(db, "CREATE OR REPLACE TABLE ballast (id INT AUTO_INCREMENT PRIMARY KEY, "
+                   "n INT NOT NULL) ENGINE=InnoDB");
+    run_or_die(db, "INSERT INTO ballast (n) VALUES (0)");
+    for (int i = 0; i < 9; i++)
+        run_or_die(db, "INSERT INTO ballast (n) SELECT 0 FROM ballast");
+}
+
+/* One try. */
+static void meet(struct foreign *f, MYSQL *db)
+{
+    static const char products[] = "SELECT id FROM product FOR UPDATE";
+
+    run_or_die(db, "BEGIN");
+    run_or_die(db, "UPDATE ballast SET n = n + 1");
+    run_or_die(db, "SELECT id FROM `order` WHERE number >= 2000000000 FOR UPDATE");
+    mysql_free_result(mysql_store_result(db));
+    pause_us(500); /* so that a group comes there meanwhile */
+    f->tries++;
+    if (mysql_real_query(db, products, sizeof products - 1) == 0)
+        mysql_free_result(mysql_store_result(db));
+    else if (mysql_errno(db) == DEADLOCK)
+        f->lost++;
+    else
+        die("%s (while running: %s)", mysql_error(db), products);
+    run_or_die(db, "COMMIT"); /* which is quicker than to undo it */
+}
+
+static uint64_t groups_of(const struct corm_db *db)
+{
+    struct corm_counters counters;
+
+    corm_stats(db, &counters);
+    return counters.groups;
+}
+
+static void *foreign_main(void *arg)
+{
+    struct foreign *f = arg;
+    MYSQL          *db = connect_foreign(f->url);
+    int64_t         before = count_deadlocks(db);
+    uint64_t        next = groups_of(f->db) + (uint64_t)f->every;
+    while (!f->stop) {
+        if (groups_of(f->db) < next) {
+            pause_us(100);
+            continue;
+        }
+        meet(f, db);
+        int64_t deadlocks = count_deadlocks(db) - before - f->lost;
+        if (deadlocks > f->deadlocks)
+            next += (uint64_t)f->every;
+        f->deadlocks = deadlocks;
+    }
+    mysql_close(db);
+    return NULL;
+}
+
+/* The tables that it needs are made before it starts. */
+static void start_foreign(struct foreign *f)
+{
+    MYSQL *db = connect_foreign(f->url);
+
+    make_ballast(db);
+    mysql_close(db);
+    if (pthread_create(&f->thread, NULL, foreign_main, f) != 0)
+        die("no thread could be had");
+}
+
+static void stop_foreign(struct foreign *f)
+{
+    f->stop = true;
+    (void)pthread_join(f->thread, NULL);
 }
 
 /* ---- all of them ----------------------------------------------------------------------- */
@@ -278,29 +411,133 @@ static struct totals run(struct shop *shop)
     return t;
 }
 
-static int race(const struct options *opt)
+struct race {
+    struct totals totals;
+    double        rate;
+    double        group_size;
+    double        trips;     /* a group */
+    int64_t       deadlocks; /* that groups have lost */
+};
+
+static struct race race(const struct options *opt)
 {
-    struct corm_error error = {0};
-    struct shop       shop = {.opt = opt};
-    struct ledger     before;
-    struct ledger     after;
-    struct totals     t;
+    struct corm_error    error = {0};
+    struct shop          shop = {.opt = opt};
+    struct foreign       foreign = {.url = opt->url, .every = opt->deadlock_every};
+    struct race          race = {.rate = 0};
+    struct corm_counters counters[2];
 
     check(corm_open(&shop.db, opt->url, .error = &error), &error);
     make_tables(shop.db, opt);
     check(corm_connect_all(shop.db, &error), &error);
-    before = read_ledger(shop.db, opt->stock);
-    t = run(&shop);
-    after = read_ledger(shop.db, opt->stock);
-    t.invariant = ledger_agrees(&before, &after, &t) && t.failed == 0;
+    struct ledger before = ledger_of(shop.db, opt->stock);
+    corm_stats(shop.db, &counters[0]);
+    foreign.db = shop.db;
+    if (opt->deadlock_every > 0)
+        start_foreign(&foreign);
+    race.totals = run(&shop);
+    if (opt->deadlock_every > 0)
+        stop_foreign(&foreign);
+    corm_stats(shop.db, &counters[1]);
+    struct ledger after = ledger_of(shop.db, opt->stock);
+    race.totals.invariant = ledger_agrees(&before, &after, &race.totals) && race.totals.failed == 0;
     corm_close(shop.db);
+    race.rate = opt->purchases / race.totals.seconds;
+    race.group_size = (double)(counters[1].members - counters[0].members) /
+                      (double)(counters[1].groups - counters[0].groups);
+    race.trips = (double)(counters[1].round_trips - counters[0].round_trips) /
+                 (double)(counters[1].groups - counters[0].groups);
+    race.deadlocks = foreign.deadlocks;
+    return race;
+}
+
+static int race_once(const struct options *opt)
+{
+    struct race r = race(opt);
+
     print_totals(&(struct asked){.how = "corm",
                                  .connections = opt->in_flight,
                                  .purchases = opt->purchases,
                                  .products = opt->products,
                                  .json = opt->json},
-                 &t);
-    return t.invariant ? 0 : 1;
+                 &r.totals);
+    if (!opt->json && opt->deadlock_every > 0)
+        printf("deadlocks of groups   %lld\n", (long long)r.deadlocks);
+    return r.totals.invariant ? 0 : 1;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+struct spread {
+    double median, least, most;
+};
+
+static struct spread spread_of(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof *values, compare_doubles);
+    return (struct spread){.median = (values[(count - 1) / 2] + values[count / 2]) / 2,
+                           .least = values[0],
+                           .most = values[count - 1]};
+}
+
+static void print_spread(const char *name, int digits, struct spread s)
+{
+    printf("%-24s%.*f (%.*f to %.*f)\n", name, digits, s.median, digits, s.least, digits, s.most);
+}
+
+/* Clean and as asked for, one after the other, each round beginning with the other one. */
+static int compare(const struct options *opt)
+{
+    struct options clean = *opt;
+    double         rates[2][MAX_ROUNDS], ratios[MAX_ROUNDS], runs[MAX_ROUNDS], sizes[MAX_ROUNDS],
+        trips[MAX_ROUNDS];
+    int64_t refused = 0, deadlocks = 0;
+    bool    invariant = true;
+
+    clean.refused_percent = clean.duplicate_percent = clean.deadlock_every = 0;
+    for (int i = 0; i < opt->rounds; i++) {
+        for (int k = 0; k < 2; k++) {
+            bool        troubled = (i + k) % 2 == 1;
+            struct race r = race(troubled ? opt : &clean);
+            rates[troubled][i] = r.rate;
+            invariant = invariant && r.totals.invariant;
+            if (!troubled)
+                continue;
+            runs[i] = r.totals.runs_mean;
+            sizes[i] = r.group_size;
+            trips[i] = r.trips;
+            refused += r.totals.refused;
+            deadlocks += r.deadlocks;
+        }
+        ratios[i] = rates[1][i] / rates[0][i];
+    }
+    struct spread ratio = spread_of(ratios, opt->rounds), mean = spread_of(runs, opt->rounds);
+    struct spread rate = spread_of(rates[1], opt->rounds);
+    struct spread clean_rate = spread_of(rates[0], opt->rounds);
+    if (opt->json) {
+        printf("{\"how\":\"corm\",\"rounds\":%d,\"purchases\":%d,\"clean_per_second\":%.1f,"
+               "\"purchases_per_second\":%.1f,\"ratio\":%.3f,\"ratio_least\":%.3f,"
+               "\"ratio_most\":%.3f,\"runs_mean\":%.3f,\"group_size\":%.1f,\"refused\":%lld,"
+               "\"deadlocks\":%lld,\"invariant\":%s}\n",
+               opt->rounds, opt->purchases, clean_rate.median, rate.median, ratio.median,
+               ratio.least, ratio.most, mean.median, spread_of(sizes, opt->rounds).median,
+               (long long)refused, (long long)deadlocks, invariant ? "true" : "false");
+        return invariant ? 0 : 1;
+    }
+    print_spread("clean, a second", 0, clean_rate);
+    print_spread("troubled, a second", 0, rate);
+    print_spread("troubled to clean", 2, ratio);
+    print_spread("runs of a good one", 2, mean);
+    print_spread("members of a group", 1, spread_of(sizes, opt->rounds));
+    print_spread("round trips of a group", 2, spread_of(trips, opt->rounds));
+    printf("%-24s%lld\n%-24s%lld\n%-24s%s\n", "refused", (long long)refused, "deadlocks of groups",
+           (long long)deadlocks, "invariant holds", invariant ? "true" : "false");
+    return invariant ? 0 : 1;
 }
 
 /* ---- the command line ------------------------------------------------------------------ */
@@ -314,12 +551,29 @@ static const char usage[] =
     "  --qty A-B                pieces a purchase (1-30)\n"
     "  --refused-percent P      purchases that their function refuses (0)\n"
     "  --duplicate-percent P    purchases that a unique key refuses (0)\n"
+    "  --deadlock-every N       each Nth group loses a deadlock with a foreign program (0: none)\n"
+    "  --rounds R               R times, each beside a run without any of these three\n"
     "  --seed X                 what is bought, and who fails, depends on this alone (1)\n"
     "  --json                   one JSON object on a line\n"
+    "How large groups are is said in the URL: ?group_max=64.\n"
     "Tables `product` and `order` of the database are dropped and made anew.\n"
     "Ends with 1 when a purchase came to what it should not, or the tables disagree.\n";
 
-enum { URL, IN_FLIGHT, PURCHASES, PRODUCTS, STOCK, QTY, REFUSED, DUPLICATE, SEED, JSON, HELP };
+enum {
+    URL,
+    IN_FLIGHT,
+    PURCHASES,
+    PRODUCTS,
+    STOCK,
+    QTY,
+    REFUSED,
+    DUPLICATE,
+    DEADLOCK_EVERY,
+    ROUNDS,
+    SEED,
+    JSON,
+    HELP
+};
 
 static const struct option known[] = {
     {"url", required_argument, NULL, URL},
@@ -330,6 +584,8 @@ static const struct option known[] = {
     {"qty", required_argument, NULL, QTY},
     {"refused-percent", required_argument, NULL, REFUSED},
     {"duplicate-percent", required_argument, NULL, DUPLICATE},
+    {"deadlock-every", required_argument, NULL, DEADLOCK_EVERY},
+    {"rounds", required_argument, NULL, ROUNDS},
     {"seed", required_argument, NULL, SEED},
     {"json", no_argument, NULL, JSON},
     {"help", no_argument, NULL, HELP},
@@ -349,6 +605,10 @@ static void take_option(int key, const char *arg, struct options *opt)
     case DUPLICATE:
         opt->duplicate_percent = (int)number_option("duplicate-percent", arg, 0, 50);
         break;
+    case DEADLOCK_EVERY:
+        opt->deadlock_every = (int)number_option("deadlock-every", arg, 1, 1000000);
+        break;
+    case ROUNDS: opt->rounds = (int)number_option("rounds", arg, 1, MAX_ROUNDS); break;
     case SEED: opt->seed = (uint64_t)number_option("seed", arg, 0, INT64_MAX); break;
     case JSON: opt->json = true; break;
     case HELP: fputs(usage, stdout); exit(0);
@@ -375,7 +635,9 @@ int main(int argc, char **argv)
     if (opt.url == NULL)
         die("--url is missing (--help tells more)");
     opt.stock = stock_for(opt.stock, opt.purchases, opt.qty_max);
-    status = race(&opt);
+    if (opt.deadlock_every > 0 && opt.duplicate_percent > 0)
+        die("--deadlock-every wants the end of the orders free: leave --duplicate-percent out");
+    status = opt.rounds > 0 ? compare(&opt) : race_once(&opt);
     if (fflush(stdout) != 0)
         die("cannot write the outcome");
     return status;
