@@ -4,7 +4,7 @@
  * Each row is a list of numbers. Threads submit random functions with keys to two or more lanes, run others
  * without a key and in the long form, and read snapshots; clients of the server's own library append to the
  * same lists, with FOR UPDATE and without, hold rows for a while, and run again by themselves what deadlocks. In
- * some rounds sessions of corm are killed meanwhile. history.h says how a record is judged.
+ * some rounds sessions of corm are killed, or their wire breaks, meanwhile. history.h says how a record is judged.
  *
  * What is promised, and so what is asked for:
  *
@@ -21,6 +21,7 @@
  *
  *     CORM_HISTORY_SEED=N      the seed, instead of a new one; threads do not run the same way twice
  *     CORM_HISTORY_SECONDS=N   for how long (3) */
+#include "faults.h"
 #include "history.h"
 #include "support.h"
 
@@ -212,6 +213,8 @@ struct round {
     unsigned lanes, group_max, wait_ms;
     bool     entries; /* each append is a row of its own as well */
     bool     kills;   /* of sessions of corm */
+    bool     breaks;  /* the wire between corm and its server, at any byte of the answers */
+    bool     skews;   /* functions read one list and append to another */
     enum off off;     /* ... which the judge has to see */
     unsigned foreigners;
     unsigned each; /* transactions of a thread */
@@ -219,7 +222,8 @@ struct round {
 
 static struct corm_db *db;
 static struct round    now; /* does not change while threads run */
-static atomic_int      next_value, working, killed;
+static atomic_int      next_value, working, killed, broken;
+static struct proxy   *wire;
 
 /* X(op, weight) */
 #define OPS(X)                                                                                     \
@@ -285,7 +289,7 @@ struct job {
     enum way           way;
     struct step        steps[STEPS_MAX];
     uint32_t           count;
-    bool               careless; /* its key is that of its first list alone */
+    bool               careless; /* its key is that of its last list alone */
     int64_t            ticket;
     struct history_trx log;
 };
@@ -354,6 +358,17 @@ static bool loses_locks(enum way way)
            getenv("CORM_HISTORY_NESTED_FIRST") == NULL;
 }
 
+/* Reads one list and appends to another, which is its key: two such ones the other way round must not miss
+ * each other. */
+static void make_skew(struct job *j, uint64_t *random)
+{
+    j->count = 2;
+    j->careless = true;
+    j->steps[0].op = j->way == BEGIN ? OP_READ : OP_READ_PLAIN;
+    j->steps[1] = (struct step){OP_APPEND, (j->steps[0].list + 1 + pick(random, LISTS - 1)) % LISTS,
+                                next_value++};
+}
+
 static void make_job(struct job *j, uint64_t *random, enum way way, uint32_t thread)
 {
     uint32_t hot = pick(random, 3) > 0 ? 1 + pick(random, 2) : LISTS, from = pick(random, LISTS);
@@ -372,6 +387,8 @@ static void make_job(struct job *j, uint64_t *random, enum way way, uint32_t thr
         j->steps[i].list = (from + i) % LISTS;
         j->steps[i].op = i % 2 == 0 ? OP_APPEND_BLIND : OP_READ_PLAIN;
     }
+    if (now.skews && !is_foreign(way) && way != SNAPSHOT)
+        make_skew(j, random);
     if (j->steps[0].op == OP_APPEND_UNDONE && loses_locks(way))
         j->steps[0].op = OP_READ;
 }
@@ -574,7 +591,7 @@ static struct corm_expr keys_of(const struct job *j, struct corm_expr *kids)
 {
     uint32_t seen = 0, n = 0;
 
-    for (uint32_t i = 0; i < (j->careless ? 1 : j->count); i++) {
+    for (uint32_t i = j->careless ? j->count - 1 : 0; i < j->count; i++) {
         if ((seen >> j->steps[i].list & 1) == 0)
             kids[n++] = (struct corm_expr){.op = CORM_EQ,
                                            .column = &list.corm_table->columns[0],
@@ -661,20 +678,23 @@ static void *work(void *arg)
 struct client {
     MYSQL   *mysql;
     sqlite3 *file;
-    char     database[64];
 };
 
-static const char *database_name(void)
-{
-    const char *slash = strrchr(test_url(NULL), '/');
+/* The file, or the name of the database; set before threads run. */
+static char place[256];
 
-    return slash + 1;
+static void find_place(void)
+{
+    const char *url = test_url(NULL);
+
+    (void)snprintf(place, sizeof(place), "%s",
+                   is_mariadb() ? strrchr(url, '/') + 1 : url + strlen("sqlite:"));
 }
 
 static bool open_client(struct client *c)
 {
     if (!is_mariadb()) {
-        bool ok = sqlite3_open(test_url(NULL) + strlen("sqlite:"), &c->file) == SQLITE_OK;
+        bool ok = sqlite3_open(place, &c->file) == SQLITE_OK;
         (void)sqlite3_busy_timeout(c->file, 5000);
         (void)sqlite3_exec(c->file, "PRAGMA wal_autocheckpoint=0", NULL, NULL, NULL);
         return ok;
@@ -740,11 +760,11 @@ __attribute__((format(printf, 3, 4))) static bool ask(struct client *c, struct a
 /* "list" as the client has to name it; the text lives until the thread's next call. */
 static const char *name(const char *table)
 {
-    static _Thread_local char text[2][128];
+    static _Thread_local char text[2][300];
     static _Thread_local int  n;
 
     n = !n;
-    (void)snprintf(text[n], sizeof(text[n]), "%s%s%s", is_mariadb() ? database_name() : "",
+    (void)snprintf(text[n], sizeof(text[n]), "%s%s%s", is_mariadb() ? place : "",
                    is_mariadb() ? "." : "", table);
     return text[n];
 }
@@ -859,11 +879,28 @@ static void *kill_sessions(void *arg)
         if (ask(&c, &a,
                 "SELECT id FROM information_schema.processlist WHERE db = '%s' ORDER BY RAND() "
                 "LIMIT 1",
-                database_name()) &&
+                place) &&
             a.first[0] != '\0' && ask(&c, &a, "KILL %ld", strtol(a.first, NULL, 10)))
             killed++;
     }
     close_client(&c);
+    return NULL;
+}
+
+/* An answer is lost with the wire, that of a COMMIT that was made too. */
+static void *break_wire(void *arg)
+{
+    struct worker *w = arg;
+
+    while (working > 0) {
+        linger(&w->random);
+        tell_proxy(wire, "reset down after %u",
+                   pick(&w->random, 4) == 0 ? pick(&w->random, 3000) : 0);
+        linger(&w->random);
+        tell_proxy(wire, "pass");
+        linger(&w->random);
+        broken++;
+    }
     return NULL;
 }
 
@@ -872,7 +909,7 @@ static void *run_worker(void *arg)
     struct worker *w = arg;
 
     if (w->jobs == NULL)
-        return kill_sessions(w);
+        return now.breaks ? break_wire(w) : kill_sessions(w);
     return w->thread < 10 ? work(w) : work_foreign(w);
 }
 
@@ -924,10 +961,19 @@ static void set_up(struct round r)
     char options[200];
 
     now = r;
+    find_place();
     (void)snprintf(options, sizeof(options),
                    "pool=%u&lanes=%u&group_max=%u&lane_wait_ms=%u&timeout_ms=%d", r.lanes + 4,
                    r.lanes, r.group_max, r.wait_ms, TIMEOUT_MS);
-    db = open_db(options);
+    if (r.breaks) {
+        struct corm_error e = {0};
+        wire = start_proxy();
+        assert_ok(
+            corm_open(&db, server_url(NULL, NULL, proxy_port(wire), NULL, options), .error = &e),
+            &e);
+    } else {
+        db = open_db(options);
+    }
     new_table(db, list);
     new_table(db, entry);
     new_table(db, once);
@@ -964,7 +1010,7 @@ static bool run_round(struct round r, char *why, size_t size)
         workers[i].jobs = calloc(r.each, sizeof(struct job));
         assert_non_null(workers[i].jobs);
     }
-    count += r.kills && is_mariadb();
+    count += r.kills || r.breaks;
     for (uint32_t i = 0; i < count; i++)
         workers[i].random = (r.number * 1000003 + i * 7919) * 0x9e3779b97f4a7c15u | 1;
     run_threads(count, run_worker, workers, sizeof(workers[0]));
@@ -983,6 +1029,8 @@ static bool run_round(struct round r, char *why, size_t size)
         tally.edges[i] += h.edges[i];
     history_free(&h);
     corm_close(db);
+    if (r.breaks)
+        stop_proxy(wire);
     for (uint32_t i = 0; i < count; i++)
         if (workers[i].wrong[0] != '\0')
             fail_msg("round %" PRIu64 ": %s", r.number, workers[i].wrong);
@@ -1020,18 +1068,20 @@ static struct round make_round(uint64_t number)
         .group_max = (const unsigned[]){2, 7, 256}[pick(&random, 3)],
         .wait_ms = (const unsigned[]){1, 10, 1000}[pick(&random, 3)],
         .entries = number % 2 == 1,
-        .kills = number % 4 == 3,
+        .kills = is_mariadb() && number % 4 == 3,
+        .breaks = is_mariadb() && number % 4 == 1,
+        .skews = number % 4 == 2,
         .foreigners = (unsigned)number % 3,
-        .each = 150,
+        .each = number % 4 == 2 ? 80 : 150,
     };
 }
 
 static void print_tally(void)
 {
     printf("# seed %" PRIu64 ": %" PRIu64 " rounds, %" PRIu64 " groups of %" PRIu64
-           " members, %d sessions killed; edges: ww %" PRIu64 ", wr %" PRIu64 ", rw %" PRIu64
-           ", order %" PRIu64 ", time %" PRIu64 "\n",
-           seed(), tally.rounds, tally.groups, tally.members, killed, tally.edges[0],
+           " members, %d sessions killed, wires broken %d times; edges: ww %" PRIu64 ", wr %" PRIu64
+           ", rw %" PRIu64 ", order %" PRIu64 ", time %" PRIu64 "\n",
+           seed(), tally.rounds, tally.groups, tally.members, killed, broken, tally.edges[0],
            tally.edges[1], tally.edges[2], tally.edges[3], tally.edges[4]);
     for (int i = 0; i < WAY_COUNT; i++)
         printf("#   %-28s committed %" PRIu64 ", refused %" PRIu64 ", failed %" PRIu64
@@ -1061,6 +1111,45 @@ static void recorded_histories_are_those_of_one_after_the_other(void **state)
         assert_true(tally.edges[k] > 0);
     for (int way = 0; way < WAY_COUNT; way++)
         assert_true(tally.outcomes[way][HISTORY_COMMITTED] > 0);
+}
+
+struct lost {
+    struct job job;
+    uint32_t   runs;
+};
+
+/* The fourth run, when all statements are prepared, loses the answer to what comes next, which is COMMIT. */
+static int append_and_lose_the_answer(struct corm_trx *trx, void *arg)
+{
+    struct lost *l = arg;
+    int          rc = append(trx, &l->job, &l->job.steps[0], false);
+
+    if (++l->runs == 4)
+        tell_proxy(wire, "reset down after 1");
+    return rc;
+}
+
+static void commit_whose_answer_was_lost_is_not_made_twice(void **state)
+{
+    struct round   r = {.lanes = 2, .group_max = 256, .wait_ms = 1000, .breaks = true};
+    struct lost    l = {.job = {.count = 1, .steps = {{OP_APPEND, 0, 1}}}};
+    struct history h = {0};
+    int            rc = 0;
+
+    (void)state;
+    set_up(r);
+    for (int i = 0; i < 4 && rc >= 0; i++)
+        rc = corm_transact(db, append_and_lose_the_answer, &l, .key = corm_eq(list.id, 1),
+                           .timeout_ms = 3000);
+    tell_proxy(wire, "pass");
+    read_finals(&h);
+    forget_log(&l.job);
+    corm_close(db);
+    stop_proxy(wire);
+    assert_int_equal(l.runs, 4);
+    assert_int_equal(h.finals[0].count, 4);
+    assert_true(rc == CORM_UNKNOWN || rc >= 0);
+    history_free(&h);
 }
 
 /* What the judge is worth: histories of transactions that do not lock must be found out, and soon. */
@@ -1103,6 +1192,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(recorded_histories_are_those_of_one_after_the_other),
     };
     static const struct CMUnitTest mariadb[] = {
+        cmocka_unit_test(commit_whose_answer_was_lost_is_not_made_twice),
         cmocka_unit_test(writes_without_locks_are_found_out),
         cmocka_unit_test(reads_without_locks_are_found_out),
     };
