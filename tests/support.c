@@ -161,6 +161,8 @@ int run_group(const struct CMUnitTest *both, size_t both_count, const struct CMU
         memcpy(all + both_count, own, own_count * sizeof(*all));
     for (size_t i = 0; i < count; i++)
         all[i].teardown_func = clean_up;
+    if (getenv("CORM_TEST_ONLY") != NULL)
+        cmocka_set_test_filter(getenv("CORM_TEST_ONLY"));
     int failed = _cmocka_run_group_tests(on_mariadb ? "mariadb" : "sqlite", all, count, NULL, NULL);
     free(all);
     return failed;

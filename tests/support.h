@@ -6,6 +6,8 @@
  * server that scripts/with-mariadb has started (CORM_TEST_MARIADB_URL); so programs may run at the
  * same time. Both are removed by support_end().
  *
+ * CORM_TEST_ONLY=pattern in the environment runs those tests alone whose names match, with * and ?.
+ *
  * Include it after nothing: it brings cmocka with what that needs. */
 #ifndef CORM_TESTS_SUPPORT_H
 #define CORM_TESTS_SUPPORT_H
