@@ -1777,10 +1777,15 @@ static void waiting_costs_less_than_a_kilobyte(void **state)
 /* ---- Others on the same rows ---------------------------------------------------------------------------------------- */
 
 struct foreign {
-    atomic_int stop;
-    int        done, failed;
+    atomic_int stop, done;
+    int        failed;
     bool       locks;
 };
+
+static bool has_written(void *arg)
+{
+    return ((struct foreign *)arg)->done > 0;
+}
 
 /* Takes one and notes it, by a plain client of the server. */
 static void *foreign_writer(void *arg)
@@ -1813,6 +1818,7 @@ static void foreign_writers_and_groups_respect_each_other(void **state)
         beside("DELETE FROM bought");
         beside("UPDATE product SET stock = 100000");
         assert_int_equal(pthread_create(&thread, NULL, foreign_writer, &f), 0);
+        wait_until(has_written, &f);
         for (int i = 0; i < 4; i++)
             buyers[i].from = 1000 + i * EACH;
         run_threads(4, buy_in_thread, buyers, sizeof(buyers[0]));
