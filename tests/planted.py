@@ -63,16 +63,16 @@ def lane(target, pattern):
 # name, edits, the test that finds it each time: program, target, those of its tests
 FAULTS = [
     ("a refused member's write stays",
-     [(GROUP, "static void take_back(", "u->held->row = u->row;", "(void)u->row;")], MODEL),
+     [(GROUP, "static void take_back(", "c->held->row = c->row;", "(void)c->row;")], MODEL),
     ("a refused member's inserts stay",
-     [(GROUP, "static void take_back(", "u->batch->count = u->count;", "(void)u->count;")], MODEL),
+     [(GROUP, "static void take_back(", "c->batch->count = c->at;", "(void)c->at;")], MODEL),
     ("the writes of a refused member that was direct stay",
      [(GROUP, "static void end_direct(", "trx->waited ? CORM_LOCKED : told",
        "trx->waited ? CORM_LOCKED : corm_is_user(told) ? (corm__trx_mend(trx), 0) : told")], MODEL),
     ("what a member did that starts anew stays",
-     [(GROUP, "static void run_member(", "        take_back(g);\n", "")], MODEL),
+     [(GROUP, "static void run_member(", "        take_back(g, g->at);\n", "")], MODEL),
     ("what a member left in memory is sent before it has ended",
-     [(GROUP, "static int leave(", "if (g->undo != NULL)", "if (false)")], MODEL),
+     [(GROUP, "static int leave(", "if (has_changes(g))", "if (false)")], MODEL),
     ("a commit that failed is told as one that was made",
      [(GROUP, "void corm__group_run(", "rc = corm__trx_commit(g->trx);",
        "rc = corm__trx_commit(g->trx);\n        rc = 0;")], lane("mariadb", "killed_connections_*")),
@@ -147,11 +147,10 @@ FAULTS = [
        "size = value.size != 0 ? value.size : strlen(value.as.s);\n"
        "        size = size > 2 ? 2 : size;")], MODEL),
     ("what waited is not taken back before it runs again",
-     [(GROUP, "static bool replay(", "if (corm__trx_savepoint_rollback(g->trx, &lifted) < 0)",
-       "(void)lifted;\n    corm__trx_mend(g->trx);\n    if (g->trx->state == CORM__TRX_DOOMED)")],
+     [(GROUP, "static int back_to_savepoint(", "if (!g->intact)", "if (lifted.code != 0)")],
      MODEL),
     ("generated keys reach somebody else",
-     [(GROUP, "static int ids_row(", "*id = values[0].as.i;", "*id = values[0].as.i + 1;")], lane("sqlite", "generated_keys_*")),
+     [(GROUP, "static int id_row(", "*id = values[0].as.i;", "*id = values[0].as.i + 1;")], lane("sqlite", "generated_keys_*")),
 ]
 
 
