@@ -1986,6 +1986,45 @@ static void deadline_passes_behind_a_foreign_lock(void **state)
     corm_close(other);
 }
 
+static void count_bounds(const struct corm_event *event, void *arg)
+{
+    atomic_int *count = arg;
+
+    if (strstr(event->text, "max_statement_time") != NULL)
+        (*count)++;
+}
+
+static int touch_another(struct corm_trx *trx, void *arg)
+{
+    (void)arg;
+    return corm_sql(trx, NULL, "UPDATE product SET stock = stock WHERE id = 2");
+}
+
+/* A bound on the wait for a lock is one on the time of the server: where the group has the lock, a busy
+ * server would put a member aside that waits for nobody, and others would overtake it. */
+static void row_that_the_group_has_locked_is_read_again_without_a_bound(void **state)
+{
+    struct hold       h = HOLD;
+    struct buy        buys[2] = {{.buyer = 1, .product_id = 1, .qty = 1},
+                                 {.buyer = 2, .product_id = 1, .qty = 1}};
+    struct corm_error e = {0};
+    atomic_int        bounds = 0;
+
+    (void)state;
+    corm_close(db);
+    db = open_watched("pool=6&lanes=1", count_bounds, &bounds);
+    hold(&h);
+    (void)submit(&buys[0]);
+    assert_ok(corm_submit(db, touch_another, NULL, .key = corm_eq(product.id, 1), .error = &e), &e);
+    (void)submit(&buys[1]);
+    let_go(&h);
+    (void)corm_drain(db);
+    assert_int_equal(buys[0].rc, 7);
+    assert_int_equal(buys[1].rc, 7);
+    assert_int_equal(bounds, 2); /* of the two groups' keys */
+    assert_int_equal(stock_of(1), STOCK - 2);
+}
+
 static int sleep_on_the_server(struct corm_trx *trx, void *arg)
 {
     struct corm_rows rows;
@@ -2767,6 +2806,7 @@ static struct one mariadb[] = {
     ONE_LANE(deadline_passes_behind_a_foreign_lock),
     ONE_LANE(deadline_passes_behind_a_foreign_lock_after_a_try),
     ONE_LANE(deadline_of_one_ends_a_group_of_many),
+    ONE_LANE(row_that_the_group_has_locked_is_read_again_without_a_bound),
     ONE_LANE(closing_does_not_wait_for_a_foreign_lock),
     TEST(foreign_deadlocks_are_run_again_and_told_right),
     ONE_LANE(refusal_that_rests_on_what_was_rolled_back_is_not_told),

@@ -112,25 +112,34 @@ struct change {
     uint32_t      member;
 };
 
+/* A row that members name by their keys. */
+struct wanted {
+    const struct corm__lock_key *key;
+    struct corm__key             bytes;
+    bool                         locked; /* the group has its lock, if there is such a row */
+};
+
 struct corm__group {
     struct corm_trx          *trx;
     struct corm__facts_cache *facts;
     uint32_t                  lane_wait_ms;
     struct corm__map          held;
     struct held              *first_held, **last_held;
-    struct batch             *first_batch, **last_batch;
-    struct change            *log; /* what the server does not know yet, in its order */
-    size_t                    log_count, log_capacity;
-    struct corm_arena        *arena; /* of the attempt */
-    size_t                    members;
-    uint32_t                  at;       /* the member at hand */
-    bool                     *suspects; /* by member; NULL: none is */
-    uint32_t                  rounds;   /* times that suspects were asked for */
-    bool                      is_saved; /* nothing was sent behind the savepoint */
-    bool                      direct;   /* the member at hand is */
-    bool                      restart;  /* the member at hand must run again, directly */
-    bool                      refused;  /* what was to be sent was refused ... */
-    bool                      intact;   /* ... and the server is as it was at the savepoint */
+    struct wanted     *wanted, *doubtful; /* sorted: `doubtful` were locked by others before */
+    size_t             wanted_count, doubtful_count;
+    struct batch      *first_batch, **last_batch;
+    struct change     *log; /* what the server does not know yet, in its order */
+    size_t             log_count, log_capacity;
+    struct corm_arena *arena; /* of the attempt */
+    size_t             members;
+    uint32_t           at;       /* the member at hand */
+    bool              *suspects; /* by member; NULL: none is */
+    uint32_t           rounds;   /* times that suspects were asked for */
+    bool               is_saved; /* nothing was sent behind the savepoint */
+    bool               direct;   /* the member at hand is */
+    bool               restart;  /* the member at hand must run again, directly */
+    bool               refused;  /* what was to be sent was refused ... */
+    bool               intact;   /* ... and the server is as it was at the savepoint */
 };
 
 /* ---- Making and ending --------------------------------------------------------- */
@@ -646,6 +655,33 @@ static void key_values(const struct corm_table *table, const struct corm_expr *w
                 values[i] = equalities[k].value;
 }
 
+static int compare(const void *one, const void *two)
+{
+    const struct wanted *a = one, *b = two;
+    size_t               size = a->bytes.size < b->bytes.size ? a->bytes.size : b->bytes.size;
+    int                  order = memcmp(a->bytes.bytes, b->bytes.bytes, size);
+
+    return order != 0 ? order : (a->bytes.size > b->bytes.size) - (a->bytes.size < b->bytes.size);
+}
+
+static bool is_locked_among(struct corm__key key, const struct wanted *keys, size_t n)
+{
+    const struct wanted *found =
+        n == 0 ? NULL : bsearch(&(struct wanted){.bytes = key}, keys, n, sizeof(*keys), compare);
+
+    return found != NULL && found->locked;
+}
+
+/* Nobody has to be waited for where the group has the row's lock; and a bound on the wait would be one on
+ * the server's time, which may be busy. */
+static uint32_t wait_for(const struct corm__group *g, struct corm__key key)
+{
+    return is_locked_among(key, g->wanted, g->wanted_count) ||
+                   is_locked_among(key, g->doubtful, g->doubtful_count)
+               ? 0
+               : g->lane_wait_ms;
+}
+
 /* The row that a condition names, locked for update and held; from the server where it is not held yet.
  * 1 and *found, 0 where there is none, a negative code, or CORM__NOT_SERVED. */
 static int fetch(struct corm__group *g, const struct corm_table *table,
@@ -669,7 +705,7 @@ static int fetch(struct corm__group *g, const struct corm_table *table,
     if (send_buffered(g) < 0)
         return g->trx->error.code;
     g->trx->leave = NULL;
-    int rows = lock_rows(g, table, values, 1, g->lane_wait_ms, NULL);
+    int rows = lock_rows(g, table, values, 1, wait_for(g, key), NULL);
     g->trx->leave = leave;
     if (rows == CORM_LOCKED && g->trx->state != CORM__TRX_DOOMED) {
         g->trx->waited = true;
@@ -1354,20 +1390,6 @@ static void run_members(struct corm__group *g, struct corm__member *const *membe
 
 /* ---- The keys -------------------------------------------------------------------------------------- */
 
-struct wanted {
-    const struct corm__lock_key *key;
-    struct corm__key             bytes;
-};
-
-static int compare(const void *one, const void *two)
-{
-    const struct wanted *a = one, *b = two;
-    size_t               size = a->bytes.size < b->bytes.size ? a->bytes.size : b->bytes.size;
-    int                  order = memcmp(a->bytes.bytes, b->bytes.bytes, size);
-
-    return order != 0 ? order : (a->bytes.size > b->bytes.size) - (a->bytes.size < b->bytes.size);
-}
-
 /* The keys of members, of those that were `blocked` or of the others, in the order in which they are
  * locked, each once. */
 static struct wanted *collect(struct corm__group *g, struct corm__member *const *members,
@@ -1384,7 +1406,7 @@ static struct wanted *collect(struct corm__group *g, struct corm__member *const 
     for (size_t i = 0; i < count; i++) {
         for (uint32_t k = 0; members[i]->blocked == blocked && k < members[i]->key_count; k++) {
             const struct corm__lock_key *key = &members[i]->keys[k];
-            all[*n].key = key;
+            all[*n] = (struct wanted){.key = key};
             all[*n].bytes = corm__key_of_values(g->arena, key->table, key->values);
             if (all[*n].bytes.bytes == NULL)
                 return NULL;
@@ -1446,10 +1468,11 @@ static void block(struct corm__group *g, struct corm__member *const *members, si
 
 /* Key by key, so that one that is locked stops only its own members. */
 static int lock_each(struct corm__group *g, struct corm__member *const *members, size_t count,
-                     const struct wanted *wanted, size_t n)
+                     struct wanted *wanted, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         int rc = lock_some(g, &wanted[i], 1, LOOK_MS, NULL);
+        wanted[i].locked = rc >= 0;
         if (rc == CORM_LOCKED && g->trx->state != CORM__TRX_DOOMED)
             block(g, members, count, &wanted[i]);
         else if (rc < 0)
@@ -1462,29 +1485,32 @@ static int lock_each(struct corm__group *g, struct corm__member *const *members,
  * nobody else is in the group, a refusal is the member's own, and there is none. */
 static int lock_keys(struct corm__group *g, struct corm__member *const *members, size_t count)
 {
-    size_t         n = 0, doubtful_count = 0;
-    struct wanted *wanted = collect(g, members, count, false, &n);
-    struct wanted *doubtful = collect(g, members, count, true, &doubtful_count);
-    bool           saved = count == 1;
-    int            rc = 0;
+    bool saved = count == 1;
+    int  rc = 0;
 
-    if (wanted == NULL || doubtful == NULL) {
+    g->wanted = collect(g, members, count, false, &g->wanted_count);
+    g->doubtful = collect(g, members, count, true, &g->doubtful_count);
+    if (g->wanted == NULL || g->doubtful == NULL) {
         corm__fail_memory(&g->trx->error, "a group's keys");
         return corm__trx_doom(g->trx, NULL, 0);
     }
-    n = leave_out(wanted, n, doubtful, doubtful_count);
+    size_t n = leave_out(g->wanted, g->wanted_count, g->doubtful, g->doubtful_count);
+    g->wanted_count = n;
     for (size_t i = 0, some; rc >= 0 && i < n; i += some) {
-        for (some = 1; i + some < n && some < KEYS_MAX &&
-                       wanted[i + some].key->table == wanted[i].key->table;)
+        struct wanted *first = &g->wanted[i];
+        for (some = 1;
+             i + some < n && some < KEYS_MAX && first[some].key->table == first->key->table;)
             some++;
         bool with = !saved && corm__has_compound(dialect_of(g));
-        rc = lock_some(g, &wanted[i], some, g->lane_wait_ms, with ? "SAVEPOINT corm_1" : NULL);
+        rc = lock_some(g, first, some, g->lane_wait_ms, with ? "SAVEPOINT corm_1" : NULL);
         saved = saved || (with && rc >= 0);
+        for (size_t k = 0; k < some; k++)
+            first[k].locked = rc >= 0;
         if (rc == CORM_LOCKED && g->trx->state != CORM__TRX_DOOMED)
-            rc = lock_each(g, members, count, &wanted[i], some);
+            rc = lock_each(g, members, count, first, some);
     }
     if (rc >= 0)
-        rc = lock_each(g, members, count, doubtful, doubtful_count);
+        rc = lock_each(g, members, count, g->doubtful, g->doubtful_count);
     if (rc >= 0 && !saved)
         rc = corm__trx_savepoint(g->trx, NULL, 0);
     return rc < 0 ? rc : 0;
@@ -1524,6 +1550,7 @@ static void begin(struct corm__group *g, struct corm__member *const *members, si
     g->log = NULL;
     g->log_count = g->log_capacity = 0;
     g->suspects = NULL;
+    g->wanted_count = g->doubtful_count = 0;
     forget_held(g);
     forget_batches(g);
 }
