@@ -29,9 +29,11 @@
 
 void *real_malloc(size_t size) __asm__("__real_malloc");
 void *real_calloc(size_t n, size_t size) __asm__("__real_calloc");
+void *real_realloc(void *p, size_t size) __asm__("__real_realloc");
 void  real_free(void *p) __asm__("__real_free");
 void *watched_malloc(size_t size) __asm__("__wrap_malloc");
 void *watched_calloc(size_t n, size_t size) __asm__("__wrap_calloc");
+void *watched_realloc(void *p, size_t size) __asm__("__wrap_realloc");
 void  watched_free(void *p) __asm__("__wrap_free");
 
 static long allocations;       /* since the test began */
@@ -57,6 +59,15 @@ void *watched_malloc(size_t size)
 void *watched_calloc(size_t n, size_t size)
 {
     return is_out_of_memory(size) ? NULL : real_calloc(n, size);
+}
+
+/* Of what is live: it stays one. */
+void *watched_realloc(void *p, size_t size)
+{
+    if (is_out_of_memory(size))
+        return NULL;
+    live--;
+    return real_realloc(p, size);
 }
 
 void watched_free(void *p)
@@ -295,6 +306,77 @@ static void what_moves_is_copied_whole(void **state)
     assert_memory_equal(grown, bytes, sizeof(bytes));
     memset(grown, 'y', 7000);
     assert_memory_equal(next, "xxxxxxxxxxxxxxxx", 16);
+    corm_arena_free(arena);
+}
+
+/* An array that grows while small things are cut beside it: the array has a block of its own, and what
+ * is small goes on being cut from the one that it is cut from. */
+static void what_is_large_grows_without_a_new_block(void **state)
+{
+    struct corm_arena *arena = corm_arena_new();
+    char              *first = corm_arena_alloc(arena, 16);
+    size_t             size = 2 * BLOCK, smalls = 1;
+    char              *array = corm_arena_alloc(arena, size);
+
+    (void)state;
+    memset(array, 'a', size);
+    memset(first, 'f', 16);
+    long before = allocations;
+    for (; size < 64 * BLOCK; size *= 2, smalls++) {
+        assert_ptr_equal(corm_arena_alloc(arena, 16), first + 16 * smalls);
+        array = corm__arena_grow(arena, array, size, 2 * size);
+        assert_non_null(array);
+        assert_int_equal(corm__arena_size(arena), BLOCK + 2 * size);
+        for (size_t i = 0; i < size; i += 997)
+            assert_int_equal(array[i], 'a');
+        memset(array + size, 'a', size);
+    }
+    assert_int_equal(allocations - before, 5); /* each is the array's */
+    assert_int_equal(live, 3);
+    assert_memory_equal(first, "ffffffffffffffff", 16);
+    memory_left = 0;
+    assert_null(corm__arena_grow(arena, array, size, 2 * size));
+    memory_left = -1;
+    assert_int_equal(array[size - 1], 'a');
+    char *less =
+        corm__arena_grow(arena, array, size, BLOCK); /* where it is not the newest: a copy */
+    assert_ptr_not_equal(less, array);
+    assert_int_equal(array[size - 1], 'a');
+    corm_arena_free(arena);
+}
+
+/* A block that was kept may be larger than what was asked for: then it is not one allocation's. */
+static void what_shares_its_block_is_not_taken_along(void **state)
+{
+    struct corm_arena *arena = corm_arena_new();
+
+    (void)state;
+    corm__arena_keep(arena, 8 * BLOCK);
+    assert_non_null(corm_arena_alloc(arena, 4 * BLOCK));
+    corm_arena_reset(arena); /* keeps the block */
+    char *large = corm_arena_alloc(arena, 2 * BLOCK);
+    char *beside = memset(corm_arena_alloc(arena, 16), 'b', 16);
+    memset(large, 'l', 2 * BLOCK);
+    assert_ptr_equal(beside, large + 2 * BLOCK);
+    char *grown = corm__arena_grow(arena, large, 2 * BLOCK, 3 * BLOCK);
+    assert_ptr_not_equal(grown, large);
+    memset(grown + 2 * BLOCK, 'g', BLOCK);
+    assert_memory_equal(beside, "bbbbbbbbbbbbbbbb", 16);
+    assert_int_equal(grown[2 * BLOCK - 1], 'l');
+    corm_arena_free(arena);
+}
+
+static void texts_lie_close(void **state)
+{
+    struct corm_arena *arena = corm_arena_new();
+    char              *a = corm__arena_copy(arena, "abc", 3);
+
+    (void)state;
+    assert_ptr_equal(corm__arena_copy(arena, "de", 2), a + 4);
+    void *aligned = corm_arena_alloc(arena, 1);
+    assert_int_equal((uintptr_t)aligned % _Alignof(max_align_t), 0);
+    assert_ptr_equal(corm__arena_copy(arena, "f", 1), (char *)aligned + 1);
+    assert_string_equal(a, "abc");
     corm_arena_free(arena);
 }
 
@@ -1343,6 +1425,9 @@ int main(void)
         TEST(the_newest_allocation_grows_in_place),
         TEST(another_allocation_moves_when_it_grows),
         TEST(what_moves_is_copied_whole),
+        TEST(what_is_large_grows_without_a_new_block),
+        TEST(what_shares_its_block_is_not_taken_along),
+        TEST(texts_lie_close),
         TEST(what_does_not_lie_in_the_newest_block_moves),
         TEST(without_memory_what_should_grow_stays),
         TEST(a_copy_ends_with_nul),

@@ -1,7 +1,9 @@
 /* base/arena.c -- memory that is freed at once.
  *
- * A list of blocks, newest first; each allocation is cut from the newest. A block is BLOCK_SIZE or,
- * for something larger, just as large as that. Reset keeps blocks of `keep` bytes in all, one of
+ * A list of blocks; each allocation is cut from the first. A block is BLOCK_SIZE or, for something
+ * larger, just as large as that: such a one stands behind the first, from which there is still to be
+ * cut, and where it is enlarged it is enlarged whole, which for the large the system does without a
+ * copy. Reset keeps blocks of `keep` bytes in all, one of
  * BLOCK_SIZE unless somebody asked for more: a loop that resets and stays below that never calls
  * malloc. Not for two threads at once. */
 #include "base/arena.h"
@@ -96,30 +98,48 @@ static struct block *take_block(struct corm_arena *arena, size_t size)
     return b;
 }
 
-void *corm_arena_alloc(struct corm_arena *arena, size_t size)
+static struct block *add_block(struct corm_arena *arena, size_t size)
+{
+    struct block *b = take_block(arena, size > BLOCK_SIZE ? size : BLOCK_SIZE);
+
+    if (b == NULL)
+        return NULL;
+    b->used = 0;
+    struct block **at = &arena->blocks;
+    if (size > BLOCK_SIZE && *at != NULL)
+        at = &(*at)->next;
+    b->next = *at;
+    *at = b;
+    arena->size += b->size;
+    return b;
+}
+
+/* `alignment` is a power of two. */
+static inline void *cut(struct corm_arena *arena, size_t size, size_t alignment)
 {
     struct block *b = arena->blocks;
+    size_t        start = b != NULL ? (b->used + alignment - 1) & ~(alignment - 1) : 0;
 
     if (size > SIZE_MAX - 2 * BLOCK_SIZE)
         return NULL;
-    size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    if (b == NULL || b->size - b->used < size) {
-        b = take_block(arena, size > BLOCK_SIZE ? size : BLOCK_SIZE);
+    if (b == NULL || start > b->size || b->size - start < size) {
+        b = add_block(arena, size);
         if (b == NULL)
             return NULL;
-        b->used = 0;
-        b->next = arena->blocks;
-        arena->blocks = b;
-        arena->size += b->size;
+        start = 0;
     }
-    void *p = b->data + b->used;
-    b->used += size;
-    return p;
+    b->used = start + size;
+    return b->data + start;
+}
+
+void *corm_arena_alloc(struct corm_arena *arena, size_t size)
+{
+    return cut(arena, size, ALIGNMENT);
 }
 
 char *corm__arena_copy(struct corm_arena *arena, const void *data, size_t size)
 {
-    char *copy = corm_arena_alloc(arena, size + 1);
+    char *copy = size < SIZE_MAX ? cut(arena, size + 1, 1) : NULL;
 
     if (copy == NULL)
         return NULL;
@@ -129,19 +149,46 @@ char *corm__arena_copy(struct corm_arena *arena, const void *data, size_t size)
     return copy;
 }
 
+/* The place in the list of the block that holds `old` and nothing else; NULL: there is none. */
+static struct block **find_whole(struct corm_arena *arena, const void *old, size_t old_size)
+{
+    for (struct block **at = &arena->blocks; *at != NULL; at = &(*at)->next)
+        if ((*at)->data == old)
+            return (*at)->used == old_size ? at : NULL;
+    return NULL;
+}
+
+static void *grow_whole(struct corm_arena *arena, struct block **at, size_t size)
+{
+    size_t        was = (*at)->size;
+    struct block *b = realloc(*at, sizeof(struct block) + size);
+
+    if (b == NULL)
+        return NULL;
+    b->size = b->used = size;
+    *at = b;
+    arena->size += size - was;
+    return b->data;
+}
+
 void *corm__arena_grow(struct corm_arena *arena, void *old, size_t old_size, size_t size)
 {
     struct block *b = arena->blocks;
-    size_t        rounded = (old_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 
-    if (old != NULL && b != NULL && b->used >= rounded && size <= SIZE_MAX / 2 &&
-        (unsigned char *)old == b->data + b->used - rounded) {
-        size_t start = b->used - rounded;
-        size_t wanted = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-        if (wanted <= b->size - start) {
-            b->used = start + wanted;
+    if (size > SIZE_MAX / 2)
+        return NULL;
+    if (old != NULL && b != NULL && b->used >= old_size &&
+        (unsigned char *)old == b->data + b->used - old_size) {
+        size_t start = b->used - old_size;
+        if (size <= b->size - start) {
+            b->used = start + size;
             return old;
         }
+    }
+    if (old != NULL && old_size > BLOCK_SIZE && size > old_size) {
+        struct block **whole = find_whole(arena, old, old_size);
+        if (whole != NULL)
+            return grow_whole(arena, whole, size);
     }
     void *grown = corm_arena_alloc(arena, size);
     if (grown != NULL && old != NULL)

@@ -14,8 +14,9 @@ void corm__arena_keep(struct corm_arena *arena, size_t bytes);
 /* A copy of `size` bytes with a NUL behind them; NULL when there is no memory. */
 char *corm__arena_copy(struct corm_arena *arena, const void *data, size_t size);
 
-/* `old` (or NULL) enlarged from `old_size` to `size` bytes, in place where it is the newest
- * allocation. NULL when there is no memory: `old` is then as it was. */
+/* `old` (or NULL) enlarged from `old_size` to `size` bytes, in place where it is the newest allocation;
+ * that is how it can be made smaller, too. Elsewhere it moves, and `old` is gone. NULL when there is no
+ * memory: `old` is then as it was. */
 void *corm__arena_grow(struct corm_arena *arena, void *old, size_t old_size, size_t size);
 
 #endif

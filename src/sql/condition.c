@@ -448,9 +448,10 @@ static bool add_kid(struct corm_where *where, const struct corm_expr *expr)
 {
     if (where->count + 1 >= where->capacity) { /* one more for the end */
         size_t            size = where->capacity * sizeof(struct corm_expr);
-        struct corm_expr *kids = corm__arena_grow(where->arena, where->kids, size, 2 * size);
+        struct corm_expr *kids = corm_arena_alloc(where->arena, 2 * size);
         if (kids == NULL)
             return false;
+        memcpy(kids, where->kids, size); /* which stay, for those who were handed them */
         where->kids = kids;
         where->capacity *= 2;
     }
