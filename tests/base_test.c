@@ -1020,6 +1020,43 @@ static void characters_are_counted_not_bytes(void **state)
     assert_int_equal(characters, 0);
 }
 
+/* At each place of texts of each size, in memory that ends with the text. */
+static void a_fault_is_found_wherever_it_is(void **state)
+{
+    static const struct {
+        unsigned char         byte;
+        enum corm__text_fault fault;
+    } faults[] = {{0x00, CORM__TEXT_HAS_NUL},  {0x80, CORM__TEXT_NOT_UTF8},
+                  {0x81, CORM__TEXT_NOT_UTF8}, {0xFF, CORM__TEXT_NOT_UTF8},
+                  {0x01, CORM__TEXT_FINE},     {0x7F, CORM__TEXT_FINE}};
+    size_t characters = 0;
+
+    (void)state;
+    for (size_t size = 1; size <= 41; size++) {
+        char *text = malloc(size);
+        memset(text, 'a', size);
+        for (size_t at = 0; at < size; at++) {
+            for (size_t i = 0; i < COUNT(faults); i++) {
+                text[at] = (char)faults[i].byte;
+                assert_int_equal(corm__text_fault(text, size, &characters), faults[i].fault);
+                assert_true(faults[i].fault != CORM__TEXT_FINE || characters == size);
+            }
+            text[at] = 'a';
+        }
+        for (size_t at = 0; at + 1 < size; at++) { /* both: the NUL is told; and one that is none */
+            memcpy(text + at, "\0\x80", 2);
+            assert_int_equal(corm__text_fault(text, size, &characters), CORM__TEXT_HAS_NUL);
+            memcpy(text + at, "\xC3\xA4", 2);
+            assert_int_equal(corm__text_fault(text, size, &characters), CORM__TEXT_FINE);
+            assert_int_equal(characters, size - 1);
+            memcpy(text + at, "aa", 2);
+        }
+        free(text);
+    }
+    assert_int_equal(corm__text_fault("", 0, &characters), CORM__TEXT_FINE);
+    assert_int_equal(characters, 0);
+}
+
 /* ---- Errors ------------------------------------------------------------------- */
 
 static void assert_utf8(const char *text)
@@ -1452,6 +1489,7 @@ int main(void)
         TEST(all_short_sequences_are_judged_like_the_rfc_does),
         TEST(what_follows_a_text_does_not_complete_it),
         TEST(characters_are_counted_not_bytes),
+        TEST(a_fault_is_found_wherever_it_is),
         TEST(a_message_is_text_and_cure),
         TEST(the_first_error_wins),
         TEST(a_server_error_keeps_what_the_server_said),

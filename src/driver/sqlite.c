@@ -630,7 +630,7 @@ static bool make_room(struct corm__prepared *p, int count)
         return true;
     struct corm_value *values = realloc(p->values, (size_t)count * sizeof(*values));
     if (values != NULL)
-        p->values = values;
+        p->values = memset(values, 0, (size_t)count * sizeof(*values));
     const char **names = realloc(p->names, (size_t)count * sizeof(*names));
     if (names != NULL)
         p->names = names;
@@ -658,26 +658,30 @@ static int start_rows(struct corm__prepared *p, int count, struct corm__sink *si
     return 0;
 }
 
+/* The value itself is asked, and not the statement for each property of it: that is safe because the link
+ * has no mutex (https://www.sqlite.org/c3ref/value.html), and half the work. */
 static int take_cell(sqlite3_stmt *statement, int i, struct corm_value *v, struct corm_error *error)
 {
-    *v = (struct corm_value){.kind = CORM_V_NULL};
-    switch (sqlite3_column_type(statement, i)) {
+    sqlite3_value *cell = sqlite3_column_value(statement, i);
+
+    *v = (struct corm_value){.kind = CORM_V_NULL}; /* nothing of the row before */
+    switch (sqlite3_value_type(cell)) {
     case SQLITE_NULL: return 0;
     case SQLITE_INTEGER:
         v->kind = CORM_V_INT;
-        v->as.i = sqlite3_column_int64(statement, i);
+        v->as.i = sqlite3_value_int64(cell);
         return 0;
     case SQLITE_FLOAT:
         v->kind = CORM_V_REAL;
-        v->as.r = sqlite3_column_double(statement, i);
+        v->as.r = sqlite3_value_double(cell);
         return 0;
     case SQLITE_TEXT:
         v->kind = CORM_V_TEXT;
-        v->as.s = (const char *)sqlite3_column_text(statement, i);
+        v->as.s = (const char *)sqlite3_value_text(cell);
         break;
-    default: v->kind = CORM_V_BLOB; v->as.p = sqlite3_column_blob(statement, i);
+    default: v->kind = CORM_V_BLOB; v->as.p = sqlite3_value_blob(cell);
     }
-    v->size = (uint32_t)sqlite3_column_bytes(statement, i);
+    v->size = (uint32_t)sqlite3_value_bytes(cell);
     if (v->as.p == NULL && v->kind == CORM_V_BLOB && v->size == 0)
         v->as.p = "";
     return v->as.p == NULL ? corm__fail_memory(error, "a text that was read") : 0;

@@ -15,28 +15,28 @@
 
 /* Where the value lies in a field: a nullable number is a struct with `has` in front of it, a
  * pointer is itself. */
-static size_t value_offset(const struct corm_column *column)
+static inline size_t value_offset(const struct corm_column *column)
 {
-    if (!column->nullable)
-        return 0;
-    switch (column->type) {
-    case CORM_TINYINT: return offsetof(struct corm_opt_tinyint, value);
-    case CORM_SMALLINT: return offsetof(struct corm_opt_smallint, value);
-    case CORM_INT: return offsetof(struct corm_opt_int, value);
-    case CORM_BOOL: return offsetof(struct corm_opt_bool, value);
-    case CORM_FLOAT: return offsetof(struct corm_opt_float, value);
-    case CORM_DOUBLE: return offsetof(struct corm_opt_double, value);
-    case CORM_UUID: return offsetof(struct corm_opt_uuid, value);
-    case CORM_BIGINT:
-    case CORM_DATE:
-    case CORM_TIME:
-    case CORM_DATETIME:
-    case CORM_TIMESTAMP: return offsetof(struct corm_opt_bigint, value);
-    default: return 0;
-    }
+    static const uint8_t offsets[CORM_TIMESTAMP + 1] = {
+        [CORM_TINYINT] = offsetof(struct corm_opt_tinyint, value),
+        [CORM_SMALLINT] = offsetof(struct corm_opt_smallint, value),
+        [CORM_INT] = offsetof(struct corm_opt_int, value),
+        [CORM_BIGINT] = offsetof(struct corm_opt_bigint, value),
+        [CORM_BOOL] = offsetof(struct corm_opt_bool, value),
+        [CORM_FLOAT] = offsetof(struct corm_opt_float, value),
+        [CORM_DOUBLE] = offsetof(struct corm_opt_double, value),
+        [CORM_UUID] = offsetof(struct corm_opt_uuid, value),
+        [CORM_DATE] = offsetof(struct corm_opt_bigint, value),
+        [CORM_TIME] = offsetof(struct corm_opt_bigint, value),
+        [CORM_DATETIME] = offsetof(struct corm_opt_bigint, value),
+        [CORM_TIMESTAMP] = offsetof(struct corm_opt_bigint, value),
+    };
+
+    return column->nullable ? offsets[column->type] : 0;
 }
 
-static bool is_pointer(const struct corm_column *column)
+/* All other values have an offset where they are nullable, behind their `has`. */
+static inline bool is_pointer(const struct corm_column *column)
 {
     return corm__is_text(column) || column->type == CORM_BLOB;
 }
@@ -126,8 +126,20 @@ static bool whole_of_text(const struct corm_value *text, struct corm_value *numb
     return errno == 0;
 }
 
-static int set_integer(const struct corm_column *column, void *at, const struct corm_value *value,
-                       struct corm_error *error)
+static inline void store_integer(const struct corm_column *column, void *at, int64_t i)
+{
+    switch (column->type) { /* the bits are the same, signed or not */
+    case CORM_TINYINT: *(uint8_t *)at = (uint8_t)i; break;
+    case CORM_SMALLINT: *(uint16_t *)at = (uint16_t)i; break;
+    case CORM_INT: *(uint32_t *)at = (uint32_t)i; break;
+    case CORM_BOOL: *(bool *)at = i == 1; break;
+    default: *(int64_t *)at = i;
+    }
+}
+
+/* One that comes without a sign, as text, or does not fit. */
+static int set_odd_integer(const struct corm_column *column, void *at,
+                           const struct corm_value *value, struct corm_error *error)
 {
     struct corm_value v = *value;
 
@@ -145,13 +157,17 @@ static int set_integer(const struct corm_column *column, void *at, const struct 
     if ((v.kind == CORM_V_UINT && v.as.u > INT64_MAX) || i < corm__least(column) ||
         i > corm__greatest(column))
         return misfit(column, error, "a number outside its range");
-    switch (column->type) { /* the bits are the same, signed or not */
-    case CORM_TINYINT: *(uint8_t *)at = (uint8_t)i; break;
-    case CORM_SMALLINT: *(uint16_t *)at = (uint16_t)i; break;
-    case CORM_INT: *(uint32_t *)at = (uint32_t)i; break;
-    case CORM_BOOL: *(bool *)at = i == 1; break;
-    default: *(int64_t *)at = i;
-    }
+    store_integer(column, at, i);
+    return 0;
+}
+
+static inline int set_integer(const struct corm_column *column, void *at,
+                              const struct corm_value *value, struct corm_error *error)
+{
+    if (value->kind != CORM_V_INT || value->as.i < corm__least(column) ||
+        value->as.i > corm__greatest(column))
+        return set_odd_integer(column, at, value, error);
+    store_integer(column, at, value->as.i);
     return 0;
 }
 
@@ -254,10 +270,11 @@ static int set_text(const struct corm_column *column, void *at, const struct cor
 
     if (value->kind != CORM_V_TEXT)
         return misfit(column, error, "something that is not text");
-    if (memchr(value->as.s, '\0', value->size) != NULL)
-        return misfit(column, error, "text with a NUL in it");
-    if (!corm__is_utf8(value->as.s, value->size, &characters))
-        return misfit(column, error, "text that is not UTF-8");
+    switch (corm__text_fault(value->as.s, value->size, &characters)) {
+    case CORM__TEXT_HAS_NUL: return misfit(column, error, "text with a NUL in it");
+    case CORM__TEXT_NOT_UTF8: return misfit(column, error, "text that is not UTF-8");
+    case CORM__TEXT_FINE: break;
+    }
     if ((column->type == CORM_CHAR || column->type == CORM_VARCHAR) && characters > column->length)
         return misfit(column, error, "a text of more characters");
     if (column->type == CORM_ENUM && !corm__is_value_of(column, value->as.s, value->size))

@@ -34,26 +34,43 @@ static size_t utf8_size(const unsigned char *p, size_t left)
     return size;
 }
 
-/* Most text is: eight bytes at a time, the last eight may be looked at twice. */
-static bool is_ascii(const char *text, size_t size)
+/* The high bit of each byte that is no ASCII, or (less 1) a NUL; and of one behind a NUL, maybe. */
+static inline uint64_t odd_bits(const char *text)
 {
-    uint64_t word, all = 0;
+    uint64_t word;
 
-    if (size < sizeof(word))
-        return false; /* nobody has looked */
-    for (size_t i = 0; i + sizeof(word) <= size; i += sizeof(word)) {
-        memcpy(&word, text + i, sizeof(word));
-        all |= word;
-    }
-    memcpy(&word, text + size - sizeof(word), sizeof(word));
-    return ((all | word) & UINT64_C(0x8080808080808080)) == 0;
+    memcpy(&word, text, sizeof(word));
+    return (word | (word - UINT64_C(0x0101010101010101))) & UINT64_C(0x8080808080808080);
+}
+
+/* Most text is ASCII without a NUL: eight bytes at a time, the last eight may be looked at twice. False
+ * where it is not, or nobody has looked. */
+static inline bool is_simple(const char *text, size_t size)
+{
+    uint64_t odd = 0;
+
+    if (size < sizeof(odd))
+        return false;
+    for (size_t i = 0; i + sizeof(odd) <= size; i += sizeof(odd))
+        odd |= odd_bits(text + i);
+    return (odd | odd_bits(text + size - sizeof(odd))) == 0;
+}
+
+enum corm__text_fault corm__text_fault(const char *text, size_t size, size_t *characters)
+{
+    *characters = size;
+    if (is_simple(text, size))
+        return CORM__TEXT_FINE;
+    if (memchr(text, '\0', size) != NULL)
+        return CORM__TEXT_HAS_NUL;
+    return corm__is_utf8(text, size, characters) ? CORM__TEXT_FINE : CORM__TEXT_NOT_UTF8;
 }
 
 bool corm__is_utf8(const char *text, size_t size, size_t *characters)
 {
     size_t count = 0;
 
-    if (is_ascii(text, size)) {
+    if (is_simple(text, size)) {
         *characters = size;
         return true;
     }

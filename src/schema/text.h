@@ -9,4 +9,8 @@
  * is how many there are. */
 bool corm__is_utf8(const char *text, size_t size, size_t *characters);
 
+/* Why something is no text, a NUL in it first; `characters` as above where it is one. */
+enum corm__text_fault { CORM__TEXT_FINE, CORM__TEXT_HAS_NUL, CORM__TEXT_NOT_UTF8 };
+enum corm__text_fault corm__text_fault(const char *text, size_t size, size_t *characters);
+
 #endif

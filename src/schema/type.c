@@ -22,35 +22,38 @@ bool corm__is_text(const struct corm_column *column)
     }
 }
 
-int64_t corm__least(const struct corm_column *column)
-{
-    if (column->is_unsigned)
-        return 0;
-    switch (column->type) {
-    case CORM_TINYINT: return INT8_MIN;
-    case CORM_SMALLINT: return INT16_MIN;
-    case CORM_INT: return INT32_MIN;
-    case CORM_BOOL: return 0;
-    case CORM_TIME: return INT64_C(-3020399999999); /* -838:59:59.999999 */
-    case CORM_TIMESTAMP: return INT64_C(1000000);   /* 1970-01-01 00:00:01 */
-    default: return INT64_MIN;
+/* clang-format off: a table */
+#define OF_64_BITS                                                                                 \
+    {                                                                                              \
+        {INT64_MIN, INT64_MAX},                                                                    \
+        {                                                                                          \
+            0, INT64_MAX                                                                           \
+        }                                                                                          \
     }
-}
-
-int64_t corm__greatest(const struct corm_column *column)
-{
-    bool u = column->is_unsigned;
-
-    switch (column->type) {
-    case CORM_TINYINT: return u ? UINT8_MAX : INT8_MAX;
-    case CORM_SMALLINT: return u ? UINT16_MAX : INT16_MAX;
-    case CORM_INT: return u ? (int64_t)UINT32_MAX : INT32_MAX;
-    case CORM_BOOL: return 1;
-    case CORM_TIME: return INT64_C(3020399999999);
-    case CORM_TIMESTAMP: return INT64_C(2147483647999999); /* 2038-01-19 03:14:07.999999 */
-    default: return INT64_MAX;
-    }
-}
+const struct corm__range corm__ranges[CORM_TIMESTAMP + 1][2] = {
+    [CORM_TINYINT] = {{INT8_MIN, INT8_MAX}, {0, UINT8_MAX}},
+    [CORM_SMALLINT] = {{INT16_MIN, INT16_MAX}, {0, UINT16_MAX}},
+    [CORM_INT] = {{INT32_MIN, INT32_MAX}, {0, UINT32_MAX}},
+    [CORM_BIGINT] = OF_64_BITS,
+    [CORM_BOOL] = {{0, 1}, {0, 1}},
+    [CORM_FLOAT] = OF_64_BITS,
+    [CORM_DOUBLE] = OF_64_BITS,
+    [CORM_DECIMAL] = OF_64_BITS,
+    [CORM_CHAR] = OF_64_BITS,
+    [CORM_VARCHAR] = OF_64_BITS,
+    [CORM_TEXT] = OF_64_BITS,
+    [CORM_ENUM] = OF_64_BITS,
+    [CORM_JSON] = OF_64_BITS,
+    [CORM_BLOB] = OF_64_BITS,
+    [CORM_UUID] = OF_64_BITS,
+    [CORM_DATE] = OF_64_BITS,
+    [CORM_TIME] = {{-3020399999999, 3020399999999}, {0, 3020399999999}}, /* 838:59:59.999999 */
+    [CORM_DATETIME] = OF_64_BITS,
+    [CORM_TIMESTAMP] = {{1000000, 2147483647999999},
+                        {0, 2147483647999999}}, /* 1970-01-01 00:00:01 */
+};
+#undef OF_64_BITS
+/* clang-format on */
 
 bool corm__is_value_of(const struct corm_column *column, const char *text, size_t size)
 {

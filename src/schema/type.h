@@ -12,8 +12,20 @@ bool corm__is_text(const struct corm_column *column);
 
 /* The range of an integer, a bool, a time (microseconds) or a timestamp. The upper end of
  * unsigned(bigint) is INT64_MAX here: who takes more has to ask for it. */
-int64_t corm__least(const struct corm_column *column);
-int64_t corm__greatest(const struct corm_column *column);
+struct corm__range {
+    int64_t least, greatest;
+};
+extern const struct corm__range corm__ranges[CORM_TIMESTAMP + 1][2]; /* by type and is_unsigned */
+
+static inline int64_t corm__least(const struct corm_column *column)
+{
+    return corm__ranges[column->type][column->is_unsigned].least;
+}
+
+static inline int64_t corm__greatest(const struct corm_column *column)
+{
+    return corm__ranges[column->type][column->is_unsigned].greatest;
+}
 
 /* Whether `text`, of `size` bytes, is a value of an enum column. */
 bool corm__is_value_of(const struct corm_column *column, const char *text, size_t size);

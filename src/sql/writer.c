@@ -379,14 +379,17 @@ static void put_text(struct corm__writer *w, const struct corm_column *column,
         misfit(w, CORM_MISUSE, column, "a value of another type");
         return;
     }
-    size_t size = value.size != 0 ? value.size : strlen(value.as.s), characters;
+    size_t                size = value.size != 0 ? value.size : strlen(value.as.s), characters = 0;
+    enum corm__text_fault fault = CORM__TEXT_FINE;
+    if (size <= INT32_MAX)
+        fault = corm__text_fault(value.as.s, size, &characters);
     if (column->type == CORM_JSON && use == CORM__COMPARED && w->dialect == CORM_DIALECT_MYSQL) {
         misfit(w, CORM_UNSUPPORTED, column, "MySQL does not compare json as text");
     } else if (size > INT32_MAX) {
         misfit(w, CORM_TOO_LONG, column, "a text of more than 2 GiB");
-    } else if (memchr(value.as.s, '\0', size) != NULL) {
+    } else if (fault == CORM__TEXT_HAS_NUL) {
         misfit(w, CORM_BAD_VALUE, column, "a text with a NUL in it");
-    } else if (!corm__is_utf8(value.as.s, size, &characters)) {
+    } else if (fault == CORM__TEXT_NOT_UTF8) {
         misfit(w, CORM_BAD_VALUE, column, "a text that is not UTF-8");
     } else if (use == CORM__STORED && limited && characters > column->length) {
         char type[CORM__TYPE_SIZE];
