@@ -172,7 +172,7 @@ static struct numbers *numbers(void)
 {
     static struct numbers n;
 
-    n.base = (struct corm__sink){numbers_start, no_names, numbers_row, false};
+    n.base = (struct corm__sink){.start = numbers_start, .names = no_names, .row = numbers_row};
     n.count = n.starts = 0;
     return &n;
 }

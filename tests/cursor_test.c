@@ -23,6 +23,10 @@ CORM_DEFINE(brief, SHORT);
 CORM_MODEL(seen, SEEN);
 CORM_DEFINE(seen, SEEN);
 
+#define FOUND(X) X(id, int) X(body, nullable(text)) X(n, bigint)
+CORM_MODEL(found, FOUND);
+CORM_DEFINE(found, FOUND);
+
 enum { THINGS = 500, STOPPED = CORM_USER + 3 };
 
 static struct corm_db    *db;
@@ -286,6 +290,45 @@ static void row_that_does_not_fit(void **state)
     corm_end(trx);
 }
 
+/* Arrays come from the server row by row, too, while it is still reading. Whoever stops in the middle, we
+ * or the server, the rest is out of the way of the next call. */
+static void an_array_that_fails_halfway(void **state)
+{
+    struct brief    *briefs = NULL;
+    struct found    *all = NULL;
+    struct corm_trx *trx;
+    const char      *beyond =
+        is_mariadb() ? "9223372036854775807 + id" : "abs(-9223372036854775807 - 1)";
+    char text[200];
+
+    (void)state;
+    (void)snprintf(
+        text, sizeof(text),
+        "SELECT id, body, CASE WHEN id < 400 THEN 1 ELSE %s END AS n FROM thing ORDER BY id",
+        beyond);
+    assert_ok(
+        corm_update(db, thing, corm_lt(thing.id, 400), corm_set(thing.name, "x"), .error = &error),
+        &error);
+    assert_ok(corm_begin(db, &trx, .error = &error), &error);
+    for (int i = 0; i < 3; i++) {
+        assert_ok(corm_savepoint(trx), &error);
+        assert_int_equal(corm_all(trx, brief, &briefs, .order = {corm_asc(brief.id)}),
+                         CORM_BAD_VALUE);
+        assert_ok(corm_savepoint_rollback(trx), &error);
+        assert_rows(corm_count(trx, thing), THINGS, &error);
+        assert_ok(corm_savepoint(trx), &error);
+        int rc = corm_sql_into(trx, found, &all, text, .error = &error);
+        assert_true(rc < 0 && rc > CORM_TRX_GONE);
+        assert_ok(corm_savepoint_rollback(trx), &error);
+        assert_null(briefs);
+        assert_null(all);
+        assert_rows(corm_count(trx, thing), THINGS, &error);
+        memset(&error, 0, sizeof(error));
+    }
+    assert_ok(corm_commit(trx), &error);
+    corm_end(trx);
+}
+
 static int dawdle(void *arg)
 {
     struct visit         *v = arg;
@@ -497,6 +540,7 @@ int main(int argc, char **argv)
         TEST(failure_dooms_and_a_savepoint_mends),
         TEST(function_may_abort),
         TEST(row_that_does_not_fit),
+        TEST(an_array_that_fails_halfway),
         TEST(deadline_counts_its_time),
         TEST(its_transaction_is_busy),
         TEST(the_db_is_free),

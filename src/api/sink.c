@@ -118,10 +118,11 @@ int corm__join_sink_init(struct corm__join_sink *sink, struct corm_arena *arena,
                          struct corm_trx *holder, const struct corm_table *table, void *out,
                          const struct corm_query *query, struct corm_error *error)
 {
-    *sink = (struct corm__join_sink){.base = {join_start, no_names, join_row},
-                                     .arena = arena,
-                                     .holder = holder,
-                                     .shape = {.name = "", .alias = ""}};
+    *sink = (struct corm__join_sink){
+        .base = {join_start, no_names, join_row, .streams = query->lock == CORM_NO_LOCK},
+        .arena = arena,
+        .holder = holder,
+        .shape = {.name = "", .alias = ""}};
     add_out(sink, table, out, false);
     for (const struct corm_join *j = query->join; j->table != NULL; j++)
         if (j->depth > 0)
@@ -411,7 +412,7 @@ static int into_row(struct corm__sink *base, const struct corm_value *values, ui
 struct corm__into_sink corm__into_sink(struct corm_arena *arena, enum corm_dialect dialect,
                                        const struct corm_table *table)
 {
-    return (struct corm__into_sink){.base = {into_start, into_names, into_row},
+    return (struct corm__into_sink){.base = {into_start, into_names, into_row, .streams = true},
                                     .arena = arena,
                                     .dialect = dialect,
                                     .table = table};

@@ -181,7 +181,9 @@ static struct row_sink row_sink(const struct call *call, struct corm_on on,
                                 const struct corm_table *table, const struct corm_query *query)
 {
     return (struct row_sink){
-        .base = {.start = row_start, .row = row_add},
+        .base = {.start = row_start,
+                 .row = row_add,
+                 .streams = query->lock == CORM_NO_LOCK}, /* else rows count as held */
         .call = call,
         .table = table,
         .arena = on.trx != NULL ? on.trx->arena : query->arena,
@@ -214,7 +216,7 @@ static int64_t read_opened(struct call *call, enum corm__read_what what,
         return rc;
     if (call->sql_of != NULL)
         return hand_out(call->sql_of, &statement);
-    statement.alone = statement.alone || sink->streams;
+    statement.alone = statement.alone || sink->slow;
     return corm__trx_send(call->trx, &statement, sink);
 }
 
@@ -277,6 +279,7 @@ static int64_t read_first(struct call *call, struct corm_on on, const struct cor
     struct row_sink sink = row_sink(call, on, table, query);
 
     sink.first = true;
+    sink.base.streams = false; /* one row has come when it comes */
     if (on.db != NULL && query->arena == NULL && corm__has_text(table))
         return refuse(call,
                       "a row with text is read on a db without .arena, in which it could live");
@@ -433,13 +436,14 @@ int64_t corm_each_(struct corm_on on, const struct corm_table *table, void *row,
     struct corm_query        room;
     const struct corm_query *query = corm__widen(options, options->size, sizeof(room), &room);
     struct call              call = call_of(query);
-    struct each_sink sink = {.base = {.start = each_start, .row = each_row, .streams = true},
-                             .table = table,
-                             .row = row,
-                             .trx = on.trx,
-                             .function = function,
-                             .arg = arg};
-    int64_t          rc = read_each(&call, on, table, query, &sink);
+    struct each_sink         sink = {
+                .base = {.start = each_start, .row = each_row, .streams = true, .slow = true},
+                .table = table,
+                .row = row,
+                .trx = on.trx,
+                .function = function,
+                .arg = arg};
+    int64_t rc = read_each(&call, on, table, query, &sink);
 
     corm_arena_free(sink.arena);
     return end_call(&call, rc < 0 || on.sql_of != NULL ? rc : sink.count);

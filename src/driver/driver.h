@@ -55,8 +55,9 @@ struct corm__link {
     uint64_t round_trips;
 };
 
-/* Where rows go. One that `streams` takes them as they come from the server, which then waits for it;
- * else they are all received first. `start` is called for each result set: it sets *types to the table whose columns
+/* Where rows go. One that `streams` takes them as they come from the server, so that a result which then
+ * fails has given it rows; else they are all received first. One that is also `slow` lets the server
+ * wait, and the deadline is looked at for each row. `start` is called for each result set: it sets *types to the table whose columns
  * these are, or leaves it NULL, which gives the server's own types, and then `names` is called, too.
  * `row` is called for each row; values live during the call. A negative code of theirs ends the
  * reading and is returned; a positive one of `row` ends it as if there were no more rows. */
@@ -67,7 +68,7 @@ struct corm__sink {
                  struct corm_error *error);
     int (*row)(struct corm__sink *sink, const struct corm_value *values, uint32_t count,
                struct corm_error *error);
-    bool streams;
+    bool streams, slow;
 };
 
 struct corm__result {

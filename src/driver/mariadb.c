@@ -1021,12 +1021,12 @@ static int start_rows(struct mariadb_link *link, struct corm__prepared *p, struc
 
 /* The next row of a result: MYSQL_NO_DATA behind the last one. Who takes his time over each row may be
  * late although they are all there. */
-static int fetch(struct mariadb_link *link, struct corm__prepared *p, bool streams,
+static int fetch(struct mariadb_link *link, struct corm__prepared *p, const struct corm__sink *sink,
                  int64_t deadline)
 {
-    if (!streams)
+    if (!sink->streams)
         return mysql_stmt_fetch(p->statement);
-    if (corm__ms_left(deadline) > 0)
+    if (!sink->slow || corm__ms_left(deadline) > 0)
         return run_stmt_fetch(link, p->statement, deadline);
     (void)time_out(link, mysql_get_socket(link->mysql));
     return 1;
@@ -1073,7 +1073,7 @@ static int read_rows(struct mariadb_link *link, struct corm__prepared *p, struct
     if (rc == 0)
         rc = start_rows(link, p, sink, error);
     while (rc == 0) {
-        int fetched = fetch(link, p, streams, deadline);
+        int fetched = fetch(link, p, sink, deadline);
         if (fetched == MYSQL_NO_DATA)
             break;
         if (fetched != 0 && fetched != MYSQL_DATA_TRUNCATED)

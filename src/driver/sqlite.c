@@ -725,7 +725,7 @@ static int read_rows(struct sqlite_link *link, struct corm__prepared *p, struct 
             rc = sink->row(sink, p->values, (uint32_t)count, error);
         if (rc >= 0)
             (*rows)++;
-        if (rc == 0 && sink->streams)
+        if (rc == 0 && sink->slow)
             rc = check_deadline(link, error);
         if (rc == 0)
             step = sqlite3_step(p->statement);
