@@ -180,7 +180,9 @@ struct corm_table {
     uint32_t                  row_size; /* sizeof(struct T) */
     const struct corm_index  *indexes;
     const char               *alias; /* its name within a statement, by CORM_ALIAS(); or NULL */
-    const void               *reserved[5];
+    const char               *names; /* of the columns in C, in quotes, ", " behind each; or NULL */
+    const char               *names_sqlite; /* the same in SQLite's quotes */
+    const void               *reserved[3];
 };
 
 /* A handle is one pointer wrapped in a type, so that the compiler can tell the columns' classes
@@ -462,6 +464,8 @@ struct corm_opt_uuid {
         .column_count = sizeof(struct T##_corm_index),                                             \
         .row_size = sizeof(struct T),                                                              \
         .indexes = T##_corm_indexes,                                                               \
+        .names = LIST(CORM_X_NAME),                                                                \
+        .names_sqlite = LIST(CORM_X_NAME_SQLITE),                                                  \
     };                                                                                             \
     const struct T##_corm T = {{&T##_corm_table}, LIST(CORM_X_BIND(T))}
 
@@ -471,6 +475,8 @@ struct corm_opt_uuid {
     }                                                                                              \
     ,
 #define CORM_X_COLUMN__(n, kind, ...) .name = #n, CORM_META_##kind, __VA_ARGS__
+#define CORM_X_NAME(n, ...)           "`" #n "`, "
+#define CORM_X_NAME_SQLITE(n, ...)    "\"" #n "\", "
 #define CORM_X_BIND(T)                                                                             \
     { &T##_corm_columns[__builtin_offsetof(struct T##_corm_index, CORM_X_BIND_
 #define CORM_X_BIND_(name, ...)       name)]                                                       \

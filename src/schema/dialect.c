@@ -3,26 +3,38 @@
 
 #include <string.h>
 
-void corm__put_name(struct corm__buffer *buffer, enum corm_dialect dialect, const char *name)
-{
-    char   quote = dialect == CORM_DIALECT_SQLITE ? '"' : '`';
-    size_t size = 2;
+enum { ROOM = 40 };
 
-    for (const char *p = name; *p != '\0'; p++) /* a quote in a name is written twice */
-        size += *p == quote ? 2 : 1;
-    char *at = corm__buffer_extend(buffer, size);
-    if (at == NULL)
-        return;
-    *at++ = quote;
+/* One with quotes in it, a long one, or one for which there is no room yet. */
+static void put_odd_name(struct corm__buffer *buffer, char quote, const char *name)
+{
+    corm__buffer_putc(buffer, quote);
     for (; *name != '\0'; name++) {
         if (*name == quote)
-            *at++ = quote;
-        *at++ = *name;
+            corm__buffer_putc(buffer, quote);
+        corm__buffer_putc(buffer, *name);
     }
-    *at = quote;
+    corm__buffer_putc(buffer, quote);
 }
 
-const char *corm__column_name(const struct corm_column *column)
+/* Names are short and most of what a statement is made of: they are written as they are read. */
+void corm__put_name(struct corm__buffer *buffer, enum corm_dialect dialect, const char *name)
 {
-    return column->sql_name != NULL ? column->sql_name : column->name;
+    char quote = dialect == CORM_DIALECT_SQLITE ? '"' : '`';
+
+    if (!buffer->failed && buffer->capacity - buffer->size >= ROOM) {
+        char       *start = buffer->text + buffer->size, *at = start;
+        const char *end = at + ROOM - 2; /* the second quote and the NUL */
+        const char *p = name;
+        for (*at++ = quote; *p != '\0' && *p != quote && at < end; p++)
+            *at++ = *p;
+        if (*p == '\0') {
+            at[0] = quote;
+            at[1] = '\0';
+            buffer->size += (size_t)(at + 1 - start);
+            return;
+        }
+        *start = '\0'; /* as it was */
+    }
+    put_odd_name(buffer, quote, name);
 }

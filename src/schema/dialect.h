@@ -13,6 +13,9 @@ enum { CORM__NAME_MAX = 64 };
 void corm__put_name(struct corm__buffer *buffer, enum corm_dialect dialect, const char *name);
 
 /* The SQL name of a column. */
-const char *corm__column_name(const struct corm_column *column);
+static inline const char *corm__column_name(const struct corm_column *column)
+{
+    return column->sql_name != NULL ? column->sql_name : column->name;
+}
 
 #endif

@@ -360,11 +360,6 @@ int corm__row_set(const struct corm_table *table, void *row, const struct corm_v
     return 0;
 }
 
-bool corm__has_column(const struct corm_table *table, const struct corm_column *column)
-{
-    return column >= table->columns && column < table->columns + table->column_count;
-}
-
 bool corm__has_text(const struct corm_table *table)
 {
     for (uint32_t i = 0; i < table->column_count; i++)

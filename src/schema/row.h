@@ -24,7 +24,11 @@ int corm__row_set(const struct corm_table *table, void *row, const struct corm_v
                   struct corm_arena *arena, struct corm_error *error);
 
 /* Whether `column` is one of the table's. */
-bool corm__has_column(const struct corm_table *table, const struct corm_column *column);
+static inline bool corm__has_column(const struct corm_table  *table,
+                                    const struct corm_column *column)
+{
+    return column >= table->columns && column < table->columns + table->column_count;
+}
 
 /* Whether rows of the table hold pointers to text or blobs. */
 bool corm__has_text(const struct corm_table *table);

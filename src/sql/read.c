@@ -499,21 +499,42 @@ static void put_wait(struct corm__writer *w, const struct corm_query *query)
 
 /* ---- What is read ---------------------------------------------------------------- */
 
-static void put_columns(struct corm__writer *w, const struct corm_table *table, const char *before)
+/* The names that the model has put together when it was compiled; NULL where there are none, or columns
+ * are called otherwise here. A table that was copied has columns of another. */
+static const char *ready_names(const struct corm__writer *w, const struct corm_table *table)
 {
+    const char *names = w->dialect == CORM_DIALECT_SQLITE ? table->names_sqlite : table->names;
+
+    if (names == NULL || w->scope->count != 1 || w->scope->outer != NULL ||
+        w->scope->into != NULL || table->columns->table != table)
+        return NULL;
+    for (uint32_t i = 0; i < table->column_count; i++)
+        if (table->columns[i].sql_name != NULL)
+            return NULL;
+    return names;
+}
+
+static void put_columns(struct corm__writer *w, const struct corm_table *table, bool more)
+{
+    const char *names = more ? NULL : ready_names(w, table);
+
+    if (names != NULL) {
+        corm__buffer_add(&w->text, names, strlen(names) - strlen(", "));
+        return;
+    }
     for (uint32_t i = 0; i < table->column_count; i++) {
-        corm__put(w, before);
+        if (more || i > 0)
+            corm__put(w, ", ");
         corm__put_column(w, &table->columns[i]);
-        before = ", ";
     }
 }
 
 static void put_rows(struct corm__writer *w, const struct corm_query *query)
 {
-    put_columns(w, w->scope->tables[0], "");
+    put_columns(w, w->scope->tables[0], false);
     for (const struct corm_join *j = query->join; j != NULL && j->table != NULL; j++)
         if (j->depth > 0)
-            put_columns(w, j->table, ", ");
+            put_columns(w, j->table, true);
 }
 
 static bool is_grouped(const struct corm_query *query, const struct corm_column *column)

@@ -54,12 +54,6 @@ int corm__writer_end(struct corm__writer *w, enum corm__verb verb,
     return 0;
 }
 
-void corm__put(struct corm__writer *w, const char *text)
-{
-    if (!w->values_only)
-        corm__buffer_puts(&w->text, text);
-}
-
 static bool is_json(const struct corm_column *column)
 {
     return column != NULL && column->offset == CORM_NO_FIELD;

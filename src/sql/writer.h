@@ -45,7 +45,11 @@ void corm__writer_init(struct corm__writer *writer, enum corm_dialect dialect,
 int corm__writer_end(struct corm__writer *writer, enum corm__verb verb,
                      struct corm__statement *statement);
 
-void corm__put(struct corm__writer *writer, const char *text);
+static inline void corm__put(struct corm__writer *writer, const char *text)
+{
+    if (!writer->values_only)
+        corm__buffer_puts(&writer->text, text);
+}
 
 /* A column of a table in scope, by what its name is there; of a result, by what is chosen for it; a
  * value inside a column of JSON, by its path. Any other is CORM_MISUSE. */
