@@ -26,12 +26,23 @@ struct call {
     enum corm_dialect   dialect;
     struct corm_arena  *arena;
     struct corm_error  *error;  /* where errors are set */
-    struct corm_error   own;    /* for sql_of, and while there is no transaction */
     struct corm_error  *caller; /* the .error of the call, or NULL */
     const char         *file;
     int32_t             line;
     bool                writes;
+    struct corm_error   own; /* for sql_of, and while there is no transaction */
 };
+
+static void init_call(struct call *call, struct corm_error *caller, const char *file, int32_t line,
+                      bool writes)
+{
+    memset(call, 0, offsetof(struct call, own));
+    corm__error_clear(&call->own);
+    call->caller = caller;
+    call->file = file;
+    call->line = line;
+    call->writes = writes;
+}
 
 /* ---- Beginning and ending a call ------------------------------------------------- */
 
@@ -174,7 +185,7 @@ static int row_add(struct corm__sink *base, const struct corm_value *values, uin
     if (sink->holder != NULL)
         corm__trx_hold(sink->holder, sink->table, row);
     sink->count++;
-    return 0;
+    return sink->first ? 1 : 0; /* there is no second one to ask for */
 }
 
 static struct row_sink row_sink(const struct call *call, struct corm_on on,
@@ -239,9 +250,9 @@ static int64_t read(struct call *call, struct corm_on on, enum corm__read_what w
     return rc == 0 ? read_opened(call, what, table, query, sink) : rc;
 }
 
-static struct call call_of(const struct corm_query *query)
+static void init_read(struct call *call, const struct corm_query *query)
 {
-    return (struct call){.caller = query->error, .file = query->file, .line = query->line};
+    init_call(call, query->error, query->file, query->line, false);
 }
 
 /* Where what comes back lives; NULL on a db without .arena. */
@@ -294,9 +305,10 @@ int corm_first_(struct corm_on on, const struct corm_table *table, void *row,
 {
     struct corm_query        room;
     const struct corm_query *query = corm__widen(options, options->size, sizeof(room), &room);
-    struct call              call = call_of(query);
+    struct call              call;
     int64_t                  rc;
 
+    init_read(&call, query);
     if (corm__joins_rows(query))
         rc = read_joined(&call, on, CORM__FIRST, table, row, query);
     else
@@ -355,9 +367,10 @@ int corm_all_(struct corm_on on, const struct corm_table *table, void *rows,
 {
     struct corm_query        room;
     const struct corm_query *query = corm__widen(options, options->size, sizeof(room), &room);
-    struct call              call = call_of(query);
+    struct call              call;
     int64_t                  rc;
 
+    init_read(&call, query);
     if (corm__joins_rows(query))
         rc = read_joined(&call, on, CORM__ROWS, table, rows, query);
     else
@@ -435,7 +448,7 @@ int64_t corm_each_(struct corm_on on, const struct corm_table *table, void *row,
 {
     struct corm_query        room;
     const struct corm_query *query = corm__widen(options, options->size, sizeof(room), &room);
-    struct call              call = call_of(query);
+    struct call              call;
     struct each_sink         sink = {
                 .base = {.start = each_start, .row = each_row, .streams = true, .slow = true},
                 .table = table,
@@ -443,6 +456,8 @@ int64_t corm_each_(struct corm_on on, const struct corm_table *table, void *row,
                 .trx = on.trx,
                 .function = function,
                 .arg = arg};
+
+    init_read(&call, query);
     int64_t rc = read_each(&call, on, table, query, &sink);
 
     corm_arena_free(sink.arena);
@@ -455,8 +470,9 @@ int corm_select_(struct corm_on on, const struct corm_table *into, void *rows,
     struct corm_query room;
     struct corm_query query =
         *(const struct corm_query *)corm__widen(options, options->size, sizeof(room), &room);
-    struct call call = call_of(&query);
+    struct call call;
 
+    init_read(&call, &query);
     query.into = into;
     return (int)end_call(
         &call, rows_as_int(read_rows(&call, on, CORM__CHOSEN, table, into, rows, &query)));
@@ -469,10 +485,11 @@ int corm_number_(struct corm_on on, const struct corm_table *table, void *out,
     struct corm_query room;
     struct corm_query query =
         *(const struct corm_query *)corm__widen(options, options->size, sizeof(room), &room);
-    struct call                 call = call_of(&query);
+    struct call                 call;
     const struct corm_choice    choice = corm_choice_(NULL, how, column);
     struct corm__aggregate_sink sink;
 
+    init_read(&call, &query);
     query.choose = &choice;
     corm__aggregate_sink_init(&sink, arena_of(on, &query), how, column);
     int64_t rc;
@@ -490,10 +507,11 @@ int corm_number_(struct corm_on on, const struct corm_table *table, void *out,
 static int64_t read_number(struct corm_on on, enum corm__read_what what,
                            const struct corm_table *table, const struct corm_query *query)
 {
-    struct call              call = call_of(query);
+    struct call              call;
     struct corm__number_sink sink = corm__number_sink();
-    int64_t                  rc = read(&call, on, what, table, query, NULL, &sink.base);
 
+    init_read(&call, query);
+    int64_t rc = read(&call, on, what, table, query, NULL, &sink.base);
     return end_call(&call, rc < 0 ? rc : sink.number);
 }
 
@@ -529,10 +547,10 @@ int64_t corm_count_distinct_(struct corm_on on, const struct corm_table *table,
 
 /* ---- Writes ---------------------------------------------------------------------------- */
 
-static struct call write_call(const struct corm_write *write)
+static int open_write(struct call *call, const struct corm_write *write, struct corm_on on)
 {
-    return (struct call){
-        .caller = write->error, .file = write->file, .line = write->line, .writes = true};
+    init_call(call, write->error, write->file, write->line, true);
+    return open_call(call, on);
 }
 
 static int check_write(struct call *call, const struct corm_write *write, bool inserts)
@@ -577,9 +595,9 @@ int corm_insert_(struct corm_on on, const struct corm_table *table,
 {
     struct corm_write        room;
     const struct corm_write *write = corm__widen(options, options->size, sizeof(room), &room);
-    struct call              call = write_call(write);
+    struct call              call;
     struct corm__statement   statement;
-    int64_t                  rc = open_call(&call, on);
+    int64_t                  rc = open_write(&call, write, on);
     bool                     known = call.trx != NULL && !call.trx->single && write->id == NULL;
 
     if (rc == 0)
@@ -610,9 +628,9 @@ int corm_upsert_(struct corm_on on, const struct corm_table *table,
 {
     struct corm_write        room;
     const struct corm_write *write = corm__widen(options, options->size, sizeof(room), &room);
-    struct call              call = write_call(write);
+    struct call              call;
     struct corm__statement   statement;
-    int64_t                  rc = open_call(&call, on);
+    int64_t                  rc = open_write(&call, write, on);
 
     if (rc == 0 && write->row == NULL)
         rc = misuse(&call, "there is nothing to write: the row is NULL");
@@ -649,10 +667,10 @@ int corm_update_(struct corm_on on, const struct corm_table *table,
 {
     struct corm_write        room;
     const struct corm_write *write = corm__widen(options, options->size, sizeof(room), &room);
-    struct call              call = write_call(write);
+    struct call              call;
     struct corm__statement   statement;
     bool                     held = false;
-    int64_t                  rc = open_call(&call, on);
+    int64_t                  rc = open_write(&call, write, on);
 
     if (rc == 0)
         rc = check_write(&call, write, false);
@@ -713,11 +731,11 @@ int corm_update_row_(struct corm_on on, const struct corm_table *table,
 {
     struct corm_write         room;
     const struct corm_write  *write = corm__widen(options, options->size, sizeof(room), &room);
-    struct call               call = write_call(write);
+    struct call               call;
     const struct corm_column *version = NULL;
     struct corm__statement    statement;
     bool                      held = false, known = false;
-    int64_t                   rc = open_call(&call, on);
+    int64_t                   rc = open_write(&call, write, on);
 
     if (rc == 0)
         rc = corm__version_column(table, &version, call.error);
@@ -747,10 +765,10 @@ int corm_delete_(struct corm_on on, const struct corm_table *table,
 {
     struct corm_write        room;
     const struct corm_write *write = corm__widen(options, options->size, sizeof(room), &room);
-    struct call              call = write_call(write);
+    struct call              call;
     struct corm__statement   statement;
     bool                     held = false;
-    int64_t                  rc = open_call(&call, on);
+    int64_t                  rc = open_write(&call, write, on);
 
     if (rc == 0)
         rc = check_write(&call, write, false);
@@ -937,8 +955,8 @@ int corm_insert_rows_(struct corm_on on, const struct corm_table *table,
 {
     struct corm_write        room;
     const struct corm_write *write = corm__widen(options, options->size, sizeof(room), &room);
-    struct call              call = write_call(write);
-    int                      rc = open_call(&call, on);
+    struct call              call;
+    int                      rc = open_write(&call, write, on);
     bool                     arrays = call.sql_of == NULL && write->count > 1 && rc == 0 &&
                   call.dialect != CORM_DIALECT_MYSQL && !corm__is_only_generated(table);
 
@@ -1096,20 +1114,21 @@ static int64_t run_text(struct call *call, struct corm_on on, const struct corm_
     return rc;
 }
 
-static struct call text_call(const struct corm_sql_args *args)
+static void init_text(struct call *call, const struct corm_sql_args *args)
 {
-    return (struct call){.caller = args->error, .file = args->file, .line = args->line};
+    init_call(call, args->error, args->file, args->line, false);
 }
 
 int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct corm_sql_args *options)
 {
     struct corm_sql_args        room;
     const struct corm_sql_args *args = corm__widen(options, options->size, sizeof(room), &room);
-    struct call                 call = text_call(args);
+    struct call                 call;
     struct value_sink           sink = {.base = {value_start, value_names, value_row},
                                         .arena = on.trx != NULL ? on.trx->arena : args->arena};
     struct corm_rows            found = {0};
 
+    init_text(&call, args);
     if (rows != NULL)
         sink.rows = &found;
     int64_t rc = run_text(&call, on, args, &sink.base, rows != NULL && sink.arena == NULL);
@@ -1130,9 +1149,11 @@ int corm_sql_into_(struct corm_on on, const struct corm_table *into, void *rows,
 {
     struct corm_sql_args        room;
     const struct corm_sql_args *args = corm__widen(options, options->size, sizeof(room), &room);
-    struct call                 call = text_call(args);
+    struct call                 call;
     struct corm__into_sink      sink =
         corm__into_sink(on.trx != NULL ? on.trx->arena : args->arena, dialect_of(on), into);
+
+    init_text(&call, args);
     int64_t rc = run_text(&call, on, args, &sink.base, sink.arena == NULL);
 
     if (rc >= 0 && on.sql_of == NULL)
@@ -1145,11 +1166,12 @@ int corm_explain_(struct corm_on on, struct corm_rows *rows, const struct corm_t
 {
     struct corm_query        room;
     const struct corm_query *query = corm__widen(options, options->size, sizeof(room), &room);
-    struct call              call = call_of(query);
+    struct call              call;
     struct value_sink        sink = {
                .base = {value_start, value_names, value_row}, .arena = arena_of(on, query), .rows = rows};
     int64_t rc;
 
+    init_read(&call, query);
     if (sink.arena == NULL && on.db != NULL)
         rc = refuse(&call, "corm_explain() on a db without .arena, in which the plan could live");
     else

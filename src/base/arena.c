@@ -24,9 +24,9 @@ struct block {
 
 struct corm_arena {
     struct block *blocks;
-    struct block *spare; /* kept by a reset */
-    size_t        size;  /* of `blocks` */
-    size_t        spare_size, keep;
+    struct block *spare;            /* kept by a reset */
+    size_t        size;             /* of `blocks` */
+    size_t        spare_size, keep; /* of both what a reset leaves is `keep` at most */
 };
 
 struct corm_arena *corm_arena_new(void)
@@ -50,6 +50,12 @@ size_t corm__arena_size(const struct corm_arena *arena)
 
 void corm_arena_reset(struct corm_arena *arena)
 {
+    struct block *only = arena->blocks;
+
+    if (only != NULL && only->next == NULL && only->size <= arena->keep - arena->spare_size) {
+        only->used = 0; /* as good as always: it stays where it is */
+        return;
+    }
     for (struct block *b = arena->blocks, *next; b != NULL; b = next) {
         next = b->next;
         if (b->size > arena->keep - arena->spare_size) {

@@ -5,7 +5,7 @@
 #include <corm/arena.h>
 #include <stdbool.h>
 
-/* How many bytes its blocks have that were taken since it was reset. */
+/* How many bytes its blocks have; one that a reset has kept may be among them. */
 size_t corm__arena_size(const struct corm_arena *arena);
 
 /* From now on a reset keeps blocks of up to `bytes` in all: what is done over and over asks for nothing. */

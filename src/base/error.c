@@ -66,6 +66,7 @@ void corm__cut_utf8(char *text, size_t size)
 
 static void set_text(struct corm_error *error, const char *format, va_list args)
 {
+    memset(error->message, 0, sizeof(error->message)); /* corm__error_clear() has not */
     (void)vsnprintf(error->message, sizeof(error->message), format, args);
     corm__cut_utf8(error->message, sizeof(error->message));
 }

@@ -8,6 +8,8 @@
 #include <assert.h>
 #include <corm/error.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
 
 /* Sets `error`, if it is not set yet, to `code` and "<text>; <cure of the code>", and returns the
  * code that `error` then has. The text holds no password and no bound value. */
@@ -27,6 +29,14 @@ int corm__fail_memory(struct corm_error *error, const char *what);
 
 /* The error of a call in a child of the process that opened what the call is made on. */
 int corm__fail_forked(struct corm_error *error);
+
+/* Makes it unset. Most are: the message behind its NUL is left as it is. */
+static inline void corm__error_clear(struct corm_error *error)
+{
+    memset(error, 0, offsetof(struct corm_error, reserved));
+    memset(error->reserved, 0, sizeof(error->reserved));
+    error->message[0] = '\0';
+}
 
 /* A failure is negative, always; said once, so that a reader of any caller, and a tool that analyses
  * it, need not wonder. */

@@ -7,11 +7,13 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 static _Atomic uint64_t       threads;
 static _Thread_local uint64_t me;
 static _Atomic uint32_t       forks;
 static pthread_once_t         once = PTHREAD_ONCE_INIT;
+static atomic_bool            watches; /* pthread_once() is a call too many for every statement */
 
 uint64_t corm__thread_id(void)
 {
@@ -28,10 +30,12 @@ static void count_fork(void)
 static void notice_forks(void)
 {
     (void)pthread_atfork(NULL, NULL, count_fork);
+    atomic_store_explicit(&watches, true, memory_order_release);
 }
 
 uint32_t corm__process_id(void)
 {
-    (void)pthread_once(&once, notice_forks);
+    if (!atomic_load_explicit(&watches, memory_order_acquire))
+        (void)pthread_once(&once, notice_forks);
     return atomic_load_explicit(&forks, memory_order_relaxed);
 }

@@ -135,9 +135,13 @@ static struct corm__cached *add_cached(struct corm__connection      *c,
 static struct corm__cached *find_cached(struct corm__connection      *c,
                                         const struct corm__statement *statement)
 {
-    void                *entry = corm__map_find(&c->cache, statement->text, statement->size);
-    struct corm__cached *cached = entry; /* its first member */
+    struct corm__cached *cached = c->newest;
 
+    if (cached != NULL && cached->entry.size == statement->size &&
+        memcmp(cached->text, statement->text, statement->size) == 0)
+        return cached; /* what comes again comes at once, often */
+    void *entry = corm__map_find(&c->cache, statement->text, statement->size);
+    cached = entry; /* its first member */
     if (cached != NULL && cached != c->newest) {
         unlink_cached(c, cached);
         link_newest(c, cached);
@@ -145,8 +149,14 @@ static struct corm__cached *find_cached(struct corm__connection      *c,
     return cached;
 }
 
-/* `array` is NULL where the statement has its values itself. What was prepared just in time is not
- * sent too late. */
+static int check_deadline(const struct corm__run *run, struct corm_error *error)
+{
+    if (corm__ms_left(run->deadline) > 0)
+        return 0;
+    return corm__fail(error, CORM_TIMEOUT, "the deadline has passed");
+}
+
+/* `array` is NULL where the statement has its values itself. */
 static int execute(struct corm__connection *c, struct corm__prepared *prepared,
                    const struct corm__statement *statement, const struct corm__array *array,
                    struct corm__run *run, struct corm_error *error)
@@ -154,8 +164,6 @@ static int execute(struct corm__connection *c, struct corm__prepared *prepared,
     const struct corm__driver *driver = c->link->driver;
     int64_t                    deadline = run->deadline + run->grace_ns;
 
-    if (corm__ms_left(run->deadline) == 0)
-        return corm__fail(error, CORM_TIMEOUT, "the deadline has passed");
     if (array == NULL)
         return driver->execute(c->link, prepared, statement, run->sink, deadline, &run->result,
                                error);
@@ -170,10 +178,11 @@ static int execute_cached(struct corm__connection *c, const struct corm__stateme
 {
     for (int tries = 0;; tries++) {
         struct corm__cached *cached = find_cached(c, statement);
-        if (cached == NULL)
+        if (cached == NULL) {
             cached = add_cached(c, statement, run->deadline, error);
-        if (cached == NULL)
-            return error->code;
+            if (cached == NULL || check_deadline(run, error) < 0) /* or it is sent too late */
+                return error->code;
+        }
         int rc = execute(c, cached->prepared, statement, array, run, error);
         if (rc != CORM__STALE_STATEMENT)
             return rc;
@@ -240,7 +249,8 @@ static uint64_t count_trip(struct corm__connection *c, const struct trip *trip)
 {
     uint64_t round_trips = c->link->round_trips - trip->round_trips;
 
-    atomic_fetch_add_explicit(&c->watch->round_trips, round_trips, memory_order_relaxed);
+    if (round_trips > 0)
+        atomic_fetch_add_explicit(&c->watch->round_trips, round_trips, memory_order_relaxed);
     return round_trips;
 }
 
@@ -309,16 +319,16 @@ static int check_process(struct corm__connection *c, struct corm_error *error)
 int corm__connection_enter(struct corm__connection *c, const struct corm__mode *mode,
                            uint32_t attempt, int64_t deadline, struct corm_error *error)
 {
-    struct trip            trip = begin_trip(c);
-    struct corm__statement s = corm__control(mode->trx ? "(begin, or a session for transactions)"
-                                                       : "(a session for statements)");
-    int                    rc = check_process(c, error);
+    struct trip trip = begin_trip(c);
+    int         rc = check_process(c, error);
 
     if (rc == 0)
         rc = c->link->driver->enter(c->link, mode, deadline, error);
-
-    if (rc != 0)
-        end_trip(c, &trip, &s, attempt, 0, error);
+    if (rc == 0)
+        return 0;
+    struct corm__statement s = corm__control(mode->trx ? "(begin, or a session for transactions)"
+                                                       : "(a session for statements)");
+    end_trip(c, &trip, &s, attempt, 0, error);
     return rc < 0 ? rc : 0;
 }
 
@@ -344,8 +354,8 @@ static int run_one(struct corm__connection *c, const struct corm__statement *sta
     int         rc;
 
     run->result = (struct corm__result){0};
-    if (corm__ms_left(run->deadline) == 0) {
-        rc = corm__fail(error, CORM_TIMEOUT, "the deadline has passed");
+    if (!run->in_time && check_deadline(run, error) < 0) {
+        rc = error->code;
     } else if (statement->verb == CORM__CONTROL) {
         rc = c->link->driver->control(c->link, statement->text, run->deadline + run->grace_ns,
                                       error);
@@ -353,7 +363,9 @@ static int run_one(struct corm__connection *c, const struct corm__statement *sta
         struct corm__prepared *prepared = NULL;
         rc = prepare(c, statement, run->deadline, &prepared, error);
         if (rc == 0) {
-            rc = execute(c, prepared, statement, array, run, error);
+            rc = check_deadline(run, error);
+            if (rc == 0)
+                rc = execute(c, prepared, statement, array, run, error);
             c->link->driver->finalize(c->link, prepared);
             if (rc == CORM__STALE_STATEMENT)
                 rc = error->code = CORM_CONFLICT;
@@ -377,6 +389,7 @@ static int run_each(struct corm__connection *c, struct corm__run *run, struct co
         c->link->sent = false;
         run->grace_ns = last ? grace_ns : 0;
         rc = run_one(c, s, NULL, run, error);
+        run->in_time = false;
         if (rc < 0) /* or the last one, which may be COMMIT, was not sent */
             c->link->sent = c->link->sent && last;
         else if (s->id != NULL)

@@ -72,6 +72,7 @@ struct corm__run {
     struct corm_arena            *arena; /* for what has to be put together */
     uint32_t                      attempt;
     int64_t                       deadline; /* nothing is sent after it */
+    bool                          in_time;  /* the caller has looked at it: the first one is sent */
     int64_t             grace_ns; /* how much longer the last one's answer is waited for */
     struct corm__result result;   /* of the last one */
     size_t              failed;   /* on error: which one, as far as that is known */

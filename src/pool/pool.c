@@ -346,6 +346,14 @@ static int take_turn(struct corm__pool *pool, struct waiter *w, int64_t deadline
     int rc = 0;
 
     (void)pthread_mutex_lock(&pool->mutex);
+    if (pool->first == NULL && !w->has_place) /* as serve() would */
+        w->connection = take_idle(pool, w->mode);
+    if (w->connection != NULL) {
+        w->ticket = w->ticket != 0 ? w->ticket : ++pool->tickets;
+        hand_out(pool, w->connection, w);
+        (void)pthread_mutex_unlock(&pool->mutex);
+        return 0;
+    }
     enter_queue(pool, w);
     if (w->has_place) /* it goes to him, or to one who came before him */
         pool->open--;
@@ -378,6 +386,11 @@ static int64_t expiry(struct corm__pool *pool)
     pool->random ^= pool->random >> 7;
     pool->random ^= pool->random << 17;
     return corm__now() + pool->max_age - (int64_t)(pool->random % (uint64_t)jitter);
+}
+
+static bool is_expired(const struct corm__connection *c)
+{
+    return c->expires < INT64_MAX && corm__now() >= c->expires;
 }
 
 /* How many statements it may keep prepared: of what the server has room for, this connection's part;
@@ -499,8 +512,7 @@ void corm__pool_release(struct corm__pool *pool, struct corm__connection *c)
     if (c->link->holds_data)
         make_clean(c);
     bool is_stained = c->dirty || c->link->in_trx;
-    if (c->link->lost || corm__now() >= c->expires ||
-        (is_stained && !corm__connection_begin_reset(c))) {
+    if (c->link->lost || is_expired(c) || (is_stained && !corm__connection_begin_reset(c))) {
         close_used(pool, c);
         free_place(pool);
         return;

@@ -145,7 +145,7 @@ struct corm_trx *corm__trx_take(struct corm__trx_store *store, struct corm_error
     trx->group = NULL;
     trx->leave = NULL;
     trx->keys.count = 0;
-    trx->error = (struct corm_error){0};
+    corm__error_clear(&trx->error);
     return trx;
 }
 
@@ -185,8 +185,8 @@ void corm__trx_ready(struct corm_trx *trx)
     corm_arena_reset(trx->drafts);
     corm__map_clear(&trx->held);
     trx->pending_count = trx->pending_bytes = 0;
-    trx->error = (struct corm_error){0};
-    trx->answer = (struct corm_error){0};
+    corm__error_clear(&trx->error);
+    corm__error_clear(&trx->answer);
     trx->begun = trx->wrote = trx->waited = false;
     trx->place = CORM_AT_CONNECT;
     trx->written = trx->written_last = trx->written_other = 0;
@@ -262,6 +262,15 @@ static int fail_deadline(struct corm_trx *trx)
                       trx->timeout_ms);
 }
 
+/* A single statement in a file has waited for its connection and nothing else since its deadline was
+ * made; what that was at, the pool has noted. */
+static bool is_late(const struct corm_trx *trx)
+{
+    if (!trx->single || trx->node->endpoint.driver->has_trips)
+        return corm__ms_left(trx->deadline) == 0;
+    return trx->connection != NULL && trx->connection->since >= trx->deadline;
+}
+
 /* The driver knows when the deadline was, but not how long that is for the caller. */
 static void tell_deadline(struct corm_trx *trx)
 {
@@ -296,7 +305,7 @@ static int open_trx(struct corm_trx *trx, const struct corm__statement *statemen
     if (deadline > trx->deadline)
         deadline = trx->deadline;
     trx->place = CORM_AT_CONNECT;
-    if (corm__ms_left(trx->deadline) == 0)
+    if (is_late(trx))
         return fail_deadline(trx);
     int rc =
         corm__pool_acquire(pool, &trx->mode, trx->caller, deadline, &trx->connection, &trx->error);
@@ -450,9 +459,10 @@ static int run(struct corm_trx *trx, const struct corm__statement *statements, s
         .arena = trx->drafts,
         .attempt = trx->attempt,
         .deadline = trx->deadline,
+        .in_time = true,
     };
 
-    if (corm__ms_left(trx->deadline) == 0)
+    if (is_late(trx))
         return fail_deadline(trx);
     trx->place = place_of(trx, statements, commits);
     if (commits && trx->node->endpoint.driver->has_trips) /* a file answers, or has not done it */
@@ -650,13 +660,14 @@ static bool is_fatal(const struct corm_trx *trx)
 
 void corm__trx_rollback(struct corm_trx *trx)
 {
-    struct corm_error  ignored = {0};
+    struct corm_error  ignored;
     struct corm__link *link = trx->connection != NULL ? trx->connection->link : NULL;
 
     if (link != NULL && is_fatal(trx))
         link->lost = true;
     if (link != NULL && !trx->single && (!link->lost || link->holds_data)) {
         /* Also after errors by which the server has rolled back: not all versions do. */
+        corm__error_clear(&ignored);
         (void)corm__connection_control(trx->connection, "ROLLBACK", trx->attempt,
                                        deadline_of_rollback(trx, CORM__ROLLBACK_MS), &ignored);
         if (ignored.code != 0)
