@@ -116,6 +116,31 @@ static void few_rows(void **state)
     check_parts(rows, ids, 6);
 }
 
+/* Around the hundred at which SQLite takes many in one statement, several times on one connection. */
+static void any_number_of_rows(void **state)
+{
+    static const size_t numbers[] = {2, 99, 100, 101, 199, 200, 201, 1000, 1050};
+    struct part        *rows = make_parts(1050, 40);
+    struct corm_trx    *trx;
+
+    (void)state;
+    assert_ok(corm_begin(db, &trx, .error = &error), &error);
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        assert_rows(corm_insert_rows(trx, part, numbers[i], rows), numbers[i], &error);
+        struct part *found;
+        assert_rows(corm_all(trx, part, &found, .order = {corm_asc(part.id)}), numbers[i], &error);
+        for (size_t k = 0; k < numbers[i]; k++) { /* in the order of the rows */
+            assert_string_equal(found[k].name, rows[k].name);
+            assert_int_equal(found[k].stock, rows[k].stock);
+            assert_int_equal(found[k].note == NULL, rows[k].note == NULL);
+            assert_int_equal(found[k].price.has, rows[k].price.has);
+        }
+        assert_rows(corm_delete(trx, part, corm_everything()), numbers[i], &error);
+    }
+    assert_ok(corm_commit(trx), &error);
+    corm_end(trx);
+}
+
 static void in_a_transaction_behind_what_is_buffered(void **state)
 {
     struct part     *rows = make_parts(2000, 0);
@@ -285,6 +310,7 @@ int main(int argc, char **argv)
     static const struct CMUnitTest tests[] = {
         TEST(a_hundred_thousand_rows_and_their_keys),
         TEST(few_rows),
+        TEST(any_number_of_rows),
         TEST(in_a_transaction_behind_what_is_buffered),
         TEST(keys_are_those_of_the_server),
         TEST(a_failure_leaves_none),

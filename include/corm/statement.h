@@ -290,8 +290,8 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
 
 /* corm_insert_rows(on, T, n, rows, options...): `n` rows of the array `rows`, all or none of them.
  * Returns n. More than one are sent as arrays, as many at a time as fit into the server's
- * max_allowed_packet and about a megabyte; on MySQL, which has none, as statements of many rows. On a
- * db that is a transaction of its own, with a COMMIT. On a trx a failure dooms it, as always, and a
+ * max_allowed_packet and about a megabyte; on MySQL, which has none, as statements of many rows, and on
+ * SQLite, where no keys are asked for, as statements of a hundred. On a db that is a transaction of its own, with a COMMIT. On a trx a failure dooms it, as always, and a
  * savepoint in front of the call undoes all of its rows; nothing is buffered. A row alone that is
  * larger than the server takes is CORM_TOO_LARGE. Memory of a few megabytes, whatever n is.
  * corm_sql_of() of more rows than one statement takes is CORM_TOO_LARGE.

@@ -788,17 +788,19 @@ int corm_delete_(struct corm_on on, const struct corm_table *table,
 
 /* ---- Many rows --------------------------------------------------------------------------- */
 
-static int send_chunk(struct call *call, const struct corm_table *table,
-                      const struct corm_write *write, size_t first, size_t count)
+/* `again`: there are more with as many rows. */
+static int send_chunk(struct call *call, struct corm_arena *arena, const struct corm_table *table,
+                      const struct corm_write *write, size_t first, size_t count, bool again)
 {
     struct corm__statement statement;
-    int rc = corm__make_insert_rows(call->dialect, call->arena, table, write, first, count,
-                                    &statement, call->error);
+    int rc = corm__make_insert_rows(call->dialect, arena, table, write, first, count, &statement,
+                                    call->error);
 
     if (rc < 0)
         return rc;
     if (call->sql_of != NULL)
         return (int)hand_out(call->sql_of, &statement);
+    statement.once = statement.once && !again;
     statement.id = write->ids; /* of a row alone */
     int64_t rows = corm__trx_send(call->trx, &statement, NULL);
     return rows < 0 ? (int)rows : 0;
@@ -898,18 +900,34 @@ static int send_array(struct call *call, struct corm_arena *arena, const struct 
     return rc;
 }
 
+/* How many rows SQLite takes at a time in one text, without their keys: for it an array is a statement for
+ * each row, and nearly a third of the work of those is to begin and to end them. 1: it takes an array. */
+static size_t rows_of_text(const struct call *call, const struct corm_table *table,
+                           const struct corm_write *write)
+{
+    enum { ROWS = 100 };
+    size_t most = corm__rows_per_insert(call->dialect, table);
+
+    if (call->dialect != CORM_DIALECT_SQLITE || write->ids != NULL)
+        return 1;
+    return most < ROWS ? most : ROWS;
+}
+
 static int send_arrays(struct call *call, const struct corm_table *table,
                        const struct corm_write *write)
 {
     struct corm_arena *arena = corm_arena_new();
-    size_t             count = 0;
+    size_t             text = rows_of_text(call, table, write), count = text;
 
     if (arena == NULL)
         return corm__fail_memory(call->error, "an array");
     int rc = corm__trx_open(call->trx, call->file, call->line);
     for (size_t i = 0; rc == 0 && i < write->count; i += count) {
         corm_arena_reset(arena);
-        rc = send_array(call, arena, table, write, i, &count);
+        if (text > 1 && write->count - i >= text)
+            rc = send_chunk(call, arena, table, write, i, text, true);
+        else
+            rc = send_array(call, arena, table, write, i, &count);
     }
     corm_arena_free(arena);
     return rc;
@@ -928,7 +946,7 @@ static int send_chunks(struct call *call, const struct corm_table *table,
             return corm__fail(call->error, CORM_TOO_LARGE,
                               "%zu rows are sent in several statements: ask for %zu at most",
                               write->count, chunk);
-        rc = send_chunk(call, table, write, i, chunk);
+        rc = send_chunk(call, call->arena, table, write, i, chunk, false);
     }
     return rc;
 }

@@ -166,12 +166,27 @@ size_t corm__rows_per_insert(enum corm_dialect dialect, const struct corm_table 
     return rows > ROWS_MAX ? ROWS_MAX : rows;
 }
 
+static const void *row_of(const struct corm_write *write, const struct corm_table *table, size_t i)
+{
+    return (const char *)write->row + i * table->row_size;
+}
+
+/* ", " and what stands at `from`: all rows have the same text. */
+static void put_again(struct corm__buffer *text, size_t from, size_t size)
+{
+    corm__buffer_puts(text, ", ");
+    char *at = corm__buffer_extend(text, size);
+    if (at != NULL)
+        memcpy(at, text->text + from, size);
+}
+
 int corm__make_insert_rows(enum corm_dialect dialect, struct corm_arena *arena,
                            const struct corm_table *table, const struct corm_write *write,
                            size_t first, size_t count, struct corm__statement *statement,
                            struct corm_error *error)
 {
     struct corm__writer w;
+    size_t              size = 0;
 
     corm__writer_init(&w, dialect, arena, false, table, error);
     put_insert_into(&w);
@@ -181,10 +196,13 @@ int corm__make_insert_rows(enum corm_dialect dialect, struct corm_arena *arena,
             corm__put(&w, ", ()");
     } else {
         put_row_columns(&w);
+        size_t at = w.text.size;
         for (size_t i = 0; i < count && error->code == 0; i++) {
-            if (i > 0)
-                corm__put(&w, ", ");
-            put_row(&w, (const char *)write->row + (first + i) * table->row_size);
+            if (w.values_only)
+                put_again(&w.text, at, size);
+            put_row(&w, row_of(write, table, first + i));
+            size = w.values_only ? size : w.text.size - at;
+            w.values_only = true;
         }
     }
     int rc = end_write(&w, CORM__INSERT, write, statement);
@@ -219,12 +237,12 @@ int corm__make_insert_array(enum corm_dialect dialect, struct corm_arena *arena,
     corm__writer_init(&w, dialect, arena, false, table, error);
     put_insert_into(&w);
     put_row_columns(&w);
-    size_t text = w.text.size, binds = 0;
+    size_t binds = 0;
     while (first + n < write->count && w.bind_count + table->column_count <= CORM__BINDS_MAX) {
-        w.text.size = text; /* all rows have the same text */
-        put_row(&w, (const char *)write->row + (first + n) * table->row_size);
+        put_row(&w, row_of(write, table, first + n));
         if (error->code != 0)
             return error->code;
+        w.values_only = true; /* all rows have the same text */
         size += size_of_values(w.binds + binds, w.bind_count - binds);
         if (n > 0 && size > bytes) {
             w.bind_count = (uint32_t)binds;
@@ -233,6 +251,7 @@ int corm__make_insert_array(enum corm_dialect dialect, struct corm_arena *arena,
         binds = w.bind_count;
         n++;
     }
+    w.values_only = false;
     if (write->ids != NULL) {
         corm__put(&w, " RETURNING ");
         corm__put_column(&w, generated);
