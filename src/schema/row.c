@@ -338,26 +338,33 @@ static inline int set_field(const struct corm_column *column, void *row,
     case CORM_TIMESTAMP: rc = set_time(column, at, value, error); break;
     default: rc = set_text(column, at, value, arena, error);
     }
-    if (rc == 0 && column->nullable && !is_pointer(column))
+    if (rc == 0 && at != field)
         *(bool *)field = true;
     return rc;
+}
+
+static int set_fields(const struct corm_column *columns, uint32_t count, void *row,
+                      const struct corm_value *values, struct corm_arena *arena,
+                      struct corm_error *error)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        int rc = set_field(&columns[i], row, &values[i], arena, error);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 int corm__field_set(const struct corm_column *column, void *row, struct corm_value value,
                     struct corm_arena *arena, struct corm_error *error)
 {
-    return set_field(column, row, &value, arena, error);
+    return set_fields(column, 1, row, &value, arena, error);
 }
 
 int corm__row_set(const struct corm_table *table, void *row, const struct corm_value *values,
                   struct corm_arena *arena, struct corm_error *error)
 {
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        int rc = set_field(&table->columns[i], row, &values[i], arena, error);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
+    return set_fields(table->columns, table->column_count, row, values, arena, error);
 }
 
 bool corm__has_text(const struct corm_table *table)
