@@ -9,7 +9,7 @@ and must come to the same sum over all rows. A round runs each program once, eac
 another one; of the rounds' ratios the median counts, and least and greatest stand beside it.
 
 The instructions are those of the program alone, the server's not counted: callgrind's count of 1,200
-reads less that of 200. Where there is no valgrind they are left out. Nothing here asserts on time.
+reads less that of 200, and the like. Where there is no valgrind they are left out. Nothing here asserts on time.
 """
 
 import argparse
@@ -133,6 +133,7 @@ def measure(name, url, target, plain, options):
     if shutil.which("valgrind"):
         count_instructions(f"{name}: a row by its key", all_of["point"], 1000)
         count_instructions(f"{name}: a row of many", all_of["fetch"], 6000)
+        count_instructions(f"{name}: a row inserted, and made", all_of["bulk"], 10200)
     else:
         print("\nno valgrind: instructions are not counted")
 

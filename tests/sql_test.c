@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "schema/ddl.h"
+#include "schema/dialect.h"
 #include "schema/row.h"
 #include "schema/text.h"
 #include "sql/batch.h"
@@ -1574,6 +1575,67 @@ static void a_set_list_holds_32_assignments(void **state)
 }
 
 /* ---- Names ---------------------------------------------------------------------- */
+
+/* Names of each length, with a quote at each place or without one, where the text has any room left. */
+static void names_are_written_whole_wherever_they_come(void **state)
+{
+    char name[80], expected[200];
+
+    (void)state;
+    for (size_t size = 1; size <= 70; size++) {
+        for (size_t quote = 0; quote <= size; quote++) { /* at `size`: none */
+            struct corm__buffer b;
+            size_t              n = 0;
+            corm_arena_reset(arena);
+            corm__buffer_init(&b, arena);
+            for (size_t fill = (size * 7 + quote) % 300; fill > 0; fill--)
+                corm__buffer_putc(&b, '.');
+            size_t before = b.size;
+            memset(name, 'n', size);
+            name[size] = '\0';
+            if (quote < size)
+                name[quote] = '`';
+            corm__put_name(&b, CORM_DIALECT_MARIADB, name);
+            expected[n++] = '`';
+            for (size_t i = 0; i < size; i++) {
+                expected[n++] = name[i];
+                if (name[i] == '`')
+                    expected[n++] = '`';
+            }
+            expected[n++] = '`';
+            expected[n] = '\0';
+            assert_string_equal(b.text + before, expected);
+            assert_int_equal(b.size, before + n);
+            assert_int_equal(strspn(b.text, "."), before);
+            assert_true(b.size < b.capacity);
+        }
+    }
+}
+
+/* The list of columns that a model brings along is of its own columns, as they are called in C. */
+static void a_table_that_was_copied_has_its_own_names(void **state)
+{
+    struct corm_column columns[8];
+    struct corm_table  table = *item.corm_table;
+    struct corm_sql_of out = {.dialect = CORM_DIALECT_MARIADB, .arena = arena};
+    struct corm_error  failed = {0};
+    struct item       *found;
+
+    (void)state;
+    assert_string_equal(item.corm_table->names, ITEM_COLUMNS ", ");
+    memcpy(columns, table.columns, sizeof(columns));
+    columns[1].name = "title";
+    table.columns = columns;
+    table.column_count = 2;
+    struct corm_query query = {.size = sizeof(query), .error = &failed};
+    assert_int_equal(corm_all_((struct corm_on){.sql_of = &out}, &table, (void *)&found, &query),
+                     0);
+    assert_string_equal(out.text, "SELECT `id`, `title` FROM `item`");
+    table.columns = item.corm_table->columns;
+    assert_int_equal(corm_all_((struct corm_on){.sql_of = &out}, &table, (void *)&found, &query),
+                     0);
+    assert_string_equal(out.text, "SELECT `id`, `name` FROM `item`");
+}
 
 static void names_are_quoted(void **state)
 {
@@ -3734,6 +3796,8 @@ int main(void)
         cmocka_unit_test(a_column_is_set_once),
         cmocka_unit_test(a_set_list_holds_32_assignments),
         cmocka_unit_test(a_full_set_list_is_looked_through),
+        cmocka_unit_test(names_are_written_whole_wherever_they_come),
+        cmocka_unit_test(a_table_that_was_copied_has_its_own_names),
         cmocka_unit_test(names_are_quoted),
         cmocka_unit_test(messages_tell_the_sql_names),
         cmocka_unit_test(sql_of_the_callers_goes_as_it_is),

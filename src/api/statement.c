@@ -988,7 +988,7 @@ int corm_insert_rows_(struct corm_on on, const struct corm_table *table,
         corm__trx_note_write(call.trx, table);
     if (rc == 0)
         rc = arrays ? send_arrays(&call, table, write) : send_chunks(&call, table, write);
-    if (rc == 0 && call.own_trx && !call.trx->single)
+    if (rc == 0 && call.trx != NULL && call.own_trx && !call.trx->single)
         rc = corm__trx_commit(call.trx);
     return (int)end_call(&call, rc < 0 || on.sql_of != NULL ? rc : (int64_t)write->count);
 }
