@@ -197,7 +197,7 @@ static int fault_of_connect(void)
  * statement, is forgotten when that trip is refused to the member whose statement it was. */
 static bool is_spared(const struct server_request *request)
 {
-    return !simulated.spares_nothing && strncmp(request->text, "BEGIN", 5) == 0 &&
+    return !simulated.stops_updates && strncmp(request->text, "BEGIN", 5) == 0 &&
            strstr(request->text, "COMMIT") == NULL;
 }
 

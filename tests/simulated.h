@@ -52,7 +52,7 @@ struct simulated {
     uint64_t calls;
     uint64_t lost_questions; /* which statement of a batch has failed: not answered */
     bool     traces;         /* on stderr */
-    bool     spares_nothing; /* what is known to be wrong is tried, too */
+    bool     stops_updates;  /* KILL QUERY comes to what is buffered, too: see is_spared() */
     /* A COMMIT, or a single write, has failed in a way that does not tell whether it was done: of what
      * was marked with these (server_marks()). */
     void (*doubt)(uint64_t marks);

@@ -950,8 +950,8 @@ static void select_(struct run *r)
     bool locked = q.exclusive || q.shared || (in_trx && s->isolation == CORM_SERIALIZABLE);
     if (locked)
         r->code = lock_rows(r, &q.where, q.exclusive ? EXCLUSIVE : SHARED);
-    else if (in_trx && s->snapshot == 0)
-        s->snapshot = server.commits;
+    else if (in_trx && s->isolation == CORM_REPEATABLE_READ && s->snapshot == 0)
+        s->snapshot = server.commits; /* READ COMMITTED has a new one for each statement */
     if (r->code == 0)
         give_rows(r, &q, locked);
 }
@@ -980,6 +980,14 @@ static void assign(struct run *r, const struct corm_value *row, struct corm_valu
     r->row = NULL;
 }
 
+/* Text that is stored must stay. */
+static void keep_texts(struct corm_value *values)
+{
+    for (uint32_t i = 0; i < COLUMNS_MAX; i++)
+        if (values[i].kind == CORM_V_TEXT)
+            values[i].as.s = corm__arena_copy(server.arena, values[i].as.s, values[i].size);
+}
+
 static int change_row(struct run *r, struct row *row, struct place set)
 {
     struct place      place = here(r);
@@ -990,6 +998,7 @@ static int change_row(struct run *r, struct row *row, struct place set)
     assign(r, row->newest->values, values);
     go_to(r, place);
     int code = check(r->table, values);
+    keep_texts(values);
     if (code == 0)
         put_version(r->s, row, values, false);
     return code;
@@ -1142,18 +1151,6 @@ static void read_insert(struct run *r, struct insert *q)
     if (accept(r, "RETURNING")) {
         q->returns = true;
         q->returned = column(r);
-    }
-}
-
-/* Text that is stored must stay. */
-static void keep_texts(struct corm_value *values)
-{
-    for (uint32_t i = 0; i < COLUMNS_MAX; i++) {
-        if (values[i].kind == CORM_V_TEXT) {
-            values[i].as.s = corm__arena_copy(server.arena, values[i].as.s, values[i].size);
-        } else if (values[i].kind != CORM_V_NULL) {
-            assert(values[i].kind == CORM_V_INT);
-        }
     }
 }
 
@@ -1533,6 +1530,22 @@ static uint64_t mark_of(const struct corm_value *v)
     return is_mark ? UINT64_C(1) << (v->as.i - SERVER_MARKS) : 0;
 }
 
+/* Of what a session has written into a row: not what it has found there. */
+static uint64_t marks_of_row(const struct server_session *s, const struct row *row)
+{
+    const struct version *before = row->newest;
+    uint64_t              marks = 0, old = 0;
+
+    while (before != NULL && before->writer == s)
+        before = before->older;
+    for (int i = 0; before != NULL && i < COLUMNS_MAX; i++)
+        old |= mark_of(&before->values[i]);
+    for (const struct version *v = row->newest; v != before; v = v->older)
+        for (int i = 0; i < COLUMNS_MAX; i++)
+            marks |= mark_of(&v->values[i]);
+    return marks & ~old;
+}
+
 uint64_t server_marks(const struct server_session *s, const struct server_request *request)
 {
     uint64_t marks = 0;
@@ -1540,8 +1553,7 @@ uint64_t server_marks(const struct server_session *s, const struct server_reques
     for (size_t i = 0; request != NULL && i < request->rows * request->width; i++)
         marks |= mark_of(&request->binds[i]);
     for (const struct undo *undo = s != NULL ? s->undo : NULL; undo != NULL; undo = undo->next)
-        for (int i = 0; i < COLUMNS_MAX; i++)
-            marks |= mark_of(&undo->row->newest->values[i]);
+        marks |= marks_of_row(s, undo->row);
     return marks;
 }
 

@@ -13,12 +13,13 @@
  *   - refusals and reads were of states that there were; what ended before another began came before it
  *   - a function does not run again after a COMMIT that may have been done
  *   - what would run again was only given up at the deadline, and nobody was told much later than that
+ *   - where nothing goes wrong nobody waits for his deadline
  *   - no thread is stuck, no idle connection holds a lock, nothing on the server is left open
  *
  *     CORM_SIMULATION_SCHEDULES=N   how many, instead of some seconds' worth
  *     CORM_SIMULATION_SEED=N        the first seed, instead of a new one; alone: this one only
  *     CORM_SIMULATION_TRACE=1       every statement and fault, on stderr
- *     CORM_SIMULATION_UNMENDED=1    also what is known to be wrong in the library */
+ *     CORM_SIMULATION_UNMENDED=x    also what is known to be wrong in the library, see is_unmended() */
 #include "scheduler.h"
 #include "simulated.h"
 
@@ -57,17 +58,18 @@ CORM_DEFINE(sale, SALE);
 #define COUPON(X)                                                                                  \
     X(code, int, .pk = 1)                                                                          \
     X(tag, int)                                                                                    \
+    X(user, int)                                                                                   \
     X(note, varchar(20))
 CORM_MODEL(coupon, COUPON);
 CORM_DEFINE(coupon, COUPON);
 
-enum { SOLD_OUT = CORM_USER, NOT_TWICE };
+enum { SOLD_OUT = CORM_USER, NOT_GIVEN, TOO_MUCH };
 
 enum { ITEMS = 3, CLIENTS_MAX = 5, OPS_MAX = 40, SALES_MAX = 128, MS = 1000000 };
 
 /* ---- What a client does -------------------------------------------------------------- */
 
-enum kind { LOCKED, UNLOCKED, GUARDED, MOVED, GIVEN, LOOKED, SINGLE, KINDS };
+enum kind { LOCKED, UNLOCKED, GUARDED, MOVED, GIVEN, USED, LOOKED, SINGLE, KINDS };
 
 enum way { ALONE, LANE, SUBMITTED, LONG, WAYS };
 
@@ -106,6 +108,7 @@ static struct {
     int32_t         stock[ITEMS + 1]; /* in the beginning */
     int             clients, clients_left, ops_each;
     uint32_t        timeout_ms;
+    bool            calm; /* nothing goes wrong */
 } now;
 
 static void wrong(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -213,13 +216,27 @@ static int put_coupon(struct corm_trx *trx, void *arg)
                            &(struct coupon){.code = op->code, .tag = op->tag, .note = "given"});
 }
 
-/* Writes more than it should, and takes that back. */
+/* Writes more than it should, at once or buffered, and takes that back. */
 static int overdo(struct corm_trx *trx, void *arg)
 {
     const struct op *op = arg;
-    int rc = corm_update(trx, item, corm_eq(item.id, op->item), corm_add(item.stock, 1000));
+    int              rc;
 
-    return rc < 0 ? rc : corm_abort(trx, NOT_TWICE, "this was too much");
+    if (op->code == 2)
+        rc = corm_update(trx, item, corm_eq(item.id, op->item), corm_add(item.stock, 1000));
+    else
+        rc = corm_insert_row(trx, sale,
+                             &(struct sale){.tag = op->tag, .item_id = op->item, .qty = 1000});
+    return rc < 0 ? rc : corm_abort(trx, TOO_MUCH, "this was too much");
+}
+
+/* A coupon that may not be there. */
+static int used(struct corm_trx *trx, struct op *op)
+{
+    int rc = corm_update(trx, coupon, corm_eq(coupon.code, op->code),
+                         corm_set(coupon.user, op->tag), corm_set(coupon.note, "taken"));
+
+    return rc == 0 ? corm_abort(trx, NOT_GIVEN, "nobody has coupon %d", op->code) : rc;
 }
 
 /* A coupon for the first who asks, and a purchase for all. */
@@ -232,7 +249,7 @@ static int given(struct corm_trx *trx, struct op *op)
         return rc;
     if (op->code % 2 == 0) {
         rc = corm_transact(trx, overdo, op);
-        if (rc != NOT_TWICE)
+        if (rc != TOO_MUCH)
             return rc;
     }
     return take(trx, op, op->item, op->qty, CORM_FOR_UPDATE);
@@ -262,6 +279,7 @@ static int work(struct corm_trx *trx, struct op *op)
     case GUARDED: return guarded(trx, op);
     case MOVED: return moved(trx, op);
     case GIVEN: return given(trx, op);
+    case USED: return used(trx, op);
     default: return looked(trx, op);
     }
 }
@@ -341,7 +359,7 @@ static int alone(struct op *op)
 static int put_single(struct op *op)
 {
     int rc = corm_insert_row(now.db, coupon,
-                             &(struct coupon){.code = op->code, .tag = op->tag, .note = "single"},
+                             &(struct coupon){.code = op->code, .tag = op->tag, .note = "given"},
                              .error = &op->error);
     op->has_coupon = rc >= 0;
     return rc;
@@ -469,7 +487,8 @@ static uint64_t run_schedule(uint64_t seed)
     now.db = simulated_open(1 + (uint32_t)scheduler_random(4), 1 + (uint32_t)scheduler_random(2),
                             1 + (uint32_t)scheduler_random(6), now.timeout_ms);
     plan_faults();
-    if (scheduler_random(4) == 0)
+    now.calm = simulated.faults_in_1000 == 0;
+    if (!now.calm && scheduler_random(4) == 0)
         simulated_chaos(1 + (unsigned)scheduler_random(4));
     run_clients();
     if (simulated_held() > 0) {
@@ -492,7 +511,7 @@ struct history {
     int         count;
     struct item items[ITEMS + 1];
     int32_t     stocks[ITEMS + 1][SALES_MAX + 1]; /* of an item, after so many moves */
-    int         coupons[10];                      /* by code: whose; 0: nobody's */
+    int         coupons[10], users[10];           /* by code: whose; 0: nobody's */
 };
 
 static int32_t value_of(const struct corm_value *v)
@@ -528,9 +547,14 @@ static void add_coupon(const struct corm_value *v, void *arg)
 {
     struct history *h = arg;
 
-    if (v[2].kind != CORM_V_TEXT || (v[2].size != 5 && v[2].size != 6))
-        wrong("coupon %d has another note", value_of(&v[0]));
-    h->coupons[value_of(&v[0])] = value_of(&v[1]);
+    int code = value_of(&v[0]);
+
+    h->users[code] = value_of(&v[2]);
+    const char *note = h->users[code] != 0 ? "taken" : "given";
+    if (v[3].kind != CORM_V_TEXT || v[3].size != strlen(note) ||
+        memcmp(v[3].as.s, note, v[3].size) != 0)
+        wrong("coupon %d has another note", code);
+    h->coupons[code] = value_of(&v[1]);
 }
 
 static const struct sale *find_sale(const struct history *h, int32_t id, int32_t moves)
@@ -582,7 +606,7 @@ static int sales_of(const struct history *h, const struct op *op)
 
 static bool is_purchase(const struct op *op)
 {
-    return op->kind != LOOKED && op->kind != SINGLE;
+    return op->kind != LOOKED && op->kind != SINGLE && op->kind != USED;
 }
 
 static void check_sight(const struct history *h, const struct op *op, const struct sight *s)
@@ -618,6 +642,8 @@ static void check_done(const struct history *h, const struct op *op)
             wrong("%d has seen %d moves and %" PRId64 " sales of item %d", op->tag,
                   op->looks[i].moves, op->looks[i].sale_id, i + 1);
     }
+    if (op->kind == USED && h->users[op->code] == 0)
+        wrong("%d has used coupon %d, which nobody has", op->tag, op->code);
     if (op->kind == GIVEN || op->kind == SINGLE) {
         if (op->has_coupon != (h->coupons[op->code] == op->tag))
             wrong("%d was told of coupon %d what is not so", op->tag, op->code);
@@ -630,7 +656,7 @@ static void check_not_done(const struct history *h, const struct op *op)
 {
     if (sales_of(h, op) != 0)
         wrong("%d was told %d and has %d sales", op->tag, op->rc, sales_of(h, op));
-    if (h->coupons[op->code] == op->tag)
+    if (h->coupons[op->code] == op->tag || h->users[op->code] == op->tag)
         wrong("%d was told %d and has coupon %d", op->tag, op->rc, op->code);
     if (op->rc == SOLD_OUT) {
         const struct sight *s = &op->sights[op->sight_count - 1];
@@ -645,7 +671,8 @@ static void check_unknown(const struct history *h, const struct op *op)
 {
     int sales = sales_of(h, op);
 
-    if (!op->in_doubt && op->kind != LOOKED) /* others in its group have written */
+    /* What others in a group have overwritten in memory, or only read, leaves no mark in its COMMIT. */
+    if (!op->in_doubt && op->kind != LOOKED && op->kind != USED)
         wrong("%d is unknown, and nothing was lost in its COMMIT", op->tag);
     if (sales != 0 && sales != op->sight_count)
         wrong("%d is torn: %d of %d sales", op->tag, sales, op->sight_count);
@@ -665,15 +692,25 @@ static bool is_late_code(int rc)
     return rc == CORM_TIMEOUT || rc == CORM_DEADLINE;
 }
 
+/* Whether a fault of the library that is known, and passed over as a rule, is looked for:
+ *     question   pool/connection.c, ask_failed(): where the link is lost when corm asks which statement of a
+ *                batch has failed, the duplicate of a nested function ends the whole transaction
+ *     update     route/group.c, flush(): an update of a held row that waits to go with the next statement
+ *                is forgotten where that trip is refused to the member whose statement it was */
+static bool is_unmended(const char *which)
+{
+    const char *wanted = getenv("CORM_SIMULATION_UNMENDED");
+
+    return wanted != NULL && strstr(wanted, which) != NULL;
+}
+
 /* Codes that come from nothing that a schedule does. */
 static bool is_strange(const struct op *op)
 {
-    bool user = op->rc == SOLD_OUT;
-    /* Where the link is lost when corm asks which statement of a batch has failed, the duplicate of a
-     * nested function ends the whole (pool/connection.c, ask_failed()): to be mended there. */
+    bool user = op->rc == SOLD_OUT || op->rc == NOT_GIVEN;
     bool duplicate = op->rc == CORM_DUPLICATE &&
                      (op->kind == SINGLE || (op->kind == GIVEN && simulated.lost_questions > 0 &&
-                                             !simulated.spares_nothing));
+                                             !is_unmended("question")));
 
     return op->rc < 0 && !user && !duplicate && !runs_again(op->rc) && !is_late_code(op->rc) &&
            op->rc != CORM_UNKNOWN && op->rc != CORM_INTERRUPTED && op->rc != CORM_SERVER_ERROR &&
@@ -694,6 +731,8 @@ static void check_code(const struct op *op)
               took / MS, op->timeout_ms);
     if (op->way != SUBMITTED && took > limit + (int64_t)1500 * MS)
         wrong("%d was told after %" PRId64 " ms, of %u", op->tag, took / MS, op->timeout_ms);
+    if (now.calm && (is_late_code(op->rc) || took >= limit))
+        wrong("%d waited for %" PRId64 " ms, and nothing went wrong", op->tag, took / MS);
     if (op->in_doubt && op->rc != CORM_UNKNOWN)
         wrong("%d was told %d, where nobody can know", op->tag, op->rc);
 }
@@ -823,7 +862,7 @@ int main(void)
     first_seed = number_from("CORM_SIMULATION_SEED");
     if (first_seed == 0)
         first_seed = (uint64_t)time(NULL) * 1000000 + (uint64_t)getpid() * 1000000000000;
-    simulated.spares_nothing = getenv("CORM_SIMULATION_UNMENDED") != NULL;
+    simulated.stops_updates = is_unmended("update");
     simulated.traces = getenv("CORM_SIMULATION_TRACE") != NULL;
     printf("# CORM_SIMULATION_SEED=%" PRIu64 "\n", first_seed);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
