@@ -365,13 +365,23 @@ static int put_single(struct op *op)
     return rc;
 }
 
-static void submit(struct op *op)
+/* In a lane, by the key of its item, or of both; waits, or leaves it to corm_drain(). */
+static void by_lane(struct op *op)
 {
-    int64_t ticket = corm_submit(now.db, run, op, .key = corm_eq(item.id, op->item),
-                                 .done = on_done, .timeout_ms = op->timeout_ms);
+    const struct corm_expr keys[] = {corm_eq(item.id, op->item), corm_eq(item.id, op->other)};
+    const struct corm_expr key = op->kind == MOVED ? corm_keys(keys[0], keys[1]) : keys[0];
 
+    if (op->way == LANE) {
+        tell(op, corm_transact(now.db, run, op, .key = key, .timeout_ms = op->timeout_ms,
+                               .error = &op->error));
+        return;
+    }
+    int64_t ticket =
+        corm_submit(now.db, run, op, .key = key, .done = on_done, .timeout_ms = op->timeout_ms);
     if (ticket < 0)
         tell(op, (int)ticket);
+    else if (op->code == 1)
+        (void)corm_wait(now.db, ticket, NULL); /* or somebody else has */
 }
 
 static void perform(struct op *op)
@@ -386,11 +396,8 @@ static void perform(struct op *op)
         tell(op, alone(op));
     else if (op->way == LONG)
         tell(op, by_hand(op));
-    else if (op->way == LANE)
-        tell(op, corm_transact(now.db, run, op, .key = corm_eq(item.id, op->item),
-                               .timeout_ms = op->timeout_ms, .error = &op->error));
     else
-        submit(op);
+        by_lane(op);
 }
 
 static void client_main(void *arg)
