@@ -90,7 +90,8 @@ struct undo {
 
 struct savepoint {
     char   name[NAME_SIZE];
-    size_t at; /* of `undo` */
+    size_t at;    /* of `undo` */
+    bool   first; /* nothing was locked, read or written before */
 };
 
 struct server_session {
@@ -239,6 +240,14 @@ static void release_locks(const struct server_session *s)
     }
     if (any)
         wake_waiting();
+}
+
+static bool has_locks(const struct server_session *s)
+{
+    for (const struct lock *l = server.locks; l != NULL; l = l->next)
+        if (l->session == s)
+            return true;
+    return false;
 }
 
 /* One of those who wait for each other has to go: which one is chance. */
@@ -1219,6 +1228,7 @@ static void set_savepoint(struct run *r)
     struct savepoint *new = &s->savepoints[s->savepoint_count++];
     (void)snprintf(new->name, sizeof(new->name), "%.*s", (int)r->token_size, r->token);
     new->at = s->undo_count;
+    new->first = s->undo_count == 0 && s->snapshot == 0 && !has_locks(s);
     touch(r);
     next(r);
 }
@@ -1232,6 +1242,8 @@ static void roll_back_to(struct run *r)
         return;
     }
     undo_to(r->s, savepoint->at);
+    if (savepoint->first) /* the engine had no part in the transaction, and leaves it whole */
+        release_locks(r->s);
     forget_savepoints(r->s, savepoint + 1);
     next(r);
 }
