@@ -200,12 +200,16 @@ static int guarded(struct corm_trx *trx, struct op *op)
     return record(trx, op, see(op, &row, op->qty));
 }
 
-/* From one item to another. */
+/* From one item to another, or not after all. */
 static int moved(struct corm_trx *trx, struct op *op)
 {
     int rc = take(trx, op, op->item, op->qty, CORM_FOR_UPDATE);
 
-    return rc < 0 ? rc : take(trx, op, op->other, -op->qty, CORM_FOR_UPDATE);
+    if (rc >= 0)
+        rc = take(trx, op, op->other, -op->qty, CORM_FOR_UPDATE);
+    if (rc >= 0 && op->code == 6)
+        rc = corm_abort(trx, TOO_MUCH, "on second thoughts");
+    return rc;
 }
 
 static int put_coupon(struct corm_trx *trx, void *arg)
@@ -714,7 +718,8 @@ static bool is_unmended(const char *which)
 /* Codes that come from nothing that a schedule does. */
 static bool is_strange(const struct op *op)
 {
-    bool user = op->rc == SOLD_OUT || op->rc == NOT_GIVEN;
+    bool user = op->rc == SOLD_OUT || op->rc == NOT_GIVEN ||
+                (op->rc == TOO_MUCH && op->kind == MOVED && op->code == 6);
     bool duplicate = op->rc == CORM_DUPLICATE &&
                      (op->kind == SINGLE || (op->kind == GIVEN && simulated.lost_questions > 0 &&
                                              !is_unmended("question")));
