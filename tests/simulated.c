@@ -54,11 +54,6 @@ struct corm__prepared {
     char text[];
 };
 
-static bool is_question(const char *text)
-{
-    return strstr(text, "@corm_at, 0") != NULL;
-}
-
 static struct simulated_link *links;
 
 void simulated_trace(const char *format, ...)
@@ -191,16 +186,7 @@ static int fault_of_connect(void)
 
     return choose_fault(kinds, 3);
 }
-
 /* Where in a batch it comes; the end of it, with COMMIT, is what matters most. */
-/* To be mended in route/group.c: an update of rows that a group holds, which waits to go with the next
- * statement, is forgotten when that trip is refused to the member whose statement it was. */
-static bool is_spared(const struct server_request *request)
-{
-    return !simulated.stops_updates && strncmp(request->text, "BEGIN", 5) == 0 &&
-           strstr(request->text, "COMMIT") == NULL;
-}
-
 static void plan(struct server_request *request, int fault)
 {
     static const int codes[SIMULATED_FAULTS] = {[DEADLOCKED] = 1213,
@@ -210,7 +196,7 @@ static void plan(struct server_request *request, int fault)
                                                 [COMMIT_FAILED_] = 1180};
     bool             commits = strstr(request->text, "COMMIT") != NULL;
 
-    if (fault < 0 || codes[fault] == 0 || (fault == QUERY_KILLED && is_spared(request)))
+    if (fault < 0 || codes[fault] == 0)
         return;
     request->fault_code = codes[fault];
     request->fault_at =
@@ -348,7 +334,6 @@ static int call(struct simulated_link *link, struct server_request *request, int
     link->wrote = link->wrote || (request->mode == NULL && writes(request->text));
     uint64_t marks = link->marks | server_marks(NULL, request);
     int      rc = trip(link, request, deadline, response, error);
-    simulated.lost_questions += rc < 0 && is_question(request->text);
     if (rc < 0)
         simulated_trace("#%llu -> %d (%d)%s", id_of(link), rc, error->server_code,
                         link->base.lost ? ", lost" : "");
@@ -470,7 +455,6 @@ static int link_prepare(struct corm__link *base, const char *text, size_t size, 
         takes = chance(MILLISECOND, 2000 * (int64_t)MILLISECOND);
     bool late = scheduler_now() + takes > deadline;
     scheduler_sleep(soonest(scheduler_now() + takes, deadline));
-    simulated.lost_questions += is_question(text); /* until it is prepared */
     if (late || fault == LOST_BEFORE) {
         leave_session(link, NULL, scheduler_now());
         return late ? fail_late(base, error) : fail_lost(base, error);
@@ -481,7 +465,6 @@ static int link_prepare(struct corm__link *base, const char *text, size_t size, 
     if (p == NULL)
         abort();
     memcpy(p->text, text, size);
-    simulated.lost_questions -= is_question(text);
     *out = p;
     return 0;
 }

@@ -50,9 +50,7 @@ struct simulated {
     uint64_t count[SIMULATED_FAULTS];  /* how often each came, in all runs */
     uint64_t natural_deadlocks, waits; /* codes 1213 and 1205 that were not planned */
     uint64_t calls;
-    uint64_t lost_questions; /* which statement of a batch has failed: not answered */
-    bool     traces;         /* on stderr */
-    bool     stops_updates;  /* KILL QUERY comes to what is buffered, too: see is_spared() */
+    bool     traces; /* on stderr */
     /* A COMMIT, or a single write, has failed in a way that does not tell whether it was done: of what
      * was marked with these (server_marks()). */
     void (*doubt)(uint64_t marks);

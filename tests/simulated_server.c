@@ -1107,9 +1107,8 @@ static void insert_row(struct run *r, struct table *table, struct corm_value *va
 struct insert {
     struct table *table;
     uint32_t      columns[COLUMNS_MAX], count;
-    bool          has_key, updates, returns;
-    struct place  values, update_list;
-    uint32_t      returned;
+    bool          has_key, updates, ignores, returns;
+    struct place  values, update_list, returned;
 };
 
 static void read_columns(struct run *r, struct insert *q)
@@ -1138,6 +1137,7 @@ static void read_values(struct run *r, const struct insert *q, struct corm_value
 
 static void read_insert(struct run *r, struct insert *q)
 {
+    q->ignores = accept(r, "IGNORE");
     expect(r, "INTO");
     q->table = find_table(r);
     r->table = q->table;
@@ -1159,8 +1159,24 @@ static void read_insert(struct run *r, struct insert *q)
     }
     if (accept(r, "RETURNING")) {
         q->returns = true;
-        q->returned = column(r);
+        q->returned = here(r);
+        if (accept(r, "?"))
+            (void)bound(r);
+        else
+            (void)column(r);
     }
+}
+
+/* A column of the row, or a value that is bound beside it. */
+static struct corm_value returned(struct run *r, const struct insert *q,
+                                  const struct corm_value *values)
+{
+    struct place behind = here(r);
+
+    go_to(r, q->returned);
+    struct corm_value v = accept(r, "?") ? bound(r) : values[column(r)];
+    go_to(r, behind);
+    return v;
 }
 
 static void insert(struct run *r)
@@ -1183,8 +1199,11 @@ static void insert(struct run *r)
         read_values(r, &q, values);
         keep_texts(values);
         insert_row(r, q.table, values, q.has_key, q.updates ? &q.update_list : NULL);
-        if (r->code == 0 && set != NULL)
-            *add_row(set) = values[q.returned];
+        bool is_in = r->code == 0;
+        if (r->code == DUPLICATE && q.ignores)
+            r->code = 0;
+        if (is_in && set != NULL)
+            *add_row(set) = returned(r, &q, values);
     } while (r->code == 0 && accept(r, ","));
     if (r->code == 0)
         go_to(r, end);

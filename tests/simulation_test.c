@@ -18,8 +18,7 @@
  *
  *     CORM_SIMULATION_SCHEDULES=N   how many, instead of some seconds' worth
  *     CORM_SIMULATION_SEED=N        the first seed, instead of a new one; alone: this one only
- *     CORM_SIMULATION_TRACE=1       every statement and fault, on stderr
- *     CORM_SIMULATION_UNMENDED=x    also what is known to be wrong in the library, see is_unmended() */
+ *     CORM_SIMULATION_TRACE=1       every statement and fault, on stderr */
 #include "scheduler.h"
 #include "simulated.h"
 
@@ -483,7 +482,7 @@ static uint64_t run_schedule(uint64_t seed)
 
     memset(&now, 0, sizeof(now));
     now.seed = seed;
-    simulated.calls = simulated.lost_questions = 0;
+    simulated.calls = 0;
     simulated.faults_in_1000 = 0;
     scheduler_begin(seed, stuck);
     server_begin();
@@ -703,26 +702,12 @@ static bool is_late_code(int rc)
     return rc == CORM_TIMEOUT || rc == CORM_DEADLINE;
 }
 
-/* Whether a fault of the library that is known, and passed over as a rule, is looked for:
- *     question   pool/connection.c, ask_failed(): where the link is lost when corm asks which statement of a
- *                batch has failed, the duplicate of a nested function ends the whole transaction
- *     update     route/group.c, flush(): an update of a held row that waits to go with the next statement
- *                is forgotten where that trip is refused to the member whose statement it was */
-static bool is_unmended(const char *which)
-{
-    const char *wanted = getenv("CORM_SIMULATION_UNMENDED");
-
-    return wanted != NULL && strstr(wanted, which) != NULL;
-}
-
 /* Codes that come from nothing that a schedule does. */
 static bool is_strange(const struct op *op)
 {
     bool user = op->rc == SOLD_OUT || op->rc == NOT_GIVEN ||
                 (op->rc == TOO_MUCH && op->kind == MOVED && op->code == 6);
-    bool duplicate = op->rc == CORM_DUPLICATE &&
-                     (op->kind == SINGLE || (op->kind == GIVEN && simulated.lost_questions > 0 &&
-                                             !is_unmended("question")));
+    bool duplicate = op->rc == CORM_DUPLICATE && op->kind == SINGLE;
 
     return op->rc < 0 && !user && !duplicate && !runs_again(op->rc) && !is_late_code(op->rc) &&
            op->rc != CORM_UNKNOWN && op->rc != CORM_INTERRUPTED && op->rc != CORM_SERVER_ERROR &&
@@ -874,7 +859,6 @@ int main(void)
     first_seed = number_from("CORM_SIMULATION_SEED");
     if (first_seed == 0)
         first_seed = (uint64_t)time(NULL) * 1000000 + (uint64_t)getpid() * 1000000000000;
-    simulated.stops_updates = is_unmended("update");
     simulated.traces = getenv("CORM_SIMULATION_TRACE") != NULL;
     printf("# CORM_SIMULATION_SEED=%" PRIu64 "\n", first_seed);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

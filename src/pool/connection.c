@@ -443,10 +443,8 @@ static int keys_row(struct corm__sink *base, const struct corm_value *values, ui
     return 0;
 }
 
-/* Which statement of a compound has failed; 0 where nobody knows. Without memory to ask, that is the
- * error: what the failed one says would be taken for an answer to another one. */
-static size_t ask_failed(struct corm__connection *c, const struct corm__run *run,
-                         struct corm_error *error)
+/* Which statement of a compound has failed; 0 where nobody knows. */
+static size_t ask_failed(struct corm__connection *c, struct corm__run *run)
 {
     struct corm__number_sink sink = corm__number_sink();
     struct corm__statement   ask = corm__control(CORM__BATCH_ASK_FAILED);
@@ -454,16 +452,11 @@ static size_t ask_failed(struct corm__connection *c, const struct corm__run *run
                                       .arena = run->arena,
                                       .attempt = run->attempt,
                                       .deadline = run->deadline + run->grace_ns};
-    struct corm_error        failed = {0};
 
     ask.verb = CORM__READ;
-    if (c->link->lost || !corm__is_counted(run->statements, run->count))
+    if (c->link->lost || !corm__is_counted(run->statements, run->count) ||
+        run_one(c, &ask, NULL, &again, &run->question) < 0)
         return 0;
-    if (run_one(c, &ask, NULL, &again, &failed) < 0) {
-        if (failed.code == CORM_NO_MEMORY && error->code > CORM_TRX_GONE)
-            *error = failed;
-        return 0;
-    }
     return sink.number >= 0 && (size_t)sink.number < run->count ? (size_t)sink.number : 0;
 }
 
@@ -482,7 +475,7 @@ static int run_compound(struct corm__connection *c, struct corm__run *run, struc
     if (rc < 0 && !c->link->sent)
         run->failed = 0;
     else if (rc < 0) /* what the server did not refuse, we did: rows that cannot be taken */
-        run->failed = error->server_code != 0 ? ask_failed(c, run, error) : run->count - 1;
+        run->failed = error->server_code != 0 ? ask_failed(c, run) : run->count - 1;
     return rc < 0 ? error->code : rc;
 }
 
@@ -490,6 +483,7 @@ int corm__connection_run(struct corm__connection *c, struct corm__run *run,
                          struct corm_error *error)
 {
     run->failed = 0;
+    run->question.code = 0;
     if (check_process(c, error) < 0)
         return error->code;
     atomic_fetch_add_explicit(&c->watch->statements, run->count, memory_order_relaxed);

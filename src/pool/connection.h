@@ -76,6 +76,7 @@ struct corm__run {
     int64_t             grace_ns; /* how much longer the last one's answer is waited for */
     struct corm__result result;   /* of the last one */
     size_t              failed;   /* on error: which one, as far as that is known */
+    struct corm_error question; /* on error, where its code is not 0: why that could not be asked */
 };
 
 /* Runs the statements in order, in one trip where the server can do that, and stops at the first

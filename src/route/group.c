@@ -358,11 +358,18 @@ static int send_updates(struct corm__group *g, struct held *first)
     return rc;
 }
 
-/* Whether a batch that was refused has left nothing on the server, where the savepoint is. */
+/* Whether one statement that was refused has left nothing on the server, where the savepoint is. One that was
+ * killed is not trusted: whether that came in front of its end or behind is the server's secret. */
+static bool is_undone(const struct corm__group *g)
+{
+    return g->trx->doomed_depth > 0 && g->trx->error.code != CORM_INTERRUPTED;
+}
+
+/* The same of a batch. */
 static bool is_undone_whole(const struct corm__group *g, const struct batch *b)
 {
     return dialect_of(g) == CORM_DIALECT_MARIADB && goes_by_array(g, b->count) &&
-           b->statement.bind_count > 0 && g->trx->doomed_depth > 0;
+           b->statement.bind_count > 0 && is_undone(g);
 }
 
 /* The inserts of one member, whose refusal will be told, in the order of his program. One alone travels by
@@ -388,7 +395,7 @@ static int send_alone(struct corm__group *g)
     if (rc < 0)
         return (int)rc;
     rc = corm__trx_send(g->trx, &one, NULL);
-    g->intact = rc < 0 && g->trx->doomed_depth > 0;
+    g->intact = rc < 0 && is_undone(g);
     return rc < 0 ? (int)rc : 0;
 }
 

@@ -422,6 +422,17 @@ static void judge_commit(struct corm_trx *trx)
     link->lost = true;
 }
 
+/* A statement was refused, and nobody knows which one: what it says would be taken for an answer to another
+ * one. That this could not be found out is the error; nothing was committed. */
+static void note_question(struct corm_trx *trx, const struct corm_error *question)
+{
+    if (trx->error.code <= CORM_TRX_GONE)
+        return;
+    trx->error = *question;
+    if (trx->place == CORM_AT_COMMIT)
+        trx->place = CORM_AT_FLUSH;
+}
+
 /* The first `done` of what was pending have run. */
 static void note_savepoints(struct corm_trx *trx, size_t done)
 {
@@ -477,6 +488,8 @@ static int run(struct corm_trx *trx, const struct corm__statement *statements, s
     if (rc < 0) {
         if (commits)
             judge_commit(trx);
+        if (run.question.code != 0)
+            note_question(trx, &run.question);
         if (!is_answer(trx, &statements[run.failed]) && statements[run.failed].file != NULL)
             corm__trx_doom(trx, statements[run.failed].file, statements[run.failed].line);
         return trx->error.code != 0 ? trx->error.code : CORM_LOCKED;
