@@ -30,6 +30,7 @@ PUBLIC = {
     "read.h": "sql",
     "trx.h": "api",
     "lane.h": "api",
+    "ledger.h": "api",
     "db.h": "api",
     "corm.h": "api",
 }

@@ -384,6 +384,15 @@ static int64_t connect_all(struct world *w)
     return rc < 0 ? rc : right(w, rc == 4, "connects all");
 }
 
+/* ---- The ledger ---- */
+
+static int64_t set_up_ledger(struct world *w)
+{
+    int rc = corm_setup(w->db, &w->error);
+
+    return rc < 0 ? rc : right(w, corm_outcome(w->db, 1, 0, NULL) == CORM_NO_TICKET, "knows none");
+}
+
 /* ---- Tables ---- */
 
 static int64_t create_table(struct world *w)
@@ -1401,6 +1410,7 @@ static struct scenario scenarios[] = {
     SCENARIO("corm_open() by DATABASE_URL", open_by_one_variable, .opens = true),
     SCENARIO("corm_open() by DB_...", open_by_variables, .opens = true),
     SCENARIO("corm_connect_all()", connect_all),
+    SCENARIO("corm_setup()", set_up_ledger, .of_server = true),
     SCENARIO("corm_create_table()", create_table, .writes = true, .of_tables = true),
     SCENARIO("corm_create_table() without an index", create_table_without_index, .writes = true, .of_tables = true),
     SCENARIO("corm_drop_table()", drop_table, .writes = true, .of_tables = true),
@@ -1498,6 +1508,7 @@ static void make_tables(void)
     assert_int_equal(corm_drop_table(db, extra, .if_exists = true), 0);
     assert_int_equal(corm_drop_table(db, bare, .if_exists = true), 0);
     corm_close(db);
+    beside("DROP TABLE IF EXISTS corm_ledger");
     if (is_mariadb())
         beside("CREATE TRIGGER deadlock BEFORE INSERT ON `order` FOR EACH ROW IF NEW.qty = 13 THEN "
                "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'deadlock'; END IF");
@@ -1771,6 +1782,17 @@ static int64_t rounds_of_keys(struct world *w)
     return rc;
 }
 
+static int64_t rounds_of_inserts(struct world *w)
+{
+    int64_t key = 0;
+    int     rc = 0;
+
+    for (int i = 0; rc >= 0 && i < ROUNDS; i++)
+        rc = corm_insert_row(w->db, order, &(struct order){.user_id = 3}, .id = &key,
+                             .error = &w->error);
+    return rc;
+}
+
 static int64_t rounds_of_reads_on_a_db(struct world *w)
 {
     struct product p;
@@ -1917,22 +1939,28 @@ static int64_t rounds_of_joins(struct world *w)
 struct steady {
     const char      *name;
     rounds_function *run;
+    bool             with_ledger;
 };
 
 static struct steady steady[] = {
-    {"1,000 locked purchases allocate nothing", rounds_of_locked_purchases},
-    {"1,000 guarded purchases allocate nothing", rounds_of_guarded_purchases},
-    {"1,000 purchases in the long form allocate nothing", rounds_of_the_long_form},
-    {"1,000 transactions with keys allocate nothing", rounds_of_keys},
-    {"1,000 point reads on a db allocate nothing", rounds_of_reads_on_a_db},
-    {"1,000 point reads in one transaction allocate nothing", rounds_of_reads_in_one_transaction},
+    {"1,000 locked purchases allocate nothing", rounds_of_locked_purchases, false},
+    {"1,000 guarded purchases allocate nothing", rounds_of_guarded_purchases, false},
+    {"1,000 purchases in the long form allocate nothing", rounds_of_the_long_form, false},
+    {"1,000 transactions with keys allocate nothing", rounds_of_keys, false},
+    {"1,000 point reads on a db allocate nothing", rounds_of_reads_on_a_db, false},
+    {"1,000 point reads in one transaction allocate nothing", rounds_of_reads_in_one_transaction,
+     false},
     {"1,000 locked reads in one transaction allocate nothing",
-     rounds_of_locked_reads_in_one_transaction},
-    {"1,000 counts allocate nothing", rounds_of_counts},
-    {"1,000 purchases in groups allocate nothing", rounds_in_lanes},
-    {"1,000 sums allocate nothing", rounds_of_sums},
-    {"1,000 joins, pages and groups allocate nothing", rounds_of_joins},
-    {"1,000 texts of SQL in one transaction allocate nothing", rounds_of_sql},
+     rounds_of_locked_reads_in_one_transaction, false},
+    {"1,000 counts allocate nothing", rounds_of_counts, false},
+    {"1,000 purchases in groups allocate nothing", rounds_in_lanes, false},
+    {"1,000 locked purchases in the ledger allocate nothing", rounds_of_locked_purchases, true},
+    {"1,000 transactions with keys in the ledger allocate nothing", rounds_of_keys, true},
+    {"1,000 purchases in groups in the ledger allocate nothing", rounds_in_lanes, true},
+    {"1,000 inserts in the ledger allocate nothing", rounds_of_inserts, true},
+    {"1,000 sums allocate nothing", rounds_of_sums, false},
+    {"1,000 joins, pages and groups allocate nothing", rounds_of_joins, false},
+    {"1,000 texts of SQL in one transaction allocate nothing", rounds_of_sql, false},
 };
 
 static void nothing_is_allocated(void **state)
@@ -1943,6 +1971,8 @@ static void nothing_is_allocated(void **state)
     make_tables();
     beside("UPDATE product SET stock = 1000000");
     set_up(&(struct scenario){.name = s->name}, &w);
+    if (s->with_ledger)
+        assert_ok(corm_setup(w.db, &w.error), &w.error);
     assert_ok(s->run(&w), &w.error);
     assert_ok(s->run(&w), &w.error);
     long before = allocations_of_all();

@@ -156,7 +156,7 @@ static void name_compound(char entry[static 256], const char *text)
     if (strncmp(text, "DECLARE", 7) == 0)
         text = strstr(text, "RESIGNAL; END; ") + strlen("RESIGNAL; END; ");
     while (strcmp(text, "END") != 0) {
-        if (strncmp(text, "SET `corm#at`", 13) != 0 &&
+        if (strncmp(text, "SET `corm#", 10) != 0 &&
             strncmp(text, "SELECT LAST_INSERT_ID()", 23) != 0) {
             add_word(entry, text, separator);
             separator = ",";
@@ -361,9 +361,10 @@ struct corm_db *scripted_open(uint32_t connections, enum corm_dialect dialect)
     driver.has_trips = dialect != CORM_DIALECT_SQLITE;
     driver.locks_file = dialect == CORM_DIALECT_SQLITE;
     db->arena = corm_arena_new();
-    db->store = corm__trx_store_new(&db->node);
     db->node.endpoint.driver = &driver;
     db->node.timeout_ms = 30000;
+    db->node.resolve_ms = 1000;
+    db->store = corm__trx_store_new(&db->node);
     int rc = corm__node_open(&db->node, connections, &error);
     assert(rc == 0);
     (void)rc;

@@ -446,7 +446,7 @@ static void an_unknown_option_is_named_with_those_that_exist(void **state)
 {
     static const struct refused urls[] = {
         {SERVER "?charset=utf8",
-         "option charset is unknown, there are pool, timeout_ms, max_age_s, tls, "
+         "option charset is unknown, there are pool, timeout_ms, resolve_ms, max_age_s, tls, "
          "tls_ca, socket, lanes, group_max, lane_queue, lane_wait_ms;"},
         {SERVER "?pool=4&poll=4", "option poll is unknown, did you mean pool? There are pool"},
         {SERVER "?timeout=4", "option timeout is unknown, there are"},

@@ -11,6 +11,7 @@
  *     read.h       joins, groups, numbers, pages
  *     trx.h        transactions
  *     lane.h       ... that wait for their turn and share a trip
+ *     ledger.h     what became of a COMMIT whose answer was lost
  *     db.h         opening a database, tables, the statement hook, numbers
  *     error.h      result codes
  *     retry.h      what corm does about each
@@ -24,6 +25,7 @@
 #include <corm/db.h>
 #include <corm/error.h>
 #include <corm/lane.h>
+#include <corm/ledger.h>
 #include <corm/model.h>
 #include <corm/on.h>
 #include <corm/read.h>

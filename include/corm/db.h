@@ -16,6 +16,8 @@
  *     lane_wait_ms=N  how long a group waits for rows that others hold, before it goes on without those who
  *                     want them (1000)
  *     timeout_ms=N    default deadline of a transaction or a statement on a db (30000)
+ *     resolve_ms=N    how long after a COMMIT whose answer was lost the ledger is asked what became of it, at
+ *                     least (1000); see ledger.h
  *     max_age_s=N     a connection to a server is replaced when it is about so many seconds old
  *                     (1800), so that one behind a balancer moves and memory on the server is freed;
  *                     somewhat sooner, so that they do not all expire together
@@ -56,12 +58,19 @@ struct corm_event {
  * call nothing of corm but corm_code_name() and the like, and is waited for. */
 typedef void corm_event_function(const struct corm_event *event, void *arg);
 
+/* Told once of each thing that makes a promise of corm weaker than it could be, as one sentence with
+ * its cure: so far that a server has no ledger (ledger.h), at the first commit of a write. Called in the
+ * thread that met it, under the same terms as a corm_event_function. */
+typedef void corm_warning_function(const char *text, void *arg);
+
 struct corm_options {
-    size_t               size; /* set by the macro */
-    const char          *url;  /* NULL: from the environment, see corm_open() */
-    corm_event_function *on_statement;
-    void                *on_statement_arg;
-    struct corm_error   *error; /* the details, if it fails */
+    size_t                 size; /* set by the macro */
+    const char            *url;  /* NULL: from the environment, see corm_open() */
+    corm_event_function   *on_statement;
+    void                  *on_statement_arg;
+    struct corm_error     *error; /* the details, if it fails */
+    corm_warning_function *on_warning;
+    void                  *on_warning_arg;
 };
 
 CORM_API int corm_open_(struct corm_db **db, const struct corm_options *options);

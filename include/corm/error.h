@@ -123,7 +123,8 @@ enum corm_band {
     X(FORKED, -3010, "the database was opened before fork() and is the parent's",                    \
       "call corm_close() in the child, and corm_open() for a handle of its own")                     \
     X(UNKNOWN, -4001, "the link broke while COMMIT was under way: it may have happened or not",      \
-      "read the rows back by a unique key of your own before you do the work again")
+      "ask corm_outcome() later, or read the rows back by a unique key of your own, before you do "  \
+      "the work again")
 /* clang-format on */
 
 enum corm_code {
@@ -147,7 +148,8 @@ struct corm_error {
     const char *file;        /* of the call that failed, static text; or NULL */
     int32_t     line;
     uint32_t    attempts; /* how often the function ran, for corm_transact() */
-    uint64_t    reserved[6];
+    uint64_t    outcome;  /* of CORM_UNKNOWN: what corm_outcome() answers later; 0: nobody can */
+    uint64_t    reserved[5];
     char        message[CORM_MESSAGE_MAX];
 };
 

@@ -25,7 +25,8 @@ enum corm_place {
 enum corm_verdict {
     CORM_RUN_AGAIN = 1, /* nothing of it is in the database: the whole function runs again */
     CORM_RUN_ELSEWHERE, /* ... on another node; where there is none the caller is told */
-    CORM_RESOLVE,       /* it may have been committed: CORM_UNKNOWN, and never run again */
+    CORM_RESOLVE, /* it may have been committed: the ledger is asked (ledger.h); where it does not
+                            answer, CORM_UNKNOWN, and never run again */
     CORM_FUNCTIONS_OWN, /* the statement failed, the transaction is there: the function may mend it
                             behind a savepoint, else the transaction ends with this error */
     CORM_CALLERS_OWN,   /* another try would fare no better: the caller is told */

@@ -13,8 +13,9 @@
  * Every call returns a number of rows or a negative code (error.h). All of them block, until the
  * deadline of the transaction or, on a db, 30 s or timeout_ms= at most. When that passes while the
  * server is to answer, the connection is thrown away and the code is CORM_DEADLINE: nothing was
- * written. The answer to a single write on a db is waited for one second longer; without it the code
- * is CORM_UNKNOWN. On a db they may be called from any thread; a trx
+ * written. The answer to a single write on a db is waited for one second longer; without it the
+ * ledger (ledger.h) is asked whether it was done; where there is none, or no answer, the code is
+ * CORM_UNKNOWN. On a db they may be called from any thread; a trx
  * belongs to one thread at a time. Rows and values that are passed in are read during the call. A
  * failed call has changed no row of the database, except where it is in the bands CONNECTION_GONE
  * or OUTCOME_UNKNOWN outside a transaction, for a write: then it says whether it may have. Text and

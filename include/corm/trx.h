@@ -54,7 +54,7 @@ struct corm_trx_options {
     bool                read_only;  /* one snapshot (REPEATABLE READ); writes are refused */
     uint32_t            timeout_ms; /* for connection, locks and server together; default 30,000.
                                        Nothing is sent later; the answer to a COMMIT is waited for
-                                       one second longer */
+                                       one second longer, that of the ledger for resolve_ms= more */
     struct corm_expr key; /* the row that it is about, as corm_eq() of its primary key, or several,
                                        as corm_keys(); locked first. Of corm_transact() and
                                        corm_submit() it decides the lane: see lane.h */
@@ -83,8 +83,9 @@ CORM_API int corm_begin_(struct corm_db *db, const struct corm_trx_options *opti
  * Returns what the function returned, once that is committed; its own negative code, after rolling
  * back; or the first error of the transaction. After a deadlock, a conflict, a stale row (CORM_STALE),
  * a lock timeout or a connection lost before COMMIT, and while the server cannot be reached, the function runs again, after
- * a pause that grows and is jittered, until the deadline. After a COMMIT that nobody answered it does not: CORM_UNKNOWN. So the function
- * may touch nothing but `trx` and `arg`, and must find `arg` as it was when it runs again.
+ * a pause that grows and is jittered, until the deadline. After a COMMIT whose answer was lost the ledger (ledger.h) says
+ * whether it was done, which is success, or never will be: the function runs again. Where it cannot be asked, the function
+ * does not run again: CORM_UNKNOWN. So it may touch nothing but `trx` and `arg`, and must find `arg` as it was when it runs again.
  *
  * A call on `db` inside the function is CORM_NESTED: it would not be part of the transaction. Blocks.
  * From any thread.
@@ -117,8 +118,10 @@ CORM_API int corm_begin_(struct corm_db *db, const struct corm_trx_options *opti
 #endif
 
 /* Sends what is buffered and commits, in one round trip. Returns 0 when it is committed. On error
- * nothing of the transaction is in the database, except after CORM_UNKNOWN, where it may be. The
- * transaction is over in any case. In a function of corm_transact(): CORM_MISUSE, return instead. */
+ * nothing of the transaction is in the database, and never will be, except after CORM_UNKNOWN, where it
+ * may be (ask corm_outcome() later). A COMMIT whose answer was lost is looked up in the ledger (ledger.h):
+ * where it was done that is 0, where it was not, the code tells what was lost: CORM_DISCONNECTED,
+ * CORM_DEADLINE and the like. The transaction is over in any case. In a function of corm_transact(): CORM_MISUSE, return instead. */
 CORM_API int corm_commit(struct corm_trx *trx);
 
 /* Forgets what is buffered and rolls back. Returns 0; the transaction is over in any case. A lost

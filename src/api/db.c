@@ -21,6 +21,9 @@ static int configure(struct corm_db *db, const struct corm_options *o, struct co
     db->node.timeout_ms = config->timeout_ms;
     db->node.watch.on_statement = o->on_statement;
     db->node.watch.on_statement_arg = o->on_statement_arg;
+    db->node.watch.on_warning = o->on_warning;
+    db->node.watch.on_warning_arg = o->on_warning_arg;
+    db->node.resolve_ms = config->resolve_ms;
     return 0;
 }
 
@@ -34,11 +37,12 @@ int corm_open_(struct corm_db **out, const struct corm_options *options)
     int                        rc = 0;
 
     *out = NULL;
-    if (db == NULL || (db->arena = corm_arena_new()) == NULL ||
-        (db->store = corm__trx_store_new(&db->node)) == NULL)
+    if (db == NULL || (db->arena = corm_arena_new()) == NULL)
         rc = corm__fail_memory(&error, "a database handle");
     if (rc == 0)
         rc = configure(db, o, &config, &error);
+    if (rc == 0 && (db->store = corm__trx_store_new(&db->node)) == NULL)
+        rc = corm__fail_memory(&error, "a database handle");
     if (rc == 0)
         rc = corm__node_open(&db->node, config.pool, &error);
     if (rc == 0) {

@@ -30,7 +30,8 @@ struct call {
     const char         *file;
     int32_t             line;
     bool                writes;
-    struct corm_error   own; /* for sql_of, and while there is no transaction */
+    bool                unentered; /* it cannot be part of a transaction */
+    struct corm_error   own;       /* for sql_of, and while there is no transaction */
 };
 
 static void init_call(struct call *call, struct corm_error *caller, const char *file, int32_t line,
@@ -55,7 +56,9 @@ static int open_single(struct call *call, struct corm_db *db)
         return call->error->code;
     call->trx->caller = (struct corm__caller){call->file, call->line};
     call->own_trx = true;
-    call->trx->single = true;
+    /* A write whose COMMIT is entered in the ledger is a transaction of its own. */
+    call->trx->single = !call->writes || call->unentered || !corm__trx_is_entered(call->trx);
+    call->trx->mode.trx = !call->trx->single;
     call->trx->reader = !call->writes;
     call->trx->deadline = corm__deadline_in(call->trx->timeout_ms);
     corm__trx_ready(call->trx);
@@ -98,8 +101,12 @@ static int open_call(struct call *call, struct corm_on on)
 static int64_t end_call(struct call *call, int64_t rc)
 {
     struct corm_trx *trx = call->trx;
-    bool             doomed = trx != NULL && trx->state == CORM__TRX_DOOMED;
 
+    if (rc >= 0 && call->own_trx && !trx->single) {
+        int ended = corm__trx_commit(trx);
+        rc = ended < 0 ? ended : rc;
+    }
+    bool doomed = trx != NULL && trx->state == CORM__TRX_DOOMED;
     if (rc < 0 && trx != NULL && call->error->code != 0 && trx->state != CORM__TRX_OVER && !doomed)
         corm__trx_doom(trx, call->file, call->line);
     if (rc < 0 && trx == NULL)
@@ -555,7 +562,7 @@ static int open_write(struct call *call, const struct corm_write *write, struct 
 
 static int check_write(struct call *call, const struct corm_write *write, bool inserts)
 {
-    if (write->later && call->trx != NULL && call->trx->single)
+    if (write->later && call->own_trx)
         return misuse(call, ".later outside a transaction: there is nothing to wait for");
     if (write->ids != NULL)
         return misuse(call, ".ids is for corm_insert_rows()");
@@ -598,7 +605,7 @@ int corm_insert_(struct corm_on on, const struct corm_table *table,
     struct call              call;
     struct corm__statement   statement;
     int64_t                  rc = open_write(&call, write, on);
-    bool                     known = call.trx != NULL && !call.trx->single && write->id == NULL;
+    bool known = call.trx != NULL && !call.trx->single && (write->id == NULL || call.own_trx);
 
     if (rc == 0)
         rc = check_write(&call, write, true);
@@ -861,6 +868,8 @@ static int ids_row(struct corm__sink *base, const struct corm_value *values, uin
 static size_t packet_of(const struct call *call, const struct corm_table *table)
 {
     enum { ALL = 1024 * 1024, HEAD = 128, TYPE = 3, LEAST = 64 };
+
+    assert(call->trx != NULL);
     size_t most = call->trx->connection->link->packet_max;
     size_t head = HEAD + (size_t)TYPE * table->column_count;
 
@@ -988,8 +997,6 @@ int corm_insert_rows_(struct corm_on on, const struct corm_table *table,
         corm__trx_note_write(call.trx, table);
     if (rc == 0)
         rc = arrays ? send_arrays(&call, table, write) : send_chunks(&call, table, write);
-    if (rc == 0 && call.trx != NULL && call.own_trx && !call.trx->single)
-        rc = corm__trx_commit(call.trx);
     return (int)end_call(&call, rc < 0 || on.sql_of != NULL ? rc : (int64_t)write->count);
 }
 
@@ -1068,22 +1075,23 @@ static bool is_one_of(const char *word, const char *const *words)
     return false;
 }
 
+static const char *const data_words[] = {"SELECT", "WITH",    "INSERT", "UPDATE",
+                                         "DELETE", "REPLACE", NULL};
+
 /* What the text may begin with. `*plain`: it reads or writes rows, and neither ends a transaction
  * nor changes what is no row, but by functions that it calls. */
 static int check_text(struct call *call, const char *text, bool *plain)
 {
-    static const char *const data[] = {"SELECT", "WITH",    "INSERT", "UPDATE",
-                                       "DELETE", "REPLACE", NULL};
     static const char *const ends[] = {"BEGIN",   "START", "COMMIT", "ROLLBACK", "SAVEPOINT",
                                        "RELEASE", "END",   "XA",     "/*!",      NULL};
     char                     word[16];
 
     corm__first_word(text, word);
-    *plain = is_one_of(word, data);
+    *plain = is_one_of(word, data_words);
     if (is_one_of(word, ends))
         return misuse(call, "corm_sql() with a text that begins or ends a transaction, or may: use "
                             "corm_begin(), corm_commit() and corm_rollback()");
-    if (call->trx != NULL && call->trx->function && !is_one_of(word, data))
+    if (call->trx != NULL && call->trx->function && !is_one_of(word, data_words))
         return misuse(call,
                       "corm_sql() in a function of corm_transact() takes SELECT, WITH, INSERT, "
                       "UPDATE, DELETE and REPLACE only");
@@ -1111,6 +1119,7 @@ static int64_t run_text(struct call *call, struct corm_on on, const struct corm_
     corm__first_word(args->text, word);
     bool writes = strcmp(word, "SELECT") != 0;
     call->writes = writes && on.trx == NULL; /* in a transaction the server knows better */
+    call->unentered = !is_one_of(word, data_words);
     int64_t rc = open_call(call, on);
     if (rc == 0)
         rc = check_text(call, args->text, &plain);

@@ -18,11 +18,13 @@ const char *cli_shown(const char *word);
 
 int race_main(int argc, const char **argv);
 int doctor_main(int argc, const char **argv);
+int setup_main(int argc, const char **argv);
 
 /* Prints the help of `corm race` on stdout. */
 void race_help(void);
 
-/* The same of `corm doctor`. */
+/* The same of `corm doctor` and `corm setup`. */
 void doctor_help(void);
+void setup_help(void);
 
 #endif

@@ -22,6 +22,8 @@ static void help(FILE *out)
           "  race       hundreds of buyers race for one product, and the proof that all were told\n"
           "             the truth; needs no server\n"
           "  doctor     --errors prints what corm does about each failure, wherever it is met\n"
+          "  setup      makes corm's own table in a database, by which it knows what became of a\n"
+          "             COMMIT whose answer was lost\n"
           "  help       print this; corm help race, or corm race --help, tells about the race\n"
           "  version    print the version of the library\n"
           "\n"
@@ -49,9 +51,14 @@ static int help_main(int argc, const char **argv)
         doctor_help();
         return CLI_FINE;
     }
+    if (argc == 2 && strcmp(argv[1], "setup") == 0) {
+        setup_help();
+        return CLI_FINE;
+    }
     fprintf(
         stderr,
-        "corm help: there is no help on '%s'; try: corm help, corm help race, corm help doctor\n",
+        "corm help: there is no help on '%s'; try: corm help, corm help race, corm help doctor, "
+        "corm help setup\n",
         cli_shown(argv[argc - 1]));
     return CLI_USAGE;
 }
@@ -72,13 +79,10 @@ static const struct verb {
     const char *title; /* argv[0] of the verb, and the start of its messages */
     int (*run)(int argc, const char **argv);
 } verbs[] = {
-    {"race", "corm race", race_main},
-    {"doctor", "corm doctor", doctor_main},
-    {"help", "corm help", help_main},
-    {"--help", "corm help", help_main},
-    {"-h", "corm help", help_main},
-    {"version", "corm version", version_main},
-    {"--version", "corm version", version_main},
+    {"race", "corm race", race_main},          {"doctor", "corm doctor", doctor_main},
+    {"setup", "corm setup", setup_main},       {"help", "corm help", help_main},
+    {"--help", "corm help", help_main},        {"-h", "corm help", help_main},
+    {"version", "corm version", version_main}, {"--version", "corm version", version_main},
 };
 
 static int run_verb(int argc, const char **argv)
@@ -89,7 +93,8 @@ static int run_verb(int argc, const char **argv)
             return verbs[i].run(argc, argv);
         }
     }
-    fprintf(stderr, "corm: there is no verb '%s'; there are race, doctor, help and version\n",
+    fprintf(stderr,
+            "corm: there is no verb '%s'; there are race, doctor, setup, help and version\n",
             cli_shown(argv[0]));
     return CLI_USAGE;
 }

@@ -39,8 +39,18 @@ struct corm__mode {
     uint32_t lock_wait_s; /* how long a lock is waited for; 0: as long as the server says */
 };
 
+/* What tells the session of a link from all others, so that it can be ended from another one. */
+struct corm__session {
+    uint64_t id;         /* of the connection, in one run of the server; 0: not known */
+    int64_t  began;      /* when the server was started, in seconds; 0: not known */
+    char     server[72]; /* which one: a hash */
+    char     host[72];   /* the client's address and port, as the server sees them */
+};
+
 struct corm__link {
     const struct corm__driver *driver;
+    struct corm__session       session;
+    bool                       has_ledger; /* its database has the table corm_ledger */
     enum corm_dialect          dialect;
     struct corm__mode          mode;
     bool                       in_trx; /* after the last answer that was no error */
@@ -144,6 +154,12 @@ struct corm__driver {
     int (*execute_array)(struct corm__link *link, struct corm__prepared *prepared,
                          const struct corm__array *array, struct corm__sink *sink, int64_t deadline,
                          struct corm_error *error);
+
+    /* Ends the session of another link, which is lost, where it is certain that it is that one: the
+     * same run of the same server, the same user, address and port. 1; 0 where it is not, or is not
+     * there any more; or an error. NULL where there are no sessions. */
+    int (*end_session)(struct corm__link *link, const struct corm__session *session,
+                       int64_t deadline, struct corm_error *error);
 
     /* The row of the table of failures for a code of this driver's server, or NULL. */
     const struct corm__server_error *(*find_error)(int server_code);

@@ -395,6 +395,8 @@ static int open_link(struct mariadb_link *link, const struct corm__endpoint *e, 
 
 enum { ANSWERS_MAX = 6, ANSWER_SIZE = 72 };
 
+_Static_assert(sizeof(((struct corm__session *)0)->host) == ANSWER_SIZE, "the size of an answer");
+
 /* Reads one row of short texts. */
 static int ask(struct mariadb_link *link, const char *text, int64_t deadline,
                char answers[ANSWERS_MAX][ANSWER_SIZE], struct corm_error *error)
@@ -451,6 +453,30 @@ static int learn(struct mariadb_link *link, int64_t deadline, struct corm_error 
     link->base.packet_max = strtoul(answers[3], NULL, 10);
     link->base.statements_max = (uint32_t)strtoul(answers[4], NULL, 10);
     (void)snprintf(link->home, sizeof(link->home), "%s", answers[5]);
+    return rc;
+}
+
+/* Who this session is, and whether there is a ledger: asked once, too. */
+static int learn_session(struct mariadb_link *link, int64_t deadline, struct corm_error *error)
+{
+    struct corm__session *s = &link->base.session;
+    char                  answers[ANSWERS_MAX][ANSWER_SIZE] = {{0}}, text[768];
+
+    (void)snprintf(
+        text, sizeof(text),
+        "SELECT CONNECTION_ID(), UNIX_TIMESTAMP() - (SELECT variable_value FROM "
+        "%s.global_status WHERE variable_name = 'UPTIME'), "
+        "SHA2(CONCAT_WS('/', @@hostname, @@port, @@datadir), 256), "
+        "(SELECT host FROM information_schema.processlist WHERE id = CONNECTION_ID()), "
+        "(SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE() AND "
+        "table_name = 'corm_ledger' AND column_name = 'sequence')",
+        link->base.dialect == CORM_DIALECT_MARIADB ? "information_schema" : "performance_schema");
+    int rc = ask(link, text, deadline, answers, error);
+    s->id = strtoull(answers[0], NULL, 10);
+    s->began = strtoll(answers[1], NULL, 10);
+    memcpy(s->server, answers[2], sizeof(s->server));
+    memcpy(s->host, answers[3], sizeof(s->host));
+    link->base.has_ledger = strcmp(answers[4], "1") == 0;
     return rc;
 }
 
@@ -528,6 +554,8 @@ static int link_connect(const struct corm__endpoint *endpoint, bool for_writing,
     }
     if (rc == 0)
         rc = learn(link, deadline, error);
+    if (rc == 0)
+        rc = learn_session(link, deadline, error);
     if (rc == 0)
         rc = pin(link, deadline, error);
     if (rc == 0)
@@ -607,6 +635,41 @@ static void link_disown(struct corm__link *base)
     } else {
         (void)close(parents);
     }
+}
+
+/* ---- Sessions of others ------------------------------------------------------ */
+
+/* Ids start again when the server does, so the id alone would hit a stranger; when it was started is
+ * told in seconds, with an error of one. */
+static bool is_same_run(const struct corm__session *a, const struct corm__session *b)
+{
+    return a->began != 0 && a->began - b->began <= 1 && b->began - a->began <= 1 &&
+           strcmp(a->server, b->server) == 0;
+}
+
+static int link_end_session(struct corm__link *base, const struct corm__session *session,
+                            int64_t deadline, struct corm_error *error)
+{
+    enum { NO_SUCH_THREAD = 1094 };
+    char answers[ANSWERS_MAX][ANSWER_SIZE] = {{0}}, text[320];
+
+    if (session->id == 0 || !is_same_run(session, &base->session) ||
+        strpbrk(session->host, "'\\") != NULL)
+        return 0;
+    (void)snprintf(text, sizeof(text),
+                   "SELECT COUNT(*) FROM information_schema.processlist WHERE id = %llu AND "
+                   "user = SUBSTRING_INDEX(USER(), '@', 1) AND host = '%s'",
+                   (unsigned long long)session->id, session->host);
+    int rc = ask(mariadb(base), text, deadline, answers, error);
+    if (rc < 0 || strcmp(answers[0], "1") != 0)
+        return rc;
+    (void)snprintf(text, sizeof(text), "KILL %llu", (unsigned long long)session->id);
+    rc = query(mariadb(base), text, deadline, error);
+    if (rc < 0 && error->server_code == NO_SUCH_THREAD) {
+        *error = (struct corm_error){0};
+        return 0;
+    }
+    return rc < 0 ? rc : 1;
 }
 
 /* ---- Modes ----------------------------------------------------------------- */
@@ -1355,6 +1418,7 @@ const struct corm__driver corm__mariadb = {
     .finalize = link_finalize,
     .execute = link_execute,
     .execute_array = link_execute_array,
+    .end_session = link_end_session,
     .find_error = find_error,
     .control = link_control,
 };

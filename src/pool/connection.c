@@ -199,6 +199,24 @@ static int execute_cached(struct corm__connection *c, const struct corm__stateme
 
 /* ---- Opening and closing ----------------------------------------------------- */
 
+static void note_opened(struct corm__connection *c)
+{
+    c->number = (uint32_t)atomic_fetch_add(&c->watch->connects, 1) + 1;
+    c->link->round_trips = 0;
+    atomic_store_explicit(&c->watch->has_ledger, c->link->has_ledger, memory_order_relaxed);
+}
+
+/* Nothing may be sent in a child of the process that opened the connection; else notes who uses it. */
+static int check_process(struct corm__connection *c, struct corm_error *error)
+{
+    atomic_store_explicit(&c->thread, corm__thread_id(), memory_order_relaxed);
+    if (c->process == corm__process_id())
+        return 0;
+    c->link->sent = false;
+    c->link->lost = true;
+    return corm__fail_forked(error);
+}
+
 int corm__connection_open(const struct corm__endpoint *endpoint, bool for_writing,
                           struct corm__watch *watch, int64_t deadline,
                           struct corm__connection **connection, struct corm_error *error)
@@ -216,9 +234,26 @@ int corm__connection_open(const struct corm__endpoint *endpoint, bool for_writin
     c->cache_max = CORM__CACHE_MAX;
     c->process = corm__process_id();
     c->expires = INT64_MAX;
-    c->number = (uint32_t)atomic_fetch_add(&watch->connects, 1) + 1;
-    c->link->round_trips = 0;
+    note_opened(c);
     *connection = c;
+    return 0;
+}
+
+int corm__connection_reopen(struct corm__connection *c, const struct corm__endpoint *endpoint,
+                            int64_t deadline, struct corm_error *error)
+{
+    struct corm__link *fresh = NULL;
+
+    if (check_process(c, error) < 0)
+        return error->code;
+    int rc = endpoint->driver->connect(endpoint, true, deadline, &fresh, error);
+    if (rc < 0)
+        return rc;
+    corm__connection_shed(c);
+    c->link->driver->close(c->link);
+    c->link = fresh;
+    c->dirty = false;
+    note_opened(c);
     return 0;
 }
 
@@ -305,15 +340,18 @@ int corm__connection_end_reset(struct corm__connection *c, int64_t deadline,
 
 /* ---- Running ------------------------------------------------------------------- */
 
-/* Nothing may be sent in a child of the process that opened the connection; else notes who uses it. */
-static int check_process(struct corm__connection *c, struct corm_error *error)
+int corm__connection_end_session(struct corm__connection *c, const struct corm__session *session,
+                                 int64_t deadline, struct corm_error *error)
 {
-    atomic_store_explicit(&c->thread, corm__thread_id(), memory_order_relaxed);
-    if (c->process == corm__process_id())
-        return 0;
-    c->link->sent = false;
-    c->link->lost = true;
-    return corm__fail_forked(error);
+    struct trip            trip = begin_trip(c);
+    struct corm__statement s = corm__control("(ends the session of a connection that was lost)");
+    int                    rc = check_process(c, error);
+
+    if (rc < 0 || c->link->driver->end_session == NULL)
+        return rc;
+    rc = c->link->driver->end_session(c->link, session, deadline, error);
+    end_trip(c, &trip, &s, 0, rc > 0, error);
+    return rc;
 }
 
 int corm__connection_enter(struct corm__connection *c, const struct corm__mode *mode,

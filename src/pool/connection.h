@@ -20,8 +20,16 @@ struct corm__caller {
     int32_t     line;
 };
 
+/* The row of the ledger that a connection's commits are entered in (trx/ledger.h). */
+struct corm__slot {
+    int64_t number; /* 0: none yet */
+    int64_t epoch;
+    int64_t sequence; /* of the commit that was entered last */
+};
+
 struct corm__connection {
     struct corm__link   *link;
+    struct corm__slot    slot;
     struct corm__watch  *watch;
     struct corm__map     cache;           /* by text */
     struct corm__cached *newest, *oldest; /* of the cache, by last use */
@@ -44,6 +52,10 @@ struct corm__connection {
 int corm__connection_open(const struct corm__endpoint *endpoint, bool for_writing,
                           struct corm__watch *watch, int64_t deadline,
                           struct corm__connection **connection, struct corm_error *error);
+/* A new link in the place of one that is lost, which is closed. On error nothing has changed. */
+int corm__connection_reopen(struct corm__connection     *connection,
+                            const struct corm__endpoint *endpoint, int64_t deadline,
+                            struct corm_error *error);
 /* In a child of the process that opened it nothing of that reaches the server or the file. */
 void corm__connection_close(struct corm__connection *connection);
 
@@ -56,6 +68,11 @@ int  corm__connection_end_reset(struct corm__connection *connection, int64_t dea
 
 /* Gives back all that the server holds for prepared statements. */
 void corm__connection_shed(struct corm__connection *connection);
+
+/* Ends the session of a link that is lost (driver.h: end_session). */
+int corm__connection_end_session(struct corm__connection    *connection,
+                                 const struct corm__session *session, int64_t deadline,
+                                 struct corm_error *error);
 
 /* Sets the session up for `mode` (driver.h: enter). */
 int corm__connection_enter(struct corm__connection *connection, const struct corm__mode *mode,

@@ -12,6 +12,7 @@ struct corm__node {
     struct corm__pool    *write, *read; /* the same one, where there is one */
     struct corm__watch    watch;
     uint32_t              timeout_ms; /* the default deadline */
+    uint32_t              resolve_ms; /* how long the ledger is asked at least */
     enum corm_dialect     dialect;    /* these two are known once a connection was open */
     bool                  has_uuid;
     uint32_t              process; /* that opened it */

@@ -80,6 +80,8 @@ struct corm__pool {
     struct waiter               *first, *last;
     uint64_t                     tickets;
     uint64_t                     random;
+    uint32_t                     slot_count;
+    struct corm__slot slots[]; /* of `max` connections that were closed, for those to come */
 };
 
 static void init_condition(pthread_cond_t *condition)
@@ -95,7 +97,7 @@ static void init_condition(pthread_cond_t *condition)
 struct corm__pool *corm__pool_new(const struct corm__endpoint *endpoint, bool for_writing,
                                   uint32_t max, struct corm__watch *watch)
 {
-    struct corm__pool *pool = calloc(1, sizeof(*pool));
+    struct corm__pool *pool = calloc(1, sizeof(*pool) + max * sizeof(pool->slots[0]));
     uint32_t           age_s = endpoint->max_age_s > 0 ? endpoint->max_age_s : CORM__MAX_AGE_S;
 
     if (pool == NULL)
@@ -419,6 +421,8 @@ static int open_one(struct corm__pool *pool, const struct waiter *w, int64_t dea
         (*connection)->pool = pool;
         (*connection)->cache_max = cache_max(pool, (*connection)->link);
         (*connection)->expires = expiry(pool);
+        if (pool->slot_count > 0)
+            (*connection)->slot = pool->slots[--pool->slot_count];
         hand_out(pool, *connection, w);
     }
     serve(pool);
@@ -427,11 +431,14 @@ static int open_one(struct corm__pool *pool, const struct waiter *w, int64_t dea
     return rc;
 }
 
-/* Closes a connection that is used; its place is not free yet. */
-static void close_used(struct corm__pool *pool, struct corm__connection *c)
+/* Closes a connection that is used; its place is not free yet. What was sent on one that was lost may
+ * still arrive, so that its slot is not used again; `in_peace`: all was answered. */
+static void close_used(struct corm__pool *pool, struct corm__connection *c, bool in_peace)
 {
     (void)pthread_mutex_lock(&pool->mutex);
     take_out(&pool->used, c);
+    if (in_peace && c->slot.number != 0 && pool->slot_count < pool->max)
+        pool->slots[pool->slot_count++] = c->slot;
     (void)pthread_mutex_unlock(&pool->mutex);
     corm__connection_close(c);
 }
@@ -479,7 +486,7 @@ int corm__pool_acquire(struct corm__pool *pool, const struct corm__mode *mode,
             *connection = w.connection;
             return 0;
         }
-        close_used(pool, w.connection);
+        close_used(pool, w.connection, true); /* as it was when it was given back */
         w.connection = NULL;
         w.has_place = true;
         if (corm__ms_left(deadline) > 0)
@@ -513,7 +520,7 @@ void corm__pool_release(struct corm__pool *pool, struct corm__connection *c)
         make_clean(c);
     bool is_stained = c->dirty || c->link->in_trx;
     if (c->link->lost || is_expired(c) || (is_stained && !corm__connection_begin_reset(c))) {
-        close_used(pool, c);
+        close_used(pool, c, !c->link->lost);
         free_place(pool);
         return;
     }

@@ -33,12 +33,14 @@ enum {
     DEFAULT_LANE_WAIT_MS = 1000,
     DEFAULT_PORT = 3306,
     DEFAULT_POOL = 16,
-    DEFAULT_TIMEOUT_MS = 30000
+    DEFAULT_TIMEOUT_MS = 30000,
+    DEFAULT_RESOLVE_MS = 1000
 };
 
 enum option {
     POOL,
     TIMEOUT_MS,
+    RESOLVE_MS,
     MAX_AGE_S,
     TLS,
     TLS_CA,
@@ -56,6 +58,7 @@ static const struct {
 } options[OPTION_COUNT] = {
     [POOL] = {"pool", true},
     [TIMEOUT_MS] = {"timeout_ms", true},
+    [RESOLVE_MS] = {"resolve_ms", false},
     [MAX_AGE_S] = {"max_age_s", false},
     [TLS] = {"tls", false},
     [TLS_CA] = {"tls_ca", false},
@@ -380,6 +383,8 @@ static int set_option(const struct parse *p, enum option option, const char *tex
     case POOL: return read_number(p, value, "the option pool", MAX_POOL, &config->pool);
     case TIMEOUT_MS:
         return read_number(p, value, "the option timeout_ms", MAX_TIMEOUT_MS, &config->timeout_ms);
+    case RESOLVE_MS:
+        return read_number(p, value, "the option resolve_ms", MAX_TIMEOUT_MS, &config->resolve_ms);
     case MAX_AGE_S:
         return read_number(p, value, "the option max_age_s", MAX_MAX_AGE_S, &e->max_age_s);
     case TLS:
@@ -495,6 +500,8 @@ static int settle_pool(const struct parse *p, const char *pool)
         config->pool = config->memory ? 1 : DEFAULT_POOL;
     if (config->timeout_ms == 0)
         config->timeout_ms = DEFAULT_TIMEOUT_MS;
+    if (config->resolve_ms == 0)
+        config->resolve_ms = DEFAULT_RESOLVE_MS;
     config->endpoint.timeout_ms = config->timeout_ms;
     return settle_lanes(p);
 }

@@ -19,6 +19,7 @@ struct corm__config {
     struct corm__endpoint     endpoint;
     uint32_t                  pool; /* connections at most, the writing one of SQLite's with it */
     uint32_t                  timeout_ms; /* also in endpoint */
+    uint32_t                  resolve_ms;
     struct corm__lane_options lanes;
     bool                      memory; /* sqlite::memory:, which has one connection */
 };

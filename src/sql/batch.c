@@ -27,6 +27,16 @@ bool corm__is_counted(const struct corm__statement *statements, size_t count)
            count_of(statements, count) >= (statements[count - 1].verb == CORM__READ ? 1u : 2u);
 }
 
+/* Whether one of these takes the keys that others have generated. */
+static bool take_keys(const struct corm__statement *statements, size_t count)
+{
+    bool takes = false;
+
+    for (size_t i = 0; i < count; i++)
+        takes = takes || statements[i].takes_keys;
+    return takes;
+}
+
 /* In front of all: how many are done is a local variable, which the handler of an error keeps. */
 static void put_count(struct corm__buffer *b)
 {
@@ -53,7 +63,10 @@ int corm__make_compound(struct corm_arena *arena, const struct corm__statement *
     size_t              counted = 0, n = 0, binds = 0;
 
     corm__buffer_init(&b, arena);
+    bool keys = take_keys(statements, count);
     corm__buffer_puts(&b, "BEGIN NOT ATOMIC ");
+    if (keys) /* variables come before handlers */
+        corm__buffer_puts(&b, "DECLARE `corm#made` VARCHAR(703) CHARACTER SET ascii; ");
     if (corm__is_counted(statements, count)) {
         counted = count_of(statements, count);
         put_count(&b);
@@ -66,6 +79,9 @@ int corm__make_compound(struct corm_arena *arena, const struct corm__statement *
     for (size_t i = 0; i < count; i++) {
         corm__buffer_add(&b, statements[i].text, statements[i].size);
         corm__buffer_puts(&b, statements[i].id != NULL ? "; SELECT LAST_INSERT_ID(); " : "; ");
+        if (keys && statements[i].id != NULL)
+            corm__buffer_puts(&b, "SET `corm#made` = "
+                                  "CONCAT_WS(' ', `corm#made`, LAST_INSERT_ID()); ");
         put_mark(&b, i, counted);
         binds += statements[i].bind_count;
         compound->once = compound->once || statements[i].once;

@@ -8,7 +8,8 @@
  * With two or more in front of a COMMIT, or any in front of a read, it counts them in a local variable, which a handler
  * puts into the user variable @corm_at when one fails, so that corm can ask then which one it was.
  * Behind an insert whose generated key is asked for stands SELECT LAST_INSERT_ID(): one result set of
- * one row for each of them, in order, in front of the rows of the last statement. */
+ * one row for each of them, in order, in front of the rows of the last statement. For a statement that
+ * takes_keys they are also put together in a local variable, `corm#made`, with blanks between them. */
 #ifndef CORM_SQL_BATCH_H
 #define CORM_SQL_BATCH_H
 

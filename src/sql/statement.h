@@ -29,6 +29,7 @@ struct corm__statement {
     bool     once;         /* a shape that will not come again: keep it out of caches */
     bool     alone;        /* must not share a trip with statements in front of it */
     bool     compound;     /* several in one: must not run twice in a transaction */
+    bool     takes_keys;   /* its text uses the generated keys of those in front of it (batch.h) */
     bool     bounded_wait; /* of a lock, for wait_ms: not to have it is an answer */
     bool     skips;        /* rows that are locked are passed over: on a file, all of them */
     uint32_t wait_ms;

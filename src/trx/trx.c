@@ -29,12 +29,15 @@
  *
  * Invariants: `error.code` is set exactly in DOOMED and, after a failure, in OVER. A connection goes
  * back to the pool only outside a server transaction, or lost. After COMMIT has been sent on a link
- * that is then lost, the code is CORM_UNKNOWN, whatever the reason; nothing is run again after it. */
+ * that is then lost, the ledger (ledger.c) tells whether it was done: then nothing has failed. Where it
+ * was not, and never will be, the code is that of the loss, at the place in front of COMMIT. Where the
+ * ledger has not answered the code is CORM_UNKNOWN; nothing is run again after it. */
 #include "trx/trx.h"
 
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/thread.h"
+#include "sql/batch.h"
 #include "sql/key.h"
 #include "trx/retry.h"
 
@@ -49,10 +52,11 @@
 enum { KEPT_MAX = 256 };
 
 struct corm__trx_store {
-    struct corm__node *node;
-    pthread_mutex_t    mutex; /* guards the rest */
-    struct corm_trx   *kept;
-    uint32_t           kept_count, live;
+    struct corm__node   *node;
+    struct corm__ledger *ledger;
+    pthread_mutex_t      mutex; /* guards the rest */
+    struct corm_trx     *kept;
+    uint32_t             kept_count, live;
 };
 
 struct corm__trx_store *corm__trx_store_new(struct corm__node *node)
@@ -61,10 +65,20 @@ struct corm__trx_store *corm__trx_store_new(struct corm__node *node)
 
     if (store == NULL)
         return NULL;
+    store->ledger = corm__ledger_new(node);
+    if (store->ledger == NULL) {
+        free(store);
+        return NULL;
+    }
     (void)pthread_mutex_init(&store->mutex,
                              NULL); /* a plain one takes nothing that can be missing */
     store->node = node;
     return store;
+}
+
+struct corm__ledger *corm__ledger_of(const struct corm__trx_store *store)
+{
+    return store->ledger;
 }
 
 uint32_t corm__trx_store_live(struct corm__trx_store *store)
@@ -93,6 +107,7 @@ void corm__trx_store_free(struct corm__trx_store *store)
         free_trx(trx);
     }
     pthread_mutex_destroy(&store->mutex);
+    corm__ledger_free(store->ledger);
     free(store);
 }
 
@@ -187,7 +202,7 @@ void corm__trx_ready(struct corm_trx *trx)
     trx->pending_count = trx->pending_bytes = 0;
     corm__error_clear(&trx->error);
     corm__error_clear(&trx->answer);
-    trx->begun = trx->wrote = trx->waited = false;
+    trx->begun = trx->wrote = trx->waited = trx->entered = false;
     trx->place = CORM_AT_CONNECT;
     trx->written = trx->written_last = trx->written_other = 0;
     trx->written_table = NULL;
@@ -249,8 +264,14 @@ int corm__trx_doom(struct corm_trx *trx, const char *file, int32_t line)
 /* Gives the connection back and ends the attempt. */
 static void end(struct corm_trx *trx)
 {
-    if (trx->connection != NULL)
-        corm__pool_release(trx->reader ? trx->node->read : trx->node->write, trx->connection);
+    struct corm__connection *c = trx->connection;
+
+    if (c != NULL) {
+        assert(c->link != NULL);
+        if (c->link->lost && !trx->single)
+            corm__ledger_bury(trx->store->ledger, &c->link->session);
+        corm__pool_release(trx->reader ? trx->node->read : trx->node->write, c);
+    }
     trx->connection = NULL;
     trx->pending_count = 0;
     trx->state = CORM__TRX_OVER;
@@ -311,6 +332,9 @@ static int open_trx(struct corm_trx *trx, const struct corm__statement *statemen
         corm__pool_acquire(pool, &trx->mode, trx->caller, deadline, &trx->connection, &trx->error);
     if (rc == 0) {
         trx->place = CORM_AT_FIRST;
+        rc = corm__ledger_end_lost(trx->store->ledger, trx->connection, deadline, &trx->error);
+    }
+    if (rc == 0) {
         rc = corm__connection_enter(trx->connection, &trx->mode, trx->attempt, deadline,
                                     &trx->error);
     }
@@ -406,20 +430,76 @@ static bool may_have_committed(const struct corm_trx *trx)
            corm__verdict_on(driver, &trx->error, CORM_AT_COMMIT) == CORM_RESOLVE;
 }
 
-/* What a failure means when COMMIT (or a single write) was under way. */
-static void judge_commit(struct corm_trx *trx)
+/* Nobody can tell now; by `outcome`, if it is not 0, perhaps later. */
+static int fail_unknown(struct corm_trx *trx, uint64_t outcome)
+{
+    struct corm_error unknown = {0};
+    bool              could = trx->node->endpoint.driver->has_trips && !trx->single;
+
+    corm__fail_server(&unknown, CORM_UNKNOWN, trx->error.server_code, trx->error.sqlstate,
+                      "no answer to COMMIT came (%s)%s", corm_code_name(trx->error.code),
+                      outcome != 0 ? ", nor one from the ledger"
+                      : could      ? ", and there is no ledger to ask (see corm_setup())"
+                                   : "");
+    unknown.outcome = outcome;
+    trx->error = unknown;
+    return CORM_UNKNOWN;
+}
+
+/* The keys that a batch has generated, as the ledger has kept them. */
+static void take_keys(const struct corm__statement *statements, size_t n, const char *keys)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *end = NULL;
+        if (statements[i].id == NULL)
+            continue;
+        long long key = strtoll(keys, &end, 10);
+        if (end == keys) /* it has kept none: they had been told before */
+            return;
+        *statements[i].id = key;
+        keys = end;
+    }
+}
+
+/* Asks the ledger about the COMMIT of a batch. 0: it was done, and the transaction is over; the error,
+ * as of a batch without COMMIT, where it was not; UNKNOWN. */
+static int resolve(struct corm_trx *trx, const struct corm__statement *statements, size_t n)
+{
+    struct corm__doubt  doubt = corm__ledger_doubt(trx->connection);
+    struct corm__answer answer = {0};
+    struct corm_error   ignored = {0};
+    int64_t             until = corm__deadline_in(trx->node->resolve_ms);
+
+    if (until < trx->deadline)
+        until = trx->deadline;
+    if (corm__ledger_resolve(trx->store->ledger, trx->connection, &doubt, until, &answer,
+                             &ignored) < 0) {
+        corm__ledger_bury(trx->store->ledger, &doubt.session);
+        return fail_unknown(trx, corm__ledger_keep(trx->store->ledger, &doubt));
+    }
+    corm__pool_release(trx->node->write, trx->connection); /* it has a new link */
+    trx->connection = NULL;
+    if (answer.committed) {
+        take_keys(statements, n, answer.keys);
+        trx->error = (struct corm_error){0};
+        return 0;
+    }
+    trx->place = CORM_AT_FLUSH;
+    corm__error_prefix(&trx->error, "COMMIT was lost, and did not happen");
+    return trx->error.code;
+}
+
+/* What a failure means when COMMIT (or a single write) was under way. 0: it was done. */
+static int judge_commit(struct corm_trx *trx, const struct corm__statement *statements, size_t n)
 {
     struct corm__link *link = trx->connection->link;
-    struct corm_error  unknown = {0};
 
     if (!link->sent || !trx->wrote)
         trx->place = CORM_AT_FLUSH;
     if (trx->place != CORM_AT_COMMIT || !may_have_committed(trx))
-        return;
-    corm__fail_server(&unknown, CORM_UNKNOWN, trx->error.server_code, trx->error.sqlstate,
-                      "no answer to COMMIT came (%s)", corm_code_name(trx->error.code));
-    trx->error = unknown;
+        return trx->error.code;
     link->lost = true;
+    return trx->entered ? resolve(trx, statements, n) : fail_unknown(trx, 0);
 }
 
 /* A statement was refused, and nobody knows which one: what it says would be taken for an answer to another
@@ -485,9 +565,12 @@ static int run(struct corm_trx *trx, const struct corm__statement *statements, s
     if (statements == trx->pending)
         note_savepoints(trx, rc < 0 ? run.failed : n);
     tell_deadline(trx);
+    if (rc < 0 && commits) {
+        if (trx->entered && run.failed + 2 == n && trx->error.server_code != 0)
+            corm__ledger_refused(trx->connection, &trx->error);
+        rc = judge_commit(trx, statements, n);
+    }
     if (rc < 0) {
-        if (commits)
-            judge_commit(trx);
         if (run.question.code != 0)
             note_question(trx, &run.question);
         if (!is_answer(trx, &statements[run.failed]) && statements[run.failed].file != NULL)
@@ -699,6 +782,47 @@ static bool has_writes(const struct corm_trx *trx)
     return false;
 }
 
+bool corm__trx_is_entered(const struct corm_trx *trx)
+{
+    return trx->node->endpoint.driver->has_trips &&
+           atomic_load_explicit(&trx->node->watch.has_ledger, memory_order_relaxed);
+}
+
+static void warn_once(struct corm__watch *watch)
+{
+    if (atomic_load_explicit(&watch->warned, memory_order_relaxed) ||
+        atomic_exchange(&watch->warned, true) || watch->on_warning == NULL)
+        return;
+    watch->on_warning(
+        "the database has no table corm_ledger: where the answer to a COMMIT is lost, "
+        "corm cannot tell whether it was done (CORM_UNKNOWN); call corm_setup(), or run "
+        "corm setup, once",
+        watch->on_warning_arg);
+}
+
+/* Puts the entry of the ledger behind what is pending, where something was or will be written. */
+static int enter(struct corm_trx *trx)
+{
+    struct corm__watch *watch = &trx->node->watch;
+    bool                keys = false;
+
+    if (!trx->node->endpoint.driver->has_trips || trx->mode.read_only ||
+        !(trx->wrote || has_writes(trx)))
+        return 0;
+    if (!corm__trx_is_entered(trx)) {
+        warn_once(watch);
+        return 0;
+    }
+    for (size_t i = 0; i < trx->pending_count; i++)
+        keys = keys || trx->pending[i].id != NULL;
+    int rc = corm__ledger_enter(trx->store->ledger, trx->connection,
+                                keys && corm__has_compound(trx->node->dialect), &trx->entry,
+                                &trx->pending[trx->pending_count], &trx->error);
+    trx->entered = rc == 0;
+    trx->pending_count += trx->entered;
+    return rc;
+}
+
 static int send_commit(struct corm_trx *trx)
 {
     int rc = 0;
@@ -710,6 +834,9 @@ static int send_commit(struct corm_trx *trx)
         if (rc < 0)
             return corm__trx_doom(trx, trx->pending[0].file, trx->pending[0].line);
     }
+    rc = enter(trx);
+    if (rc < 0)
+        return corm__trx_doom(trx, NULL, 0);
     size_t n = trx->pending_count;
     trx->pending[n] = corm__control("COMMIT");
     trx->pending_count = trx->pending_bytes = 0;
@@ -717,6 +844,8 @@ static int send_commit(struct corm_trx *trx)
     if (rc < 0)
         return trx->state == CORM__TRX_DOOMED ? rc : corm__trx_doom(trx, NULL, 0);
     count(&trx->node->watch.commits);
+    if (trx->entered && trx->connection != NULL)
+        corm__ledger_tidy(trx->store->ledger, trx->connection);
     return 0;
 }
 

@@ -2,8 +2,8 @@
 #ifndef CORM_TRX_TRX_H
 #define CORM_TRX_TRX_H
 
-#include "pool/node.h"
 #include "sql/lock_keys.h"
+#include "trx/ledger.h"
 
 #include <corm/trx.h>
 
@@ -35,6 +35,7 @@ struct corm_trx {
     bool                     begun;    /* the server has said that it is in a transaction */
     bool                     wrote;    /* something that may write was sent */
     bool                     busy;     /* the function of its corm_each() runs */
+    bool                     entered;  /* the COMMIT at hand is in the ledger */
     struct corm__node       *node;
     struct corm__trx_store  *store;
     struct corm__caller      caller;     /* where it was begun, or its one statement called */
@@ -51,8 +52,9 @@ struct corm_trx {
     struct corm_error        error;  /* the first of the attempt */
     struct corm_error        answer; /* the last code that dooms nothing: LOCKED, CLOSED */
     struct corm_error       *report; /* the caller's, or NULL */
-    struct corm__statement   pending[CORM__PENDING_MAX];
+    struct corm__statement   pending[CORM__PENDING_MAX + 1]; /* and the ledger's, at COMMIT */
     size_t                   pending_count, pending_bytes;
+    struct corm__entry       entry;
     struct corm__savepoint   savepoints[CORM_SAVEPOINT_MAX + CORM__GROUP_SAVEPOINTS];
     uint32_t                 base;  /* savepoints of a group, which are not the caller\'s */
     uint32_t                 floor; /* savepoints that the function at hand may not touch */
@@ -76,7 +78,9 @@ struct corm_trx {
 
 /* ---- Objects, kept for reuse ------------------------------------------------- */
 
+/* `node` need not be open yet. */
 struct corm__trx_store *corm__trx_store_new(struct corm__node *node);
+struct corm__ledger    *corm__ledger_of(const struct corm__trx_store *store);
 
 /* How many transactions are not given back. */
 uint32_t corm__trx_store_live(struct corm__trx_store *store);
@@ -111,6 +115,9 @@ int corm__trx_lose(struct corm_trx *trx);
 
 int  corm__trx_commit(struct corm_trx *trx);
 void corm__trx_rollback(struct corm_trx *trx);
+
+/* Whether what it writes will be entered in the ledger, as far as is known. */
+bool corm__trx_is_entered(const struct corm_trx *trx);
 
 /* Runs `function` until it commits, refuses, fails for good, or the deadline passes. */
 int corm__trx_transact(struct corm_trx *trx, corm_trx_function *function, void *arg);
