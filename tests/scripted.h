@@ -10,6 +10,8 @@
  *     [UPDATE,INSERT,COMMIT]                      several in one trip
  *     ...!                                        what failed
  *
+ * The ledger says of a lost commit what the script says; "kill" is the end of a session that was lost.
+ *
  * The server answers a read with `rows` rows of ones; a write matches `rows` rows. */
 #ifndef TESTS_SCRIPTED_H
 #define TESTS_SCRIPTED_H
@@ -31,10 +33,13 @@ struct scripted_fault {
 enum { SCRIPTED_FAULTS_MAX = 16, SCRIPTED_LOG_SIZE = 1 << 16 };
 
 struct scripted {
-    bool                  has_trips, locks_file;
-    enum corm_dialect     dialect;
-    int                   rows;
-    bool                  rollback_on_timeout;
+    bool              has_trips, locks_file;
+    enum corm_dialect dialect;
+    int               rows;
+    bool              rollback_on_timeout;
+    bool              has_ledger; /* links that are opened say so */
+    bool              done;    /* what the ledger says: the commit that was entered last is there */
+    int64_t           entered; /* its sequence */
     struct scripted_fault faults[SCRIPTED_FAULTS_MAX];
     int                   met[SCRIPTED_FAULTS_MAX]; /* how many calls each fault has seen */
     int                   fault_count;
