@@ -27,6 +27,7 @@ POOL = "src/pool/pool.c"
 GROUP = "src/route/group.c"
 LANE = "src/route/lane.c"
 API = "src/api/transaction.c"
+LEDGER = "src/trx/ledger.c"
 
 SCHEDULES = 10000  # what CI runs in its five seconds
 SECONDS = 200  # for one run; what hangs is found out
@@ -120,6 +121,26 @@ FAULTS = [
      [(GROUP, "static void conclude(", "settle(g, m, error);", "m->state = CORM__MEMBER_AGAIN;")]),
     ("a member's success is told although its group runs again",
      [(GROUP, "static void settle(", "m->state = CORM__MEMBER_AGAIN;", "tell(m, 1, error);")]),
+    ("a batch that arrives late finds no fence",
+     [(LEDGER, "#define CORM__LEDGER_FENCE", "stale = (epoch <> VALUES(epoch)), ", "")]),
+    ("who asks the ledger does not count the epoch up",
+     [(LEDGER, "#define CORM__LEDGER_CLAIM", "UPDATE epoch = epoch + 1", "UPDATE epoch = epoch")]),
+    ("the ledger's answer counts before it is committed",
+     [(LEDGER, "static int ask(", "rc = corm__connection_control(c, \"COMMIT\", 0, until, error);",
+       "rc = corm__connection_control(c, \"ROLLBACK\", 0, until, error);")]),
+    ("the slot of a lost commit is used again",
+     [(LEDGER, "struct corm__doubt corm__ledger_doubt(", "c->slot = (struct corm__slot){0};", "(void)0;")]),
+    ("all commits have one sequence",
+     [(LEDGER, "int corm__ledger_enter(", "c->slot.sequence++;", "c->slot.sequence = 1;")]),
+    ("what the ledger has not is told as done",
+     [(LEDGER, "static int ask(", "sink.sequence == d->slot.sequence", "sink.sequence <= d->slot.sequence")]),
+    ("what the ledger has is told as never done",
+     [(LEDGER, "static int ask(", "answer->committed = sink.sequence == d->slot.sequence",
+       "answer->committed = sink.sequence > d->slot.sequence")]),
+    ("the ledger is not entered by groups",
+     [(TRX, "static int enter(", "if (!corm__trx_is_entered(trx)) {", "if (trx->group != NULL || !corm__trx_is_entered(trx)) {")]),
+    ("keys that were made are not told after a lost commit",
+     [(TRX, "static void take_keys(", "*statements[i].id = key;", "(void)key;")]),
     ("a lane forgets who is blocked",
      [(LANE, "static void look_again(", "prepend(&lane->queue, e);\n    }\n    for",
        "if (e->member.attempt < 2)\n            prepend(&lane->queue, e);\n    }\n    for")]),

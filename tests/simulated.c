@@ -37,7 +37,8 @@ enum {
     SERVER_GONE = 2006,
     SERVER_LOST = 2013,
     CANNOT_CONNECT = 2002,
-    TOO_MANY = 1040
+    TOO_MANY = 1040,
+    RESOLVE_MS = 1000
 };
 
 struct simulated_link {
@@ -349,6 +350,32 @@ static int call(struct simulated_link *link, struct server_request *request, int
     return rc;
 }
 
+/* ---- Sessions of links that were lost ---------------------------------------------------- */
+
+static void name_session(struct simulated_link *link)
+{
+    struct corm__session *s = &link->base.session;
+
+    s->id = server_id(link->session);
+    s->began = (int64_t)server_runs();
+    (void)snprintf(s->server, sizeof(s->server), "simulated");
+}
+
+static int link_end_session(struct corm__link *base, const struct corm__session *session,
+                            int64_t deadline, struct corm_error *error)
+{
+    struct corm__mode     *none = NULL;
+    struct server_request  request = {.mode = none, .text = "SELECT COUNT(*) FROM item", .rows = 1};
+    struct server_response response;
+
+    if (!simulated.ends_sessions || session->id == 0 || session->began != base->session.began)
+        return 0;
+    int rc = call(of(base), &request, deadline, &response, error);
+    if (rc < 0)
+        return rc;
+    return server_kill(session->id);
+}
+
 /* ---- The driver ------------------------------------------------------------------------------ */
 
 static int fail_connect(int server_code, int64_t at, struct corm_error *error)
@@ -384,7 +411,9 @@ static int link_connect(const struct corm__endpoint *endpoint, bool for_writing,
     link->base.driver = endpoint->driver;
     link->base.dialect = CORM_DIALECT_MARIADB;
     link->base.has_uuid = true;
+    link->base.has_ledger = simulated.has_ledger;
     link->session = session;
+    name_session(link);
     link->next = links;
     links = link;
     *out = &link->base;
@@ -569,6 +598,7 @@ static const struct corm__driver driver = {
     .finalize = link_finalize,
     .execute = link_execute,
     .execute_array = link_execute_array,
+    .end_session = link_end_session,
     .find_error = find_error,
     .control = link_control,
 };
@@ -621,6 +651,7 @@ struct corm_db *simulated_open(uint32_t connections, uint32_t lanes, uint32_t gr
     db->node.endpoint.driver = &driver;
     db->node.endpoint.max_age_s = 1 << 24;
     db->node.timeout_ms = timeout_ms;
+    db->node.resolve_ms = RESOLVE_MS;
     db->store = corm__trx_store_new(&db->node);
     if (corm__node_open(&db->node, connections, &error) < 0)
         abort();

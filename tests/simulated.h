@@ -50,7 +50,9 @@ struct simulated {
     uint64_t count[SIMULATED_FAULTS];  /* how often each came, in all runs */
     uint64_t natural_deadlocks, waits; /* codes 1213 and 1205 that were not planned */
     uint64_t calls;
-    bool     traces; /* on stderr */
+    bool     ends_sessions; /* that were lost, where corm asks for it */
+    bool     has_ledger;    /* the server has the table corm_ledger */
+    bool     traces;        /* on stderr */
     /* A COMMIT, or a single write, has failed in a way that does not tell whether it was done: of what
      * was marked with these (server_marks()). */
     void (*doubt)(uint64_t marks);

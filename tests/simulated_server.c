@@ -27,7 +27,7 @@ enum { COLUMNS_MAX = 8, TABLES_MAX = 8, KEYS_MAX = 64, SAVEPOINTS_MAX = 32, NAME
 
 enum {
     DUPLICATE = 1062,
-    CHECK_FAILED = 4025,
+    OUT_OF_RANGE = 1690,
     DEADLOCK = 1213,
     CHANGED = 1020,
     LOCK_TIMEOUT = 1205,
@@ -45,7 +45,6 @@ enum {
 struct column {
     char name[NAME_SIZE], type[NAME_SIZE];
     bool text, pk, autoinc;
-    bool is_zero;  /* CHECK (it = 0) */
     bool nullable; /* and NULL where nothing is said; else 0 */
 };
 
@@ -438,6 +437,7 @@ struct run {
     char                         made[704]; /* corm#made */
     bool                         has_made;
     int                          code;
+    bool                         overflows; /* a sum of the statement at hand */
 };
 
 static void not_understood(const struct run *r)
@@ -598,6 +598,15 @@ static struct corm_value term(struct run *r)
         v = bound(r);
     } else if (accept(r, "NULL")) {
         v = null_value;
+    } else if (accept(r, "IF")) {
+        expect(r, "(");
+        bool first = is_true(expression(r));
+        expect(r, ",");
+        struct corm_value one = expression(r);
+        expect(r, ",");
+        struct corm_value other = expression(r);
+        expect(r, ")");
+        v = first ? one : other;
     } else if (accept(r, "VALUES")) {
         expect(r, "(");
         uint32_t i = column(r);
@@ -628,8 +637,11 @@ static struct corm_value sum(struct run *r)
         int64_t sign = is(r, "+") ? 1 : -1;
         next(r);
         struct corm_value by = term(r);
-        v = v.kind == CORM_V_NULL || by.kind == CORM_V_NULL ? null_value
-                                                            : whole(v.as.i + sign * by.as.i);
+        long long         all = 0;
+        if (v.kind != CORM_V_NULL && by.kind != CORM_V_NULL &&
+            __builtin_add_overflow(v.as.i, sign * by.as.i, &all))
+            r->overflows = true;
+        v = v.kind == CORM_V_NULL || by.kind == CORM_V_NULL ? null_value : whole(all);
     }
     return v;
 }
@@ -967,14 +979,6 @@ static void select_(struct run *r)
 
 /* ---- Writes --------------------------------------------------------------------------------------- */
 
-static int check(const struct table *table, const struct corm_value *values)
-{
-    for (uint32_t i = 0; i < table->column_count; i++)
-        if (table->columns[i].is_zero && is_true(values[i]))
-            return CHECK_FAILED;
-    return 0;
-}
-
 /* Of "SET a = ..., b = ..." for a row; with `row` NULL it is passed over. */
 static void assign(struct run *r, const struct corm_value *row, struct corm_value *values)
 {
@@ -1004,13 +1008,14 @@ static int change_row(struct run *r, struct row *row, struct place set)
 
     memcpy(values, row->newest->values, sizeof(values));
     go_to(r, set);
+    r->overflows = false;
     assign(r, row->newest->values, values);
     go_to(r, place);
-    int code = check(r->table, values);
+    if (r->overflows)
+        return OUT_OF_RANGE;
     keep_texts(values);
-    if (code == 0)
-        put_version(r->s, row, values, false);
-    return code;
+    put_version(r->s, row, values, false);
+    return 0;
 }
 
 /* Of UPDATE, where `set` is its list, and DELETE. */
@@ -1098,7 +1103,7 @@ static void insert_row(struct run *r, struct table *table, struct corm_value *va
         return;
     if (current(row) != NULL)
         r->code = meet_row(r, row, values, update_list);
-    else if ((r->code = check(table, values)) == 0)
+    else
         put_version(r->s, row, values, false);
     r->response->generated = has_key ? 0 : key;
     r->response->matched++;
@@ -1724,11 +1729,8 @@ void server_create(const struct corm_table *model)
 void server_create_ledger(void)
 {
     static const struct column columns[] = {
-        {.name = "slot", .pk = true},
-        {.name = "epoch"},
-        {.name = "sequence"},
-        {.name = "stale", .is_zero = true},
-        {.name = "made", .text = true, .nullable = true},
+        {.name = "slot", .pk = true}, {.name = "epoch"},
+        {.name = "sequence"},         {.name = "made", .text = true, .nullable = true},
         {.name = "touched"},
     };
     struct table *table = &server.tables[server.table_count++];
