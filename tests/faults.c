@@ -17,6 +17,7 @@ struct proxy {
     pid_t    pid;
     FILE    *to, *from;
     unsigned port;
+    char     answer[160];
 };
 
 static void die(const char *what, const char *more)
@@ -80,18 +81,79 @@ unsigned proxy_port(const struct proxy *proxy)
     return proxy->port;
 }
 
+/* The answer lives until the next question. */
+static const char *ask(struct proxy *proxy, const char *format, va_list args)
+{
+    (void)vfprintf(proxy->to, format, args);
+    (void)fputc('\n', proxy->to);
+    (void)fflush(proxy->to);
+    if (fgets(proxy->answer, sizeof(proxy->answer), proxy->from) == NULL)
+        die("the proxy is gone at: ", format);
+    return proxy->answer;
+}
+
 void tell_proxy(struct proxy *proxy, const char *format, ...)
 {
-    char    line[64] = "";
     va_list args;
 
     va_start(args, format);
-    (void)vfprintf(proxy->to, format, args);
-    va_end(args);
-    (void)fputc('\n', proxy->to);
-    (void)fflush(proxy->to);
-    if (fgets(line, sizeof(line), proxy->from) == NULL || strcmp(line, "ok\n") != 0)
+    if (strcmp(ask(proxy, format, args), "ok\n") != 0)
         die("the proxy does not obey: ", format);
+    va_end(args);
+}
+
+bool try_proxy(struct proxy *proxy, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    bool is_ok = strcmp(ask(proxy, format, args), "ok\n") == 0;
+    va_end(args);
+    return is_ok;
+}
+
+static const char *ask_for(struct proxy *proxy, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    const char *answer = ask(proxy, format, args);
+    va_end(args);
+    return answer;
+}
+
+/* The number behind a word, from *at on, which it moves. */
+static uint64_t number_after(const char **at, const char *word)
+{
+    const char *found = strstr(*at, word);
+    char       *end;
+
+    if (found == NULL)
+        die("the proxy does not say: ", word);
+    uint64_t number = strtoull(found + strlen(word), &end, 10);
+    *at = end;
+    return number;
+}
+
+unsigned proxy_connections(struct proxy *proxy)
+{
+    const char *answer = ask_for(proxy, "counts");
+
+    return (unsigned)number_after(&answer, "connections ");
+}
+
+bool proxy_wire(struct proxy *proxy, unsigned number, struct wire *wire)
+{
+    const char *answer = ask_for(proxy, "counts %u", number);
+
+    if (strncmp(answer, "no", 2) == 0)
+        return false;
+    wire->up = number_after(&answer, " up ");
+    wire->up_waiting = number_after(&answer, " waiting ");
+    wire->down = number_after(&answer, " down ");
+    wire->down_waiting = number_after(&answer, " waiting ");
+    wire->port = (unsigned)number_after(&answer, " port ");
+    return true;
 }
 
 void stop_proxy(struct proxy *proxy)
@@ -148,4 +210,21 @@ void continue_server(void)
 {
     if (kill((pid_t)server_id(), SIGCONT) != 0)
         die("cannot continue the server", "");
+}
+
+void kill_server(void)
+{
+    if (kill((pid_t)server_id(), SIGKILL) != 0)
+        die("cannot kill the server", "");
+}
+
+void start_server(void)
+{
+    struct timespec pause = {.tv_nsec = 20000000};
+
+    for (int tries = 0; system(environment("CORM_TEST_MARIADB_START")) != 0; tries++) {
+        if (tries == 20) /* it does not start while the process that was killed is not gone */
+            die("the server does not start again", "");
+        (void)nanosleep(&pause, NULL);
+    }
 }

@@ -345,10 +345,65 @@ def check_cut_and_reset():
         proxy.stop()
 
 
+def two_pairs():
+    """A proxy with two connections through it: (proxy, clients, servers)."""
+    with listen() as listener:
+        proxy = Proxy(listener.getsockname()[1], 0)
+        clients, servers = [], []
+        for _ in range(2):
+            clients.append(socket.create_connection(("127.0.0.1", proxy.port), SECONDS))
+            servers.append(listener.accept()[0])
+            servers[-1].settimeout(SECONDS)
+    return proxy, clients, servers
+
+
+def check_one_of_two():
+    """A fault of one connection, by its number, leaves the other one and those to come alone."""
+    for number in (1, 2):
+        proxy, clients, servers = two_pairs()
+        assert proxy.tell(f"cut up after 2 on {number}") == "ok"
+        for client in clients:
+            client.sendall(b"abcd")
+        assert read_all(servers[number - 1])[0] == 2
+        assert hears(servers[2 - number]) == b"abcd"
+        assert proxy.tell(f"pass on {number}").startswith("no:"), "it is over"
+        assert proxy.tell("counts 3").startswith("no:")
+        proxy.stop()
+
+
+def check_counts_of_one():
+    proxy, clients, servers = two_pairs()
+    assert proxy.tell("hold up after 3 on 2") == "ok"
+    clients[1].sendall(b"abcde")
+    assert hears(servers[1]) == b"abc"
+    servers[1].sendall(b"1234567")
+    assert hears(clients[1]) == b"1234567"
+    port = servers[1].getpeername()[1]
+    assert proxy.tell("counts 2") == f"connection 2 up 3 waiting 2 down 7 waiting 0 port {port}"
+    port = servers[0].getpeername()[1]
+    assert proxy.tell("counts 1") == f"connection 1 up 0 waiting 0 down 0 waiting 0 port {port}"
+    proxy.stop()
+
+
+def check_delivered_late():
+    """What was held reaches the server after its client has gone, and so does the end."""
+    proxy, clients, servers = two_pairs()
+    assert proxy.tell("hold up after 3 on 1") == "ok"
+    clients[0].sendall(b"abcdef")
+    clients[0].close()
+    assert hears(servers[0]) == b"abc"
+    assert proxy.tell("pass on 1") == "ok"
+    assert read_all(servers[0])[0] == 3
+    clients[1].sendall(b"x")
+    assert servers[1].recv(10) == b"x"
+    proxy.stop()
+
+
 def check_commands():
     proxy, client, server = pair(0)
     for wrong in ("", "holds", "hold left", "hold up after", "hold up after x", "drip", "drip x",
-                  "delay", "delay -1", "hold up down", "pass now"):
+                  "delay", "delay -1", "hold up down", "pass now", "cut on", "cut on x",
+                  "cut on 2", "counts 2", "counts x", "pass on 1 up"):
         assert proxy.tell(wrong).startswith("no:"), wrong
     assert proxy.tell("counts").startswith("connections 1 ")
     assert proxy.tell(f"delay {DELAY_US}") == "ok"
@@ -363,7 +418,8 @@ def main():
              check_reset_follows_data, check_reset_after_close, check_refused,
              check_idle_costs_nothing, check_many, check_sigterm, check_hold,
              check_hold_of_a_new_connection, check_stall_blocks_the_sender, check_swallow,
-             check_drip, check_cut_and_reset, check_commands]
+             check_drip, check_cut_and_reset, check_one_of_two, check_counts_of_one,
+             check_delivered_late, check_commands]
     for case in cases:
         case()
         print("ok", case.__name__, flush=True)

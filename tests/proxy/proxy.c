@@ -8,10 +8,10 @@
  *              OPEN or FIN ------source died---> RESET queued --due--> both sides are closed
  *     a side:  CONNECTING (the server's only) --> UP --> DEAD        its fd is closed
  *
- * Faults: each of the two directions has one rule, for all connections, those that are open and those
- * to come. A rule acts on a flow at its mark: so many bytes behind what was passed when the rule was
- * made, or behind the beginning of a connection that came later. Up to its mark a flow is passed on as
- * ever.
+ * Faults: each flow has one rule, which was made for it alone or for all of its direction, those that
+ * are open and those to come. A rule acts on a flow at its mark: so many bytes behind what was passed
+ * when the rule was made, or behind the beginning of a connection that came later. Up to its mark a flow
+ * is passed on as ever.
  *
  * Invariants: a flow passes chunks in order, none before it is due; it reads no more while it
  * holds --window-kib, so the memory is bounded; a delay costs no throughput, as chunks wait side
@@ -93,7 +93,8 @@ struct flow {
     size_t        held;   /* bytes of memory of all its chunks */
     uint64_t      taken;  /* bytes read from the source, ever */
     uint64_t      passed; /* bytes passed to the sink or swallowed, ever */
-    uint64_t      mark;   /* where the rule acts: at so many bytes passed */
+    struct rule   rule;
+    uint64_t      mark; /* where the rule acts: at so many bytes passed */
     int64_t       next_drip;
     bool          swallowed;    /* something is missing: what comes later would make no sense */
     bool          source_ended; /* a FIN or a RESET is queued or passed: nothing is read any more */
@@ -103,6 +104,7 @@ struct flow {
 
 /* One connection of a client, and the one made for it to the server. */
 struct link {
+    uint64_t       number; /* from 1, in the order of their coming */
     struct side    side[2];
     struct flow    flow[2]; /* flow[s] is read from side[s] and written to side[!s] */
     enum side_name spoke_last;
@@ -116,7 +118,7 @@ struct proxy {
     struct link       *links[MAX_LINKS];
     struct sockaddr_in to;
     int64_t            delay_ns;
-    struct rule        rule[2]; /* of what is read from clients, from servers */
+    struct rule        rule[2]; /* of connections to come: read from clients, from servers */
     char               command[MAX_COMMAND];
     size_t             command_len;
     size_t             window;
@@ -198,31 +200,41 @@ static void flow_drop(struct flow *f)
 /* ---- rules ----------------------------------------------------------------------------- */
 
 /* What the rule does with the flow now, PASS before its mark. */
-static enum fault fault_of(const struct proxy *p, const struct link *l, enum side_name source)
+static enum fault fault_of(const struct flow *f)
 {
-    return l->flow[source].passed < l->flow[source].mark ? PASS : p->rule[source].fault;
+    return f->passed < f->mark ? PASS : f->rule.fault;
 }
 
 /* How many bytes may be passed at once. */
-static size_t allowance(const struct proxy *p, const struct link *l, enum side_name source)
+static size_t allowance(const struct flow *f)
 {
-    const struct flow *f = &l->flow[source];
-
-    if (p->rule[source].fault == PASS)
+    if (f->rule.fault == PASS)
         return SIZE_MAX;
     return f->passed < f->mark ? f->mark - f->passed : 1;
+}
+
+static void flow_rule(struct flow *f, const struct rule *rule)
+{
+    f->rule = *rule;
+    f->mark = f->passed + rule->after;
+    f->next_drip = 0;
 }
 
 static void set_rule(struct proxy *p, enum side_name source, const struct rule *rule)
 {
     p->rule[source] = *rule;
-    for (size_t n = 0; n < MAX_LINKS; n++) {
-        if (p->links[n] == NULL)
-            continue;
-        struct flow *f = &p->links[n]->flow[source];
-        f->mark = f->passed + rule->after;
-        f->next_drip = 0;
-    }
+    for (size_t n = 0; n < MAX_LINKS; n++)
+        if (p->links[n] != NULL)
+            flow_rule(&p->links[n]->flow[source], rule);
+}
+
+/* NULL when it is over. */
+static struct link *find_link(const struct proxy *p, uint64_t number)
+{
+    for (size_t n = 0; n < MAX_LINKS; n++)
+        if (p->links[n] != NULL && p->links[n]->number == number)
+            return p->links[n];
+    return NULL;
 }
 
 /* ---- sides ----------------------------------------------------------------------------- */
@@ -269,7 +281,7 @@ static bool side_readable(const struct proxy *p, const struct link *l, enum side
 {
     const struct flow *f = &l->flow[s];
 
-    if (p->rule[s].fault == STALL && f->taken >= f->mark)
+    if (f->rule.fault == STALL && f->taken >= f->mark)
         return false;
     return l->side[s].state == UP && l->side[!s].state != DEAD && !f->source_ended &&
            f->held < p->window;
@@ -332,7 +344,7 @@ static void side_read(struct proxy *p, struct link *l, enum side_name s)
 static bool pass_data(struct proxy *p, struct link *l, enum side_name sink, struct chunk *c)
 {
     struct flow *f = &l->flow[!sink];
-    size_t       most = allowance(p, l, sink == CLIENT ? SERVER : CLIENT);
+    size_t       most = allowance(f);
     size_t       len = c->len - c->sent < most ? c->len - c->sent : most;
     ssize_t      put = send(l->side[sink].fd, c->data + c->sent, len, MSG_NOSIGNAL);
 
@@ -395,10 +407,10 @@ static void flow_pass(struct proxy *p, struct link *l, enum side_name source, in
 {
     struct flow *f = &l->flow[source];
 
-    if (f->swallowed && p->rule[source].fault != SWALLOW)
+    if (f->swallowed && f->rule.fault != SWALLOW)
         link_close(l, true);
     while (!l->over) {
-        enum fault fault = fault_of(p, l, source);
+        enum fault fault = fault_of(f);
 
         if (fault == CUT || fault == RESET)
             link_close(l, fault == RESET);
@@ -406,7 +418,7 @@ static void flow_pass(struct proxy *p, struct link *l, enum side_name source, in
             fault == STALL || (fault == DRIP && now < f->next_drip))
             return;
         if (fault == DRIP && f->first->kind == CHUNK_DATA)
-            f->next_drip = now + p->rule[source].gap_ns;
+            f->next_drip = now + f->rule.gap_ns;
         if (fault == SWALLOW)
             swallow(f);
         else if (!pass_chunk(p, l, source))
@@ -415,11 +427,11 @@ static void flow_pass(struct proxy *p, struct link *l, enum side_name source, in
 }
 
 /* When this flow next has something to do by the clock alone; INT64_MAX: not at all. */
-static int64_t flow_due(const struct proxy *p, const struct link *l, enum side_name source)
+static int64_t flow_due(const struct link *l, enum side_name source)
 {
     const struct flow *f = &l->flow[source];
     bool               waits = f->sink_full || l->side[!source].state == CONNECTING;
-    enum fault         fault = fault_of(p, l, source);
+    enum fault         fault = fault_of(f);
 
     if (f->first == NULL || (waits && f->first->kind != CHUNK_RESET) || fault == HOLD ||
         fault == STALL)
@@ -452,11 +464,11 @@ static void link_open(struct proxy *p, int client)
     no_delay(server);
     l->side[CLIENT] = (struct side){.fd = client, .state = UP};
     l->side[SERVER] = (struct side){.fd = server, .state = CONNECTING};
-    l->flow[CLIENT].mark = p->rule[CLIENT].after;
-    l->flow[SERVER].mark = p->rule[SERVER].after;
+    flow_rule(&l->flow[CLIENT], &p->rule[CLIENT]);
+    flow_rule(&l->flow[SERVER], &p->rule[SERVER]);
     l->spoke_last = SERVER;
+    l->number = ++p->connections;
     p->links[n] = l;
-    p->connections++;
     if (connect(server, (struct sockaddr *)&p->to, sizeof p->to) == 0)
         l->side[SERVER].state = UP;
     else if (errno != EINPROGRESS)
@@ -519,6 +531,37 @@ static void print_counts(const struct proxy *p)
     fflush(stdout);
 }
 
+/* The port that the server sees as the client's; 0 while there is none. */
+static unsigned int port_to_server(const struct link *l)
+{
+    struct sockaddr_in own = {0};
+    socklen_t          len = sizeof own;
+
+    if (l->side[SERVER].state == DEAD ||
+        getsockname(l->side[SERVER].fd, (struct sockaddr *)&own, &len) != 0)
+        return 0;
+    return ntohs(own.sin_port);
+}
+
+static size_t waiting(const struct flow *f)
+{
+    size_t bytes = 0;
+
+    for (const struct chunk *c = f->first; c != NULL; c = c->next)
+        bytes += c->len - c->sent;
+    return bytes;
+}
+
+static void print_link(const struct link *l)
+{
+    printf("connection %" PRIu64, l->number);
+    for (enum side_name s = CLIENT; s <= SERVER; s++)
+        printf(" %s %" PRIu64 " waiting %zu", s == CLIENT ? "up" : "down", l->flow[s].passed,
+               waiting(&l->flow[s]));
+    printf(" port %u\n", port_to_server(l));
+    fflush(stdout);
+}
+
 static void read_signal(struct proxy *p)
 {
     struct signalfd_siginfo info;
@@ -555,27 +598,52 @@ static bool take_number(char **rest, uint64_t most, uint64_t *number)
     return true;
 }
 
-/* FAULT [up|down] [after N], where FAULT is one of the names, or drip MS. */
+/* FAULT [up|down] [after N] [on C], where FAULT is one of the names, or drip MS. */
 static bool obey_rule(struct proxy *p, char *rest)
 {
     static const char *const names[] = {"pass", "hold", "stall", "swallow", "drip", "cut", "reset"};
     struct rule              rule = {0};
-    uint64_t                 ms = 0;
+    struct link             *only = NULL;
+    uint64_t                 number = 0;
 
     while (rule.fault <= RESET && !take_word(&rest, names[rule.fault]))
         rule.fault++;
-    if (rule.fault > RESET || (rule.fault == DRIP && !take_number(&rest, MAX_DRIP_MS, &ms)))
+    if (rule.fault > RESET || (rule.fault == DRIP && !take_number(&rest, MAX_DRIP_MS, &number)))
         return false;
-    rule.gap_ns = (int64_t)ms * 1000000;
+    rule.gap_ns = (int64_t)number * 1000000;
     bool up = take_word(&rest, "up"), down = !up && take_word(&rest, "down");
     if (take_word(&rest, "after") && !take_number(&rest, INT64_MAX, &rule.after))
         return false;
+    if (take_word(&rest, "on") &&
+        (!take_number(&rest, UINT64_MAX, &number) || (only = find_link(p, number)) == NULL))
+        return false;
     if (*rest != '\0')
         return false;
-    if (!down)
-        set_rule(p, CLIENT, &rule);
-    if (!up)
-        set_rule(p, SERVER, &rule);
+    for (enum side_name s = CLIENT; s <= SERVER; s++) {
+        if (s == CLIENT ? down : up)
+            continue;
+        if (only != NULL)
+            flow_rule(&only->flow[s], &rule);
+        else
+            set_rule(p, s, &rule);
+    }
+    return true;
+}
+
+/* counts [C] */
+static bool obey_counts(const struct proxy *p, char *rest)
+{
+    const struct link *l;
+    uint64_t           number;
+
+    if (*rest == '\0') {
+        print_counts(p);
+        return true;
+    }
+    if (!take_number(&rest, UINT64_MAX, &number) || *rest != '\0' ||
+        (l = find_link(p, number)) == NULL)
+        return false;
+    print_link(l);
     return true;
 }
 
@@ -585,19 +653,18 @@ static void obey(struct proxy *p, char *line)
     uint64_t us;
     bool     known;
 
-    if (take_word(&rest, "counts") && *rest == '\0') {
-        print_counts(p);
-        return;
-    }
-    rest = line;
-    if (take_word(&rest, "delay")) {
+    if (take_word(&rest, "counts")) {
+        known = obey_counts(p, rest);
+        if (known)
+            return;
+    } else if (take_word(&rest, "delay")) {
         known = take_number(&rest, MAX_DELAY_US, &us) && *rest == '\0';
         if (known)
             p->delay_ns = (int64_t)us * 1000;
     } else {
         known = obey_rule(p, line);
     }
-    puts(known ? "ok" : "no: --help lists the commands");
+    puts(known ? "ok" : "no: --help lists the commands, and the connection may be over");
     fflush(stdout);
 }
 
@@ -678,8 +745,8 @@ static void attend_links(struct proxy *p)
         }
         for (enum side_name s = CLIENT; s <= SERVER; s++) {
             side_watch(p, l, n, s);
-            if (flow_due(p, l, s) < due)
-                due = flow_due(p, l, s);
+            if (flow_due(l, s) < due)
+                due = flow_due(l, s);
         }
     }
     set_timer(p, due == INT64_MAX ? 0 : due);
@@ -808,8 +875,9 @@ static const char usage[] =
     "Prints `port N` when it listens. Runs until stdin ends or SIGTERM; then, and at SIGUSR1,\n"
     "prints `connections N bytes_up N bytes_down N turns N`.\n"
     "Obeys the lines that it reads from stdin, and answers each by a line, `ok` where it has:\n"
-    "  FAULT [up|down] [after N]   from now on, on this way of all connections (both), those to\n"
-    "                              come too: when N more bytes were passed (0), one of\n"
+    "  FAULT [up|down] [after N] [on C]\n"
+    "            from now on, on this way (both) of all connections, those to come too, or of the\n"
+    "            C-th one that came alone: when N more bytes were passed (0), one of\n"
     "      pass      the end of a fault; what was held is passed on\n"
     "      hold      keeps what comes, ends too, and stops reading when its window is full\n"
     "      stall     does not even read\n"
@@ -817,8 +885,11 @@ static const char usage[] =
     "      drip MS   passes one byte on every MS milliseconds\n"
     "      cut       closes both sides\n"
     "      reset     resets both sides\n"
-    "  delay D                     as --delay-us, for what comes from now on\n"
-    "  counts                      is answered as SIGUSR1 is\n";
+    "  delay D   as --delay-us, for what comes from now on\n"
+    "  counts    is answered as SIGUSR1 is\n"
+    "  counts C  is answered by `connection C up N waiting N down N waiting N port P`: the bytes that\n"
+    "            were passed on or swallowed, and that wait, each way; and the client's port as\n"
+    "            the server sees it\n";
 
 static const struct option known[] = {
     {"to", required_argument, NULL, 't'},       {"listen", required_argument, NULL, 'l'},
