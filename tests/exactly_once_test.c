@@ -652,21 +652,6 @@ static void print_slowest(const struct worker *workers, size_t count)
 
 /* ---- The tests ------------------------------------------------------------------------ */
 
-static void set_up_ledger(struct corm_db *db)
-{
-#if HAS_LEDGER
-    struct corm_error error = {0};
-    int               rc = corm_setup(db, &error);
-#ifdef CONTROL
-    if (rc == CORM_UNSUPPORTED) /* it sees the planted fault, and has made the table */
-        rc = 0;
-#endif
-    assert_ok(rc, &error);
-#else
-    (void)db;
-#endif
-}
-
 static struct worker *begin_workers(size_t count)
 {
     struct worker *workers = calloc(count, sizeof(*workers));
