@@ -55,7 +55,7 @@ enum {
     LONG_MS = 20000,
     SHORT_MS = 150,   /* the deadline under faults that only a deadline ends */
     LATER_MS = 20000, /* how long corm_outcome() may take */
-    GONE_MS = 30000,  /* how long sessions may take to end */
+    GONE_MS = 70000,  /* longer than a lock is waited for: how long sessions may take to end */
     STOCK = 1000000000,
     SHOWN_MAX = 20,
 };
@@ -200,12 +200,28 @@ static bool sessions_end(struct worker *w, unsigned port, int64_t ms)
     return true;
 }
 
+static void show_sessions(struct worker *w)
+{
+    MYSQL_RES *rows = NULL;
+    MYSQL_ROW  row;
+
+    if (mysql_query(w->books, "SHOW FULL PROCESSLIST") == 0)
+        rows = mysql_store_result(w->books);
+    while (rows != NULL && (row = mysql_fetch_row(rows)) != NULL)
+        (void)fprintf(stderr, "# session %s of %s at %s: %s for %s s, %s: %.60s\n", row[0], row[1],
+                      row[2], row[4], row[5], row[6] != NULL ? row[6] : "-",
+                      row[7] != NULL ? row[7] : "-");
+    mysql_free_result(rows);
+}
+
 /* Nothing is under way any more: all links are cut and their sessions have ended. */
 static void settle(struct worker *w)
 {
     tell_proxy(w->proxy, "cut");
-    if (!sessions_end(w, 0, GONE_MS))
+    if (!sessions_end(w, 0, GONE_MS)) {
+        show_sessions(w);
         die("sessions stay after their links were cut", w);
+    }
     tell_proxy(w->proxy, "pass");
 }
 
@@ -540,11 +556,17 @@ static void list_points(struct worker *w)
     }
 }
 
+/* In place on a terminal, else a line now and then. */
 static void show_progress(size_t done)
 {
-    if (isatty(STDERR_FILENO) && done % 100 == 0)
-        (void)fprintf(stderr, "\r%zu of %zu cases, %" PRIu64 " wrong ", done, point_count,
-                      atomic_load(&wrong_count));
+    bool is_terminal = isatty(STDERR_FILENO);
+
+    if (done == 0 || done % (is_terminal ? 100 : 5000) != 0)
+        return;
+    (void)fprintf(stderr,
+                  is_terminal ? "\r%zu of %zu cases, %" PRIu64 " wrong "
+                              : "# %zu of %zu cases, %" PRIu64 " wrong\n",
+                  done, point_count, atomic_load(&wrong_count));
 }
 
 static void *work(void *arg)

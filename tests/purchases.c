@@ -168,31 +168,40 @@ static void member_done(int rc, const struct corm_error *error, void *arg)
     *want->told = tell(rc, error);
 }
 
+/* It wants a row that is not there, in the only lane. */
+static int64_t hold(const struct buyer *b, struct hold *h)
+{
+    int64_t ticket =
+        corm_submit(b->db, hold_lane, h, .key = corm_eq(product.id, -1), .timeout_ms = HOLD_MS);
+
+    if (ticket < 0 || !pass_gate(&h->entered, GATE_MS))
+        die("a lane cannot be held", "");
+    return ticket;
+}
+
 static void buy_group(struct buyer *b, int64_t mark, struct told *told)
 {
-    struct hold hold = {GATE, GATE};
+    struct hold h = {GATE, GATE};
     struct want wants[GROUP_SIZE];
+    int64_t     tickets[GROUP_SIZE], held = b->boards_freely ? 0 : hold(b, &h);
     int32_t     id = b->first_product + FLUSH_PRODUCTS;
 
-    /* It wants a row that is not there, in the only lane. */
-    if (corm_submit(b->db, hold_lane, &hold, .key = corm_eq(product.id, -1),
-                    .timeout_ms = HOLD_MS) < 0)
-        die("a lane cannot be held", "");
-    if (!pass_gate(&hold.entered, GATE_MS))
-        die("a lane did not begin", "");
     if (b->armed != NULL)
         b->armed(b->arg);
     for (int i = 0; i < GROUP_SIZE; i++) {
         struct corm_error error = {0};
         wants[i] = (struct want){mark + i, id, &told[i]};
-        int64_t ticket =
-            corm_submit(b->db, locked, &wants[i], .key = corm_eq(product.id, id),
-                        .timeout_ms = b->timeout_ms, .done = member_done, .error = &error);
-        if (ticket < 0)
-            told[i] = tell((int)ticket, &error);
+        tickets[i] = corm_submit(b->db, locked, &wants[i], .key = corm_eq(product.id, id),
+                                 .timeout_ms = b->timeout_ms, .done = member_done, .error = &error);
+        if (tickets[i] < 0)
+            told[i] = tell((int)tickets[i], &error);
     }
-    open_gate(&hold.open);
-    (void)corm_drain(b->db);
+    open_gate(&h.open);
+    if (held > 0)
+        (void)corm_wait(b->db, held, NULL);
+    for (int i = 0; i < GROUP_SIZE; i++)
+        if (tickets[i] > 0)
+            (void)corm_wait(b->db, tickets[i], NULL);
 }
 
 void buy(struct buyer *b, enum shape shape, int64_t mark, struct told told[MARKS_MAX])

@@ -69,7 +69,8 @@ struct buyer {
     struct corm_db *db;
     int32_t         first_product; /* PRODUCTS of them are his */
     uint32_t        timeout_ms;
-    bool            again_after_unknown; /* what others do, and nobody should: a control */
+    bool boards_freely;       /* members of a GROUP wait for nobody: it may be several groups */
+    bool again_after_unknown; /* what others do, and nobody should: a control */
     /* Called once when all is ready, just before the shape begins: the connection stands still. */
     void (*armed)(void *arg);
     void *arg;
