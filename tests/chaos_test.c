@@ -501,7 +501,7 @@ static void a_server_in_chaos_makes_nobody_lie(void **state)
     (void)state;
     proxy = start_proxy();
     make_shop(straight, PRODUCTS, STOCK);
-    set_up_ledger(straight);
+    assert_int_equal(set_up_ledger(straight), 0);
     beside("CREATE OR REPLACE USER stranger@'127.0.0.1' IDENTIFIED BY 'secret'");
     beside("GRANT PROCESS, CONNECTION ADMIN ON *.* TO stranger@'127.0.0.1'");
     beside(FILL, FLUSH_PRODUCTS, PLENTY, STOCK);

@@ -186,18 +186,19 @@ static long long sessions_of(struct worker *w, unsigned port)
                      w->me);
 }
 
-/* False where they have not ended in time. */
+/* False where they have not ended in time. To ask costs the server a millisecond, so give them some. */
 static bool sessions_end(struct worker *w, unsigned port, int64_t ms)
 {
-    int64_t pause_ns = 500000, end = now_ms() + ms;
+    int64_t pause_ns = 2000000, end = now_ms() + ms;
 
-    for (; sessions_of(w, port) != 0; pause_ns += pause_ns / 2) {
-        struct timespec pause = {.tv_nsec = pause_ns < 50000000 ? pause_ns : 50000000};
+    for (;; pause_ns *= 2) {
+        struct timespec pause = {.tv_nsec = pause_ns < 100000000 ? pause_ns : 100000000};
+        (void)nanosleep(&pause, NULL);
+        if (sessions_of(w, port) == 0)
+            return true;
         if (now_ms() >= end)
             return false;
-        (void)nanosleep(&pause, NULL);
     }
-    return true;
 }
 
 static void show_sessions(struct worker *w)
@@ -571,7 +572,7 @@ static void show_progress(size_t done)
 
 static void *work(void *arg)
 {
-    struct worker *w = *(struct worker **)arg;
+    struct worker *w = arg;
     size_t         i;
 
     while ((i = atomic_fetch_add(&next_point, 1)) < point_count) {
@@ -611,10 +612,11 @@ static void print_times(const char *name, struct worker *workers, size_t count, 
             take_time(&all, times->ns[k]);
     }
     if (all.count > 0) {
+        size_t half = all.count / 2, most = all.count * 99 / 100;
         qsort(all.ns, all.count, sizeof(*all.ns), by_size);
         (void)printf(
             "# from detection to answer, %s: p50 %.1f ms, p99 %.1f ms, most %.1f ms (%zu)\n", name,
-            (double)all.ns[all.count / 2] / 1e6, (double)all.ns[all.count * 99 / 100] / 1e6,
+            (double)all.ns[half] / 1e6, (double)all.ns[most] / 1e6,
             (double)all.ns[all.count - 1] / 1e6, all.count);
     }
     free(all.ns);
@@ -674,6 +676,17 @@ static void print_slowest(const struct worker *workers, size_t count)
 
 /* ---- The tests ------------------------------------------------------------------------ */
 
+static void set_up(struct corm_db *db)
+{
+    int rc = set_up_ledger(db);
+
+#ifdef CONTROL
+    if (rc == CORM_UNSUPPORTED) /* it sees the planted fault, and has made the table */
+        rc = 0;
+#endif
+    assert_int_equal(rc, 0);
+}
+
 static struct worker *begin_workers(size_t count)
 {
     struct worker *workers = calloc(count, sizeof(*workers));
@@ -682,15 +695,6 @@ static struct worker *begin_workers(size_t count)
     for (size_t i = 0; i < count; i++)
         begin_worker(&workers[i], (int)i);
     return workers;
-}
-
-static void run_workers(struct worker *workers, size_t count, void *(*run)(void *))
-{
-    struct worker *each[WORKERS_MAX];
-
-    for (size_t i = 0; i < count; i++)
-        each[i] = &workers[i];
-    run_threads(count, run, each, sizeof(each[0]));
 }
 
 static void end_workers(struct worker *workers, size_t count)
@@ -711,7 +715,7 @@ static struct tally run_cases(bool ledger, int64_t ms)
 
     make_shop(db, (int32_t)count * PRODUCTS, STOCK);
     if (ledger)
-        set_up_ledger(db);
+        set_up(db);
     corm_close(db);
     struct worker *workers = begin_workers(count);
     list_points(&workers[0]);
@@ -725,7 +729,7 @@ static struct tally run_cases(bool ledger, int64_t ms)
     atomic_store(&wrong_count, 0);
     int64_t start = now_ms();
     stop_ms = start + ms;
-    run_workers(workers, count, work);
+    run_threads(count, work, workers, sizeof(*workers));
     struct tally all = print_tallies(workers, count);
     print_slowest(workers, count);
     (void)printf("# %" PRIu64 " cases in %.1f s\n", all.cases, (double)(now_ms() - start) / 1000);
@@ -796,7 +800,7 @@ static _Atomic bool stop;
 
 static void *keep_buying(void *arg)
 {
-    struct mortal *m = *(struct mortal **)arg;
+    struct mortal *m = arg;
     uint64_t       chance = seed + (uint64_t)m->w.me;
 
     m->w.buyer.db = m->w.db;
@@ -863,24 +867,22 @@ static void a_server_that_dies_anywhere_makes_nobody_lie(void **state)
     static struct mortal mortals[DEATH_WORKERS];
 
     struct tally    tally = {0};
-    struct mortal  *each[DEATH_WORKERS];
     struct corm_db *db = open_db("pool=1");
     pthread_t       killer;
 
     (void)state;
     make_shop(db, DEATH_WORKERS * PRODUCTS, STOCK);
-    set_up_ledger(db);
+    set_up(db);
     corm_close(db);
     atomic_store(&stop, false);
     atomic_store(&wrong_count, 0);
     for (int i = 0; i < DEATH_WORKERS; i++) {
-        each[i] = &mortals[i];
         begin_worker(&mortals[i].w, i);
         mortals[i].runs = calloc(RUNS_MAX, sizeof(*mortals[i].runs));
         assert_non_null(mortals[i].runs);
     }
     assert_int_equal(pthread_create(&killer, NULL, kill_now_and_then, NULL), 0);
-    run_threads(DEATH_WORKERS, keep_buying, each, sizeof(each[0]));
+    run_threads(DEATH_WORKERS, keep_buying, mortals, sizeof(mortals[0]));
     (void)pthread_join(killer, NULL);
     for (int i = 0; i < DEATH_WORKERS; i++)
         judge_mortal(&mortals[i], &tally);

@@ -81,45 +81,39 @@ unsigned proxy_port(const struct proxy *proxy)
     return proxy->port;
 }
 
+enum { COMMAND_SIZE = 128 };
+
 /* The answer lives until the next question. */
-static const char *ask(struct proxy *proxy, const char *format, va_list args)
+static const char *ask(struct proxy *proxy, const char *command)
 {
-    (void)vfprintf(proxy->to, format, args);
-    (void)fputc('\n', proxy->to);
+    (void)fprintf(proxy->to, "%s\n", command);
     (void)fflush(proxy->to);
     if (fgets(proxy->answer, sizeof(proxy->answer), proxy->from) == NULL)
-        die("the proxy is gone at: ", format);
+        die("the proxy is gone at: ", command);
     return proxy->answer;
-}
-
-void tell_proxy(struct proxy *proxy, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    if (strcmp(ask(proxy, format, args), "ok\n") != 0)
-        die("the proxy does not obey: ", format);
-    va_end(args);
 }
 
 bool try_proxy(struct proxy *proxy, const char *format, ...)
 {
+    char    command[COMMAND_SIZE];
     va_list args;
 
     va_start(args, format);
-    bool is_ok = strcmp(ask(proxy, format, args), "ok\n") == 0;
+    (void)vsnprintf(command, sizeof(command), format, args);
     va_end(args);
-    return is_ok;
+    return strcmp(ask(proxy, command), "ok\n") == 0;
 }
 
-static const char *ask_for(struct proxy *proxy, const char *format, ...)
+void tell_proxy(struct proxy *proxy, const char *format, ...)
 {
+    char    command[COMMAND_SIZE];
     va_list args;
 
     va_start(args, format);
-    const char *answer = ask(proxy, format, args);
+    (void)vsnprintf(command, sizeof(command), format, args);
     va_end(args);
-    return answer;
+    if (!try_proxy(proxy, "%s", command))
+        die("the proxy does not obey: ", command);
 }
 
 /* The number behind a word, from *at on, which it moves. */
@@ -137,15 +131,18 @@ static uint64_t number_after(const char **at, const char *word)
 
 unsigned proxy_connections(struct proxy *proxy)
 {
-    const char *answer = ask_for(proxy, "counts");
+    const char *answer = ask(proxy, "counts");
 
     return (unsigned)number_after(&answer, "connections ");
 }
 
 bool proxy_wire(struct proxy *proxy, unsigned number, struct wire *wire)
 {
-    const char *answer = ask_for(proxy, "counts %u", number);
+    char        command[COMMAND_SIZE];
+    const char *answer;
 
+    (void)snprintf(command, sizeof(command), "counts %u", number);
+    answer = ask(proxy, command);
     if (strncmp(answer, "no", 2) == 0)
         return false;
     wire->up = number_after(&answer, " up ");

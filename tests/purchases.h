@@ -94,8 +94,8 @@ bool try_books(MYSQL *books, long long *number, const char *format, ...)
 /* The tables, empty, with `products` of this stock, by corm_create_table(). */
 void make_shop(struct corm_db *db, int32_t products, int32_t stock);
 
-/* corm's own tables, where there is a ledger. With CONTROL it may say that the fence is missing. */
-void set_up_ledger(struct corm_db *db);
+/* Makes corm's own tables, where there is a ledger. 0, or corm's code. */
+int set_up_ledger(struct corm_db *db);
 
 /* How many rows the purchases from `mark` on have, `count` of them; and what the books say was sold of
  * each of PRODUCTS from `product_id` on, which must be what its stock has lost: else `torn`. */

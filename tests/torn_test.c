@@ -218,7 +218,7 @@ static void no_flush_is_torn(enum cause cause)
                     cause == LOCK_TIMEOUT ? 0 : 50);
     struct corm_db *db = open_db("pool=1");
     fill(db);
-    set_up_ledger(db);
+    assert_int_equal(set_up_ledger(db), 0);
     (void)ask_books(books, "DROP TABLE IF EXISTS mine");
     (void)ask_books(books, "CREATE TABLE mine (at INT NOT NULL) ENGINE=InnoDB");
     (void)ask_books(books, "INSERT INTO mine VALUES (-1)");
