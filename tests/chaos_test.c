@@ -39,7 +39,7 @@ enum {
     GRACE_MS = 3000, /* of a group that waits for rows, of COMMIT, of the ledger: a second each */
     SLACK_MS = 5000, /* this machine is busy */
     LATER_MS = 20000,
-    STOCK = 3000, /* of what is hot: it sells out in a round */
+    STOCK = 15000, /* of what is hot: it sells out in most rounds */
     PLENTY = 100000000,
     STRANGERS = 4,
     MEMORY_SLACK = 2 * 1024 * 1024,
@@ -309,7 +309,7 @@ static void break_something(void)
                                            "hold up", "hold down",  "drip 20 down"};
 
     counts.faults++;
-    switch (between(0, 5)) {
+    switch (between(0, 11)) {
     case 0:
         kill_server();
         sleep_ms(between(0, 1500));
@@ -318,19 +318,23 @@ static void break_something(void)
         break;
     case 1:
         stop_server();
-        sleep_ms(between(50, 4000));
+        sleep_ms(between(50, 3000));
         continue_server();
         break;
-    case 2: tell_proxy(proxy, "cut after %d", (int)between(0, 3000)); break;
-    case 3: tell_proxy(proxy, "reset after %d", (int)between(0, 3000)); break;
-    case 4:
+    case 2:
         tell_proxy(proxy, "%s after %d", silences[between(0, (int64_t)COUNT(silences) - 1)],
                    (int)between(0, 3000));
         sleep_ms(between(50, 4000));
         break;
-    default: kill_a_session(); break;
+    case 3:
+    case 4:
+    case 5: kill_a_session(); break;
+    default:
+        tell_proxy(proxy, "%s %s after %d", between(0, 1) == 0 ? "cut" : "reset",
+                   between(0, 1) == 0 ? "up" : "down", (int)between(0, 3000));
+        break;
     }
-    sleep_ms(between(50, 300));
+    sleep_ms(between(20, 200));
     tell_proxy(proxy, "pass");
 }
 
@@ -485,7 +489,7 @@ static void run_round(int64_t end)
 
     set_going(false);
     while (now_ms() < (end < round_end ? end : round_end)) {
-        sleep_ms(between(300, 2500));
+        sleep_ms(between(20, 500));
         break_something();
         look_after_strangers();
     }
