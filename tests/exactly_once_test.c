@@ -418,10 +418,11 @@ static void judge_case(struct worker *w, const struct told *told, int64_t mark)
     enum shape    shape = w->point.shape;
     struct tally *tally = &w->tallies[shape][w->point.fault];
     int           marks = marks_of(shape);
+    uint32_t      later_ms = found_is_enough ? 0 : LATER_MS; /* a faulty ledger may never answer */
     struct page   page = read_page(w->books, mark, marks, w->buyer.first_product, w->stock);
 
     for (int i = 0; i < marks; i++) {
-        enum verdict verdict = judge(w->buyer.db, shape, &told[i], page.rows[i], LATER_MS);
+        enum verdict verdict = judge(w->buyer.db, shape, &told[i], page.rows[i], later_ms);
         if (page.torn)
             verdict = WRONG;
         tally->verdicts[verdict]++;
