@@ -83,6 +83,9 @@ enum {
     "INSERT INTO %s (slot, epoch, sequence) VALUES (?, ?, 0) "                                     \
     "ON DUPLICATE KEY UPDATE epoch = epoch + 1"
 #endif
+#ifndef CORM__LEDGER_READ
+#define CORM__LEDGER_READ "SELECT sequence, made FROM %s WHERE slot = ? FOR UPDATE"
+#endif
 
 enum text { ENTER, ENTER_KEYS, CLAIM, READ, OLD, FORGET, CREATE, TEXTS };
 
@@ -92,7 +95,7 @@ static const char *const forms[TEXTS] = {
     [ENTER_KEYS] = "INSERT INTO %s (slot, epoch, sequence, made) VALUES (?, ?, ?, `corm#made`) "
                    "ON DUPLICATE KEY UPDATE " CORM__LEDGER_FENCE ", made = VALUES(made)",
     [CLAIM] = CORM__LEDGER_CLAIM,
-    [READ] = "SELECT sequence, made FROM %s WHERE slot = ? FOR UPDATE",
+    [READ] = CORM__LEDGER_READ,
     [OLD] = "SELECT slot FROM %s WHERE touched < CURRENT_TIMESTAMP - INTERVAL ? DAY LIMIT ?",
     [FORGET] = "DELETE FROM %s WHERE slot = ? AND touched < CURRENT_TIMESTAMP - INTERVAL ? DAY",
     [CREATE] =
