@@ -435,25 +435,6 @@ static void an_unknown_outcome_is_answered_later(void **state)
 
 /* ---- Restarts -------------------------------------------------------------------------- */
 
-static void kill_server(void)
-{
-    FILE *file = fopen(environment("CORM_TEST_MARIADB_PIDFILE"), "r");
-    char  text[32] = "";
-
-    assert_non_null(file);
-    assert_non_null(fgets(text, sizeof(text), file));
-    (void)fclose(file);
-    long pid = strtol(text, NULL, 10);
-    assert_true(pid > 1);
-    assert_int_equal(kill((pid_t)pid, SIGKILL), 0);
-}
-
-static bool starts(void *arg)
-{
-    (void)arg;
-    return system(environment("CORM_TEST_MARIADB_START")) == 0;
-}
-
 struct crash {
     bool            armed, done;
     struct corm_db *strangers; /* open connections of their own after it */
@@ -469,7 +450,7 @@ static void crash_at_loss(const struct corm_event *event, void *arg)
         return;
     crash->done = true;
     kill_server();
-    wait_until(starts, NULL);
+    start_server();
     assert_true(corm_connect_all(crash->strangers, NULL) > 0);
 }
 
