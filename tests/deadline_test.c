@@ -879,14 +879,14 @@ static const char *const quiet[] = {
     "corm_datetime_parse", "corm_dialect_of",
     "corm_dispatch",       "corm_dup_",
     "corm_error_rule",     "corm_fd",
-    "corm_place_text",     "corm_start",
-    "corm_stats",          "corm_time_format",
-    "corm_time_parse",     "corm_trx_arena",
-    "corm_trx_error",      "corm_uuid_format",
-    "corm_uuid_parse",     "corm_verdict_text",
-    "corm_version",        "corm_where",
-    "corm_where_and",      "corm_where_new",
-    "corm_where_or",
+    "corm_place_text",     "corm_settings",
+    "corm_start",          "corm_stats",
+    "corm_time_format",    "corm_time_parse",
+    "corm_trx_arena",      "corm_trx_error",
+    "corm_uuid_format",    "corm_uuid_parse",
+    "corm_verdict_text",   "corm_version",
+    "corm_where",          "corm_where_and",
+    "corm_where_new",      "corm_where_or",
 };
 
 static bool is_listed(const char *call)

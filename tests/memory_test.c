@@ -377,6 +377,18 @@ static int64_t open_by_variables(struct world *w)
     return corm_open(&w->db, NULL, .error = &w->error);
 }
 
+static int64_t settings_of_a_url(struct world *w)
+{
+    struct corm_arena   *arena = corm_arena_new();
+    struct corm_settings settings;
+
+    if (arena == NULL)
+        return no_memory(w);
+    int rc = corm_settings(arena, test_url("pool=3"), &settings, &w->error);
+    corm_arena_free(arena);
+    return rc < 0 ? rc : right(w, settings.pool == 3, "the pool of the URL");
+}
+
 static int64_t connect_all(struct world *w)
 {
     int rc = corm_connect_all(w->db, &w->error);
@@ -1455,6 +1467,7 @@ static struct scenario scenarios[] = {
     SCENARIO("corm_where_new()", condition_at_run_time),
     SCENARIO("corm_where_new() in many blocks", condition_of_many_blocks),
     SCENARIO("corm_arena_alloc()", arena_of_the_callers),
+    SCENARIO("corm_settings()", settings_of_a_url),
     SCENARIO("corm_dup()", dup_a_row),
     SCENARIO("more statements than are kept", more_statements_than_are_kept, .warm = fill_the_cache),
     SCENARIO("a locked purchase", transact_locked, .writes = true),

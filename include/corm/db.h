@@ -30,6 +30,7 @@
 #ifndef CORM_DB_H
 #define CORM_DB_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <corm/arena.h>
 #include <corm/error.h>
@@ -89,6 +90,23 @@ CORM_API int corm_open_(struct corm_db **db, const struct corm_options *options)
     corm_open_(_Generic((db), struct corm_db **: (db)), &(const struct corm_options){.size = sizeof(struct corm_options),             \
                                                   .url = __VA_ARGS__})
 #endif
+
+/* What a URL comes to, defaults included; no user, password or host is told. */
+struct corm_settings {
+    const char *file;         /* of SQLite, ":memory:" in memory; NULL: a server */
+    uint32_t    pool;         /* connections at most */
+    uint32_t    timeout_ms;   /* the default deadline */
+    uint32_t    max_age_s;    /* of a connection to a server; 0: a file, whose connections stay */
+    bool        is_local;     /* loopback, a Unix socket or a file: the link does not leave the machine */
+    bool        verifies_tls; /* the link is encrypted, and the server must prove who it is */
+    uint64_t    reserved[6];  /* zero */
+};
+
+/* Reads a URL, or the environment where it is NULL, as corm_open() does, and opens nothing. 0, or
+ * CORM_BAD_URL, CORM_UNSUPPORTED, CORM_NO_MEMORY with *settings all zero and *error set, which may be
+ * NULL. `file` lives in the arena. Does not block. From any thread. */
+CORM_API int corm_settings(struct corm_arena *arena, const char *url,
+                           struct corm_settings *settings, struct corm_error *error);
 
 /* Closes all connections and frees the handle; NULL is allowed. Waits for no server.
  * Transactions must have ended before: an open one is a mistake that stops the program with a message.

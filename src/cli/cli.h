@@ -7,9 +7,10 @@
 
 enum cli_exit {
     CLI_FINE = 0,
-    CLI_BROKEN = 1,   /* the invariant does not hold, or a purchase failed */
+    CLI_BROKEN = 1,   /* the invariant does not hold, or a purchase failed; a promise is untrue */
     CLI_USAGE = 2,    /* the command line is wrong */
     CLI_DATABASE = 3, /* the database could not be reached or used, or the machine ran out */
+    CLI_WARNING = 4,  /* the doctor found warnings, and no error */
     CLI_SIGNAL = 128  /* plus the signal's number, as shells have it */
 };
 

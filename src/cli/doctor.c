@@ -1,141 +1,25 @@
-/* doctor.c -- the verb `corm doctor`: what corm knows of servers. So far --errors: what it does about
- * each failure, by the place where it was met. */
+/* doctor.c -- the verb `corm doctor`: its command line and its exit code. */
+#include "doctor.h"
+
 #include "cli.h"
 
-#include <corm/corm.h>
-
-#include <jansson.h>
 #include <popt.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-static const char *const drivers[] = {"corm", "mariadb", "sqlite"};
-static const char *const titles[] = {
-    "Codes of corm, wherever they come from",
-    "Codes of MariaDB, MySQL and their client library; others are CORM_SERVER_ERROR",
-    "Codes of SQLite; others are CORM_SERVER_ERROR",
-};
-enum { DRIVERS = sizeof drivers / sizeof drivers[0] };
+#include <string.h>
 
 static struct {
-    int errors, json, help;
-} given; /* on the command line */
-
-/* ---- As a table -------------------------------------------------------------- */
-
-/* The verdict in one word, which a column has room for. */
-static const char *word_of(enum corm_verdict verdict)
-{
-    switch (verdict) {
-    case CORM_RUN_AGAIN: return "again";
-    case CORM_RUN_ELSEWHERE: return "elsewhere";
-    case CORM_RESOLVE: return "resolve";
-    case CORM_FUNCTIONS_OWN: return "function";
-    case CORM_CALLERS_OWN: return "caller";
-    case CORM_FATAL: return "fatal";
-    }
-    return "?";
-}
-
-/* Of a column of verdicts; the last one ends the line. */
-static int width_of(int place)
-{
-    return place == CORM_PLACES - 1 ? 0 : 9;
-}
-
-static void print_rule(const struct corm_error_rule *rule)
-{
-    if (rule->server_name != NULL)
-        printf("%5d  %-43s  ", rule->server_code, rule->server_name);
-    printf("%-25s", corm_code_name(rule->code));
-    for (int place = 0; place < CORM_PLACES; place++)
-        printf("  %-*s", width_of(place), word_of(rule->verdicts[place]));
-    putchar('\n');
-}
-
-static void print_head(int driver)
-{
-    printf("%s%s\n\n", driver == 0 ? "" : "\n", titles[driver]);
-    if (driver != 0)
-        printf("%5s  %-43s  ", "code", "name");
-    printf("%-25s", "corm's code");
-    for (int place = 0; place < CORM_PLACES; place++)
-        printf("  %-*s", width_of(place), corm_place_text((enum corm_place)place));
-    putchar('\n');
-}
-
-static void print_errors(void)
-{
-    struct corm_error_rule rule;
-
-    puts(
-        "What is done about a failure, by the place where it was met:\n"
-        "\n"
-        "  again      nothing of it is in the database: the whole function runs again\n"
-        "  elsewhere  the same on another node; where there is none the caller is told\n"
-        "  resolve    it may have been committed: the ledger is asked; where that does not answer it is\n"
-        "             CORM_UNKNOWN, and never run again\n"
-        "  function   the statement failed; the function may mend it behind a savepoint, else its\n"
-        "             transaction ends with this error\n"
-        "  caller     another try would fare no better: the caller is told\n"
-        "  fatal      the connection is thrown away and nothing is run again; at rollback the\n"
-        "             outcome stays what it was\n"
-        "\n"
-        "At commit \"resolve\" is said where COMMIT was sent; where it was not, the place is flush.\n");
-    for (int driver = 0; driver < DRIVERS; driver++) {
-        print_head(driver);
-        for (size_t i = 0; corm_error_rule(drivers[driver], i, &rule); i++)
-            print_rule(&rule);
-    }
-}
-
-/* ---- As JSON ------------------------------------------------------------------- */
-
-static json_t *rule_as_json(const struct corm_error_rule *rule)
-{
-    json_t *verdicts = json_object();
-    json_t *object = json_pack("{s:s, s:i, s:o}", "code", corm_code_name(rule->code), "number",
-                               rule->code, "verdicts", verdicts);
-
-    for (int place = 0; place < CORM_PLACES; place++)
-        json_object_set_new(verdicts, corm_place_text((enum corm_place)place),
-                            json_string(corm_verdict_text(rule->verdicts[place])));
-    if (rule->server_name != NULL) {
-        json_object_set_new(object, "server_code", json_integer(rule->server_code));
-        json_object_set_new(object, "server_name", json_string(rule->server_name));
-    }
-    return object;
-}
-
-/* False when there is no memory. */
-static bool print_errors_as_json(void)
-{
-    struct corm_error_rule rule;
-    json_t                *all = json_object();
-
-    for (int driver = 0; driver < DRIVERS; driver++) {
-        json_t *rules = json_array();
-        for (size_t i = 0; corm_error_rule(drivers[driver], i, &rule); i++)
-            json_array_append_new(rules, rule_as_json(&rule));
-        json_object_set_new(all, drivers[driver], rules);
-    }
-    char *text = json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    json_decref(all);
-    if (text == NULL)
-        return false;
-    puts(text);
-    free(text);
-    return true;
-}
-
-/* ---- The command line ------------------------------------------------------------ */
+    int         errors, json, help;
+    const char *url; /* NULL: the environment */
+} given;             /* on the command line */
 
 static poptContext context_of(int argc, const char **argv)
 {
     static const struct poptOption table[] = {
+        {"json", '\0', POPT_ARG_NONE, &given.json, 0, "print one JSON object", NULL},
         {"errors", '\0', POPT_ARG_NONE, &given.errors, 0,
-         "print what corm does about each failure, by the place where it was met", NULL},
-        {"json", '\0', POPT_ARG_NONE, &given.json, 0, "print it as one JSON object", NULL},
+         "ask no server: print what corm does about each failure, by the place where it was met",
+         NULL},
         {"help", 'h', POPT_ARG_NONE, &given.help, 0, "print this", NULL},
         POPT_TABLEEND,
     };
@@ -148,9 +32,27 @@ void doctor_help(void)
     static const char *argv[] = {"corm doctor", NULL};
     poptContext        context = context_of(1, argv);
 
-    poptSetOtherOptionHelp(context, "--errors [--json]");
+    printf(
+        "Connects and says which settings of the server make promises of corm untrue, what each\n"
+        "means, and the cure. Changes nothing and takes no lock.\n"
+        "\n");
+    poptSetOtherOptionHelp(context, "[URL] [--json]   or   corm doctor --errors [--json]");
     poptPrintHelp(context, stdout, 0);
     poptFreeContext(context);
+    printf(
+        "\n"
+        "URL is as mariadb://user:password@host:3306/shop or sqlite:shop.db. Without it\n"
+        "DATABASE_URL or DB_* of the environment are used: a password on the command line can be\n"
+        "seen by other users of this machine.\n"
+        "\n"
+        "A finding is an error where a promise is untrue, a warning where it holds in fewer cases\n"
+        "than it could, a note, or ok; ok, too, where corm itself sees to it in its sessions.\n"
+        "\n"
+        "With --json the object has the keys server version worst errors warnings notes ok and\n"
+        "findings, a list with check severity protected_by_corm found means cure.\n"
+        "\n"
+        "Exit codes: 0 nothing worse than notes, 1 an error (or stdout could not be written),\n"
+        "2 wrong use, 3 the database could not be reached or read, 4 a warning and no error.\n");
 }
 
 static int read_line(poptContext context)
@@ -164,34 +66,81 @@ static int read_line(poptContext context)
     }
     if (given.help)
         return CLI_FINE;
-    if (poptPeekArg(context) != NULL) {
+    given.url = poptGetArg(context);
+    if (poptPeekArg(context) != NULL || (given.errors && given.url != NULL)) {
         fprintf(stderr,
-                "corm doctor: takes options only, but there is '%s'; try corm help doctor\n",
-                cli_shown(poptPeekArg(context)));
-        return CLI_USAGE;
-    }
-    if (!given.errors) {
-        fprintf(stderr, "corm doctor: --errors is wanted; it knows nothing else yet\n");
+                "corm doctor: takes one URL, and with --errors none, but there is '%s'; try corm "
+                "help doctor\n",
+                cli_shown(poptPeekArg(context) != NULL ? poptPeekArg(context) : given.url));
         return CLI_USAGE;
     }
     return CLI_FINE;
 }
 
+/* ---- The examination ------------------------------------------------------------- */
+
+static int no_memory(void)
+{
+    fprintf(stderr, "corm doctor: out of memory\n");
+    return CLI_DATABASE;
+}
+
+static int code_of(const struct doctor_finding *findings, size_t count)
+{
+    int worst = DOCTOR_OK;
+
+    for (size_t i = 0; i < count; i++)
+        worst = (int)findings[i].severity > worst ? (int)findings[i].severity : worst;
+    return worst == DOCTOR_ERROR ? CLI_BROKEN : worst == DOCTOR_WARNING ? CLI_WARNING : CLI_FINE;
+}
+
+/* What was refused before a question could be asked is no finding. */
+static bool is_fatal(const struct doctor_facts *facts, int rc)
+{
+    return rc <= CORM_CONNECTION_GONE || rc == CORM_NO_MEMORY || facts->question == NULL;
+}
+
+static int examine(struct corm_arena *arena)
+{
+    struct doctor_facts   *facts = corm_arena_alloc(arena, sizeof *facts);
+    struct doctor_finding *findings = corm_arena_alloc(arena, DOCTOR_FINDINGS * sizeof *findings);
+
+    if (facts == NULL || findings == NULL)
+        return no_memory();
+    int rc = doctor_ask(arena, given.url, facts);
+    if (rc < 0 && is_fatal(facts, rc)) {
+        fprintf(stderr, "corm doctor: %s%s%s: %s\n", facts->question != NULL ? facts->question : "",
+                facts->question != NULL ? ": " : "", corm_code_name(rc), facts->error.message);
+        return rc == CORM_BAD_URL ? CLI_USAGE : CLI_DATABASE;
+    }
+    size_t count = doctor_judge(facts, findings);
+    if (!given.json)
+        doctor_report(facts, findings, count);
+    else if (!doctor_report_as_json(facts, findings, count))
+        return no_memory();
+    return code_of(findings, count);
+}
+
+static int print_failures(void)
+{
+    if (!given.json)
+        doctor_print_errors();
+    else if (!doctor_print_errors_as_json())
+        return no_memory();
+    return CLI_FINE;
+}
+
 int doctor_main(int argc, const char **argv)
 {
-    poptContext context = context_of(argc, argv);
-    int         code = context != NULL ? read_line(context) : CLI_DATABASE;
+    poptContext        context = context_of(argc, argv);
+    struct corm_arena *arena = corm_arena_new();
+    int                code = context != NULL && arena != NULL ? read_line(context) : no_memory();
 
-    poptFreeContext(context);
-    if (code != CLI_FINE)
-        return code;
-    if (given.help) {
+    if (code == CLI_FINE && given.help)
         doctor_help();
-    } else if (!given.json) {
-        print_errors();
-    } else if (!print_errors_as_json()) {
-        fprintf(stderr, "corm doctor: out of memory\n");
-        return CLI_DATABASE;
-    }
-    return CLI_FINE;
+    else if (code == CLI_FINE)
+        code = given.errors ? print_failures() : examine(arena);
+    corm_arena_free(arena);
+    poptFreeContext(context); /* the URL is its own */
+    return code;
 }

@@ -21,7 +21,7 @@ static void help(FILE *out)
           "\n"
           "  race       hundreds of buyers race for one product, and the proof that all were told\n"
           "             the truth; needs no server\n"
-          "  doctor     --errors prints what corm does about each failure, wherever it is met\n"
+          "  doctor     says which settings of a server, or a file, make promises of corm untrue\n"
           "  setup      makes corm's own table in a database, by which it knows what became of a\n"
           "             COMMIT whose answer was lost\n"
           "  help       print this; corm help race, or corm race --help, tells about the race\n"
@@ -30,9 +30,11 @@ static void help(FILE *out)
           "Exit codes:\n"
           "  0    all is well\n"
           "  1    the invariant of the race is broken, or a purchase failed (neither counts for\n"
-          "       the mode naive, which is there to show it), or stdout could not be written\n"
+          "       the mode naive, which is there to show it), or the doctor found an error, or\n"
+          "       stdout could not be written\n"
           "  2    wrong use: the command line, or a URL that cannot be read\n"
           "  3    the database could not be reached or used, or memory or threads ran out\n"
+          "  4    the doctor found warnings, and no error\n"
           "  128+N  ended by signal N; 130 is Ctrl-C\n",
           out);
 }

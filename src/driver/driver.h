@@ -169,6 +169,10 @@ struct corm__driver {
                    struct corm_error *error);
 };
 
+/* Whether a server is reached by loopback or a Unix socket; whether it must prove who it is. */
+bool corm__is_local(const struct corm__endpoint *endpoint);
+bool corm__verifies_tls(const struct corm__endpoint *endpoint);
+
 extern const struct corm__driver corm__mariadb;
 extern const struct corm__driver corm__sqlite;
 

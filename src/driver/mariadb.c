@@ -312,7 +312,7 @@ static int link_control(struct corm__link *base, const char *text, int64_t deadl
 
 /* ---- Opening --------------------------------------------------------------- */
 
-static bool is_loopback(const struct corm__endpoint *endpoint)
+bool corm__is_local(const struct corm__endpoint *endpoint)
 {
     const char     *host = endpoint->host;
     struct in_addr  v4;
@@ -325,12 +325,16 @@ static bool is_loopback(const struct corm__endpoint *endpoint)
     return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+bool corm__verifies_tls(const struct corm__endpoint *endpoint)
+{
+    return endpoint->tls == CORM__TLS_VERIFY ||
+           (endpoint->tls == CORM__TLS_DEFAULT && !corm__is_local(endpoint));
+}
+
 static void set_options(MYSQL *mysql, const struct corm__endpoint *endpoint)
 {
     my_bool      yes = 1;
     unsigned int off = 0, protocol = MYSQL_PROTOCOL_TCP;
-    bool         verify = endpoint->tls == CORM__TLS_VERIFY ||
-                  (endpoint->tls == CORM__TLS_DEFAULT && !is_loopback(endpoint));
 
     mysql_optionsv(mysql, MYSQL_OPT_NONBLOCK, 0);
     mysql_optionsv(mysql, MARIADB_OPT_IO_WAIT, wait_inside);
@@ -342,7 +346,7 @@ static void set_options(MYSQL *mysql, const struct corm__endpoint *endpoint)
     /* Whatever a server asks for, the password never goes out in clear text. */
     mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH,
                    "mysql_native_password,client_ed25519,caching_sha2_password,parsec");
-    if (verify) {
+    if (corm__verifies_tls(endpoint)) {
         mysql_optionsv(mysql, MYSQL_OPT_SSL_ENFORCE, &yes);
         mysql_optionsv(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
         if (endpoint->tls_ca != NULL)

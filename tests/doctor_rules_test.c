@@ -1,0 +1,300 @@
+/* doctor_rules_test.c -- what the doctor makes of servers and libraries that the other tests cannot
+ * have here: MySQL, a cluster, other versions of SQLite, sessions that corm could not put right. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "doctor.h"
+
+static struct doctor_finding findings[DOCTOR_FINDINGS];
+static size_t                count;
+
+static const struct doctor_finding *finding(const char *check)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(findings[i].check, check) == 0)
+            return &findings[i];
+    fail_msg("there is no finding %s", check);
+    return NULL;
+}
+
+/* A server of which nothing bad is to be said. */
+static struct doctor_facts good_server(void)
+{
+    static const struct doctor_variable variables[] = {
+        {"innodb_flush_log_at_trx_commit", "1", "1", NULL},
+        {"log_bin", "ON", "ON", NULL},
+        {"sync_binlog", "1", "1", NULL},
+        {"autocommit", "ON", "ON", NULL},
+        {"init_connect", "", "", NULL},
+        {"innodb_rollback_on_timeout", "OFF", "OFF", NULL},
+        {"innodb_snapshot_isolation", "ON", "ON", "ON"},
+        {"tx_isolation", "REPEATABLE-READ", "REPEATABLE-READ", NULL},
+        {"local_infile", "OFF", "OFF", NULL},
+        {"sql_mode", "STRICT_TRANS_TABLES", "STRICT_ALL_TABLES,STRICT_TRANS_TABLES", NULL},
+        {"max_allowed_packet", "16777216", "16777216", NULL},
+        {"wait_timeout", "28800", "28800", NULL},
+        {"max_prepared_stmt_count", "16382", NULL, NULL},
+        {"max_connections", "151", NULL, NULL},
+        {"max_user_connections", "0", "0", NULL},
+        {"read_only", "OFF", NULL, NULL},
+        {"wsrep_on", "OFF", "OFF", NULL},
+    };
+    struct doctor_facts facts = {.settings = {.pool = 16,
+                                              .timeout_ms = 30000,
+                                              .max_age_s = 1800,
+                                              .is_local = false,
+                                              .verifies_tls = true},
+                                 .dialect = CORM_DIALECT_MARIADB,
+                                 .version = "10.11.19-MariaDB",
+                                 .cipher = "TLS_AES_256_GCM_SHA384",
+                                 .has_ledger = true};
+
+    memcpy(facts.variables, variables, sizeof(variables));
+    facts.variable_count = sizeof(variables) / sizeof(variables[0]);
+    return facts;
+}
+
+static struct doctor_variable *variable(struct doctor_facts *facts, const char *name)
+{
+    for (size_t i = 0; i < facts->variable_count; i++)
+        if (strcmp(facts->variables[i].name, name) == 0)
+            return &facts->variables[i];
+    fail_msg("no variable %s", name);
+    return NULL;
+}
+
+static void forget(struct doctor_facts *facts, const char *name)
+{
+    struct doctor_variable *v = variable(facts, name);
+
+    *v = facts->variables[--facts->variable_count];
+}
+
+static void judge(const struct doctor_facts *facts)
+{
+    count = doctor_judge(facts, findings);
+    assert_true(count > 0 && count <= DOCTOR_FINDINGS);
+}
+
+/* Nothing but `check` is worse than ok; that has `severity`, and what it takes has a cure. */
+static void assert_only(const char *check, enum doctor_severity severity)
+{
+    assert_int_equal(finding(check)->severity, severity);
+    assert_true(severity == DOCTOR_OK || finding(check)->cure[0] != '\0');
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(findings[i].check, check) != 0)
+            assert_int_equal(findings[i].severity, DOCTOR_OK);
+}
+
+static void nothing_is_said_of_a_good_server(void **state)
+{
+    struct doctor_facts facts = good_server();
+
+    (void)state;
+    judge(&facts);
+    assert_only("tls", DOCTOR_OK);
+    for (size_t i = 0; i < count; i++) {
+        assert_false(findings[i].by_corm);
+        assert_string_equal(findings[i].cure, "");
+    }
+}
+
+static void mysql_has_no_snapshot_isolation_and_another_name_for_isolation(void **state)
+{
+    struct doctor_facts facts = good_server();
+
+    (void)state;
+    facts.dialect = CORM_DIALECT_MYSQL;
+    forget(&facts, "innodb_snapshot_isolation");
+    variable(&facts, "tx_isolation")->name = "transaction_isolation";
+    judge(&facts);
+    assert_only("snapshot_isolation", DOCTOR_WARNING);
+    assert_non_null(strstr(finding("isolation")->found, "transaction_isolation = REPEATABLE-READ"));
+}
+
+/* Protection counts only where a session of corm's shows it. */
+static void what_corm_could_not_set_is_an_error(void **state)
+{
+    static const struct {
+        const char *check, *name, *bad;
+    } cases[] = {{"autocommit", "autocommit", "OFF"},
+                 {"sql_mode", "sql_mode", "ANSI_QUOTES"},
+                 {"snapshot_isolation", "innodb_snapshot_isolation", "OFF"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct doctor_facts facts = good_server();
+        variable(&facts, cases[i].name)->global = cases[i].bad;
+        judge(&facts);
+        assert_only(cases[i].check, DOCTOR_OK);
+        assert_true(finding(cases[i].check)->by_corm);
+        variable(&facts, cases[i].name)->session = cases[i].bad;
+        variable(&facts, cases[i].name)->in_trx = cases[i].bad;
+        judge(&facts);
+        assert_only(cases[i].check, DOCTOR_ERROR);
+        assert_false(finding(cases[i].check)->by_corm);
+    }
+}
+
+static void a_node_of_a_cluster_is_a_warning(void **state)
+{
+    struct doctor_facts facts = good_server();
+
+    (void)state;
+    variable(&facts, "wsrep_on")->global = "ON";
+    judge(&facts);
+    assert_only("cluster", DOCTOR_WARNING);
+    forget(&facts, "wsrep_on");
+    judge(&facts);
+    assert_only("cluster", DOCTOR_OK);
+}
+
+static void a_link_is_judged_by_cipher_proof_and_place(void **state)
+{
+    static const struct {
+        const char          *cipher;
+        bool                 verifies, is_local;
+        enum doctor_severity severity;
+    } cases[] = {{"AES", true, false, DOCTOR_OK},  {"AES", false, false, DOCTOR_WARNING},
+                 {"AES", false, true, DOCTOR_OK},  {"", false, true, DOCTOR_OK},
+                 {"", false, false, DOCTOR_ERROR}, {"", true, false, DOCTOR_ERROR}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct doctor_facts facts = good_server();
+        facts.cipher = cases[i].cipher;
+        facts.settings.verifies_tls = cases[i].verifies;
+        facts.settings.is_local = cases[i].is_local;
+        judge(&facts);
+        assert_only("tls", cases[i].severity);
+    }
+}
+
+static void edges_of_numbers(void **state)
+{
+    static const struct {
+        const char          *check, *name, *value;
+        enum doctor_severity severity;
+    } cases[] = {
+        {"flush_at_commit", "innodb_flush_log_at_trx_commit", "3", DOCTOR_OK},
+        {"flush_at_commit", "innodb_flush_log_at_trx_commit", "", DOCTOR_ERROR},
+        {"binlog_flush", "sync_binlog", "100", DOCTOR_ERROR},
+        {"packet", "max_allowed_packet", "16777215", DOCTOR_NOTE},
+        {"packet", "max_allowed_packet", "1048576", DOCTOR_NOTE},
+        {"packet", "max_allowed_packet", "1048575", DOCTOR_WARNING},
+        {"wait_timeout", "wait_timeout", "1800", DOCTOR_OK},
+        {"wait_timeout", "wait_timeout", "1799", DOCTOR_NOTE},
+        {"wait_timeout", "wait_timeout", "30", DOCTOR_NOTE},
+        {"wait_timeout", "wait_timeout", "29", DOCTOR_WARNING},
+        {"prepared_statements", "max_prepared_stmt_count", "4096", DOCTOR_OK},
+        {"prepared_statements", "max_prepared_stmt_count", "4095", DOCTOR_NOTE},
+        {"prepared_statements", "max_prepared_stmt_count", "31", DOCTOR_WARNING},
+        {"connections", "max_connections", "17", DOCTOR_OK},
+        {"connections", "max_connections", "16", DOCTOR_WARNING},
+        {"connections", "max_user_connections", "17", DOCTOR_OK},
+        {"connections", "max_user_connections", "16", DOCTOR_WARNING},
+        {"read_only", "read_only", "NO_LOCK", DOCTOR_WARNING},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct doctor_facts facts = good_server();
+        variable(&facts, cases[i].name)->global = cases[i].value;
+        variable(&facts, cases[i].name)->session = cases[i].value;
+        judge(&facts);
+        assert_only(cases[i].check, cases[i].severity);
+    }
+}
+
+/* The longest names that a server can have, ten times: nothing is cut in the middle of a statement. */
+static void cures_of_long_names_stay_whole(void **state)
+{
+    static const char long_name[] =
+        "````````````````````````````````````````````````````````````````";
+    struct doctor_facts facts = good_server();
+
+    (void)state;
+    facts.bad_table_count = 4711;
+    for (facts.bad_named = 0; facts.bad_named < DOCTOR_NAMED; facts.bad_named++) {
+        facts.bad_tables[facts.bad_named] = long_name;
+        facts.bad_engines[facts.bad_named] = "MyISAM";
+    }
+    judge(&facts);
+    assert_only("tables", DOCTOR_ERROR);
+    const char *cure = finding("tables")->cure;
+    assert_true(strlen(cure) > 500);
+    assert_int_equal(cure[strlen(cure) - 1], ';');
+}
+
+static void versions_with_the_wal_reset_bug(void **state)
+{
+    static const char *const damaged[] = {"3.7.0",  "3.40.1", "3.44.5", "3.45.0",
+                                          "3.50.6", "3.51.0", "3.51.2"};
+    static const char *const whole[] = {"3.6.23", "3.44.6", "3.44.9", "3.50.7",
+                                        "3.50.9", "3.51.3", "3.52.0", "4.0.0"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(damaged) / sizeof(damaged[0]); i++)
+        assert_true(doctor_has_wal_reset_bug(damaged[i]));
+    for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
+        assert_false(doctor_has_wal_reset_bug(whole[i]));
+}
+
+static void a_file_is_judged_by_what_its_connection_has(void **state)
+{
+    struct doctor_facts facts = {.settings = {.file = "shop.db", .pool = 16, .is_local = true},
+                                 .dialect = CORM_DIALECT_SQLITE,
+                                 .version = "3.51.3",
+                                 .journal_mode = "wal",
+                                 .synchronous = "2"};
+
+    (void)state;
+    judge(&facts);
+    assert_only("wal_reset_bug", DOCTOR_OK);
+    facts.version = "3.40.1";
+    judge(&facts);
+    assert_only("wal_reset_bug", DOCTOR_WARNING);
+    facts.version = "3.51.3";
+    facts.synchronous = "1";
+    judge(&facts);
+    assert_only("synchronous", DOCTOR_ERROR);
+    facts.synchronous = "3";
+    facts.journal_mode = "delete";
+    judge(&facts);
+    assert_only("journal_mode", DOCTOR_ERROR);
+}
+
+static void a_question_that_is_refused_is_an_error_and_nothing_is_called_ok(void **state)
+{
+    struct doctor_facts facts = good_server();
+
+    (void)state;
+    facts.question = "the tables";
+    facts.error = (struct corm_error){.code = CORM_DENIED, .message = "no right"};
+    judge(&facts);
+    assert_int_equal(count, 1);
+    assert_only("question", DOCTOR_ERROR);
+    assert_string_equal(finding("question")->found, "the tables: no right");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_said_of_a_good_server),
+        cmocka_unit_test(mysql_has_no_snapshot_isolation_and_another_name_for_isolation),
+        cmocka_unit_test(what_corm_could_not_set_is_an_error),
+        cmocka_unit_test(a_node_of_a_cluster_is_a_warning),
+        cmocka_unit_test(a_link_is_judged_by_cipher_proof_and_place),
+        cmocka_unit_test(edges_of_numbers),
+        cmocka_unit_test(cures_of_long_names_stay_whole),
+        cmocka_unit_test(versions_with_the_wal_reset_bug),
+        cmocka_unit_test(a_file_is_judged_by_what_its_connection_has),
+        cmocka_unit_test(a_question_that_is_refused_is_an_error_and_nothing_is_called_ok),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
