@@ -246,16 +246,18 @@ static int fail(struct mariadb_link *link, unsigned int server_code, const char 
                 const char *message, struct corm_error *error)
 {
     int  code = corm__mariadb_code(server_code, link->is_open);
-    char text[CORM_MESSAGE_MAX / 2];
+    char text[CORM_MESSAGE_MAX / 2], state[8];
 
+    (void)snprintf(state, sizeof(state), "%.5s", sqlstate);
+    corm__mariadb_plain(state);
     link->base.lost = link->base.lost || corm__mariadb_lost(server_code);
     if (link->timed_out) {
         link->base.lost = true;
         return corm__fail_server(error, link->is_open ? CORM_DEADLINE : CORM_UNREACHABLE,
-                                 (int)server_code, sqlstate, "the server did not answer in time");
+                                 (int)server_code, state, "the server did not answer in time");
     }
     corm__mariadb_redact(server_code, message, text, sizeof(text));
-    return corm__fail_server(error, code, (int)server_code, sqlstate, "%s (%u)", text, server_code);
+    return corm__fail_server(error, code, (int)server_code, state, "%s (%u)", text, server_code);
 }
 
 static int fail_query(struct mariadb_link *link, struct corm_error *error)
@@ -423,14 +425,17 @@ static int check_version(struct mariadb_link *link, struct corm_error *error)
 {
     unsigned long version = mysql_get_server_version(link->mysql);
     bool          maria = link->base.dialect == CORM_DIALECT_MARIADB;
+    char          said[64];
 
+    (void)snprintf(said, sizeof(said), "%s", mysql_get_server_info(link->mysql));
+    corm__mariadb_plain(said);
     link->base.has_uuid = maria && version >= 100700ul;
     if (version >= (maria ? 100600ul : 80016ul))
         return 0;
     return corm__fail(error, CORM_UNSUPPORTED,
                       "the server is %s, corm needs MariaDB 10.6 or MySQL "
                       "8.0.16 at least",
-                      mysql_get_server_info(link->mysql));
+                      said);
 }
 
 /* Where a session stands: what neither a SET nor a reset puts back. */

@@ -3,6 +3,7 @@
 #include "driver/mariadb_error.h"
 
 #include "driver/driver.h"
+#include "schema/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,13 +41,43 @@ static bool is_harmless(unsigned int server_code)
     for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
         if (harmless[i] == server_code)
             return true;
-    return server_code >= 2000 && server_code < 3000; /* the client library's own */
+    return (server_code >= 2000 && server_code < 3000) || /* the client library's own */
+           (server_code >= 5000 && server_code < 6000);
 }
 
-void corm__mariadb_redact(unsigned int server_code, const char *message, char *text, size_t size)
+/* Instead of messages that show a value without quotes, or whatever somebody has written; or NULL. */
+static const char *instead_of(unsigned int server_code)
+{
+    enum { NO_PARTITION_FOR_VALUE = 1526, SIGNAL = 1644 };
+
+    switch (server_code) {
+    case NO_PARTITION_FOR_VALUE: return "the table has no partition for the value";
+    case SIGNAL: return "a trigger or a procedure refused it, in words that may show a value";
+    default: return NULL;
+    }
+}
+
+void corm__mariadb_plain(char *text)
+{
+    size_t size = strlen(text), characters;
+    bool   is_utf8 = corm__is_utf8(text, size, &characters);
+
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c < ' ' || c == 0x7F || (c > 0x7F && !is_utf8))
+            text[i] = '?';
+    }
+}
+
+static void redact(unsigned int server_code, const char *message, char *text, size_t size)
 {
     static const char for_key[] = "' for key ";
     const char       *key = NULL;
+
+    if (instead_of(server_code) != NULL) {
+        (void)snprintf(text, size, "%s", instead_of(server_code));
+        return;
+    }
 
     if (is_harmless(server_code)) {
         (void)snprintf(text, size, "%s", message);
@@ -69,4 +100,10 @@ void corm__mariadb_redact(unsigned int server_code, const char *message, char *t
     else
         (void)snprintf(text, size, "%.*s'...'%s", (int)(first - message), message, last + 1);
     corm__cut_utf8(text, size);
+}
+
+void corm__mariadb_redact(unsigned int server_code, const char *message, char *text, size_t size)
+{
+    redact(server_code, message, text, size);
+    corm__mariadb_plain(text);
 }

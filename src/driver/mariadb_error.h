@@ -11,7 +11,11 @@ int corm__mariadb_code(unsigned int server_code, bool is_open);
 /* Whether the link is gone after it. */
 bool corm__mariadb_lost(unsigned int server_code);
 
-/* The server's message without the values of rows that it may show, in `text`. */
+/* A text that a server has sent, made fit to be shown: `?` for control characters and for what is no
+ * UTF-8. */
+void corm__mariadb_plain(char *text);
+
+/* The server's message without the values of rows that it may show, and plain, in `text`. */
 void corm__mariadb_redact(unsigned int server_code, const char *message, char *text, size_t size);
 
 #endif
