@@ -29,9 +29,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mysql.h>
+#include <ma_pvio.h> /* wants mysql.h */
 #include <mysqld_error.h>
 #include <netdb.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,18 +44,23 @@
 enum { FIRST_TEXT = 256 };
 
 struct mariadb_link {
-    struct corm__link base;
-    MYSQL            *mysql;
-    char              server_isolation[32];   /* as "REPEATABLE-READ" */
-    bool              has_snapshot_isolation; /* innodb_snapshot_isolation, from 10.6.18 */
-    bool              has_arrays;             /* the bulk protocol of MariaDB */
-    bool              is_connected;
-    const char       *database; /* of the endpoint */
-    uint32_t          lock_wait_s;
-    char              home[72]; /* database and role of the session when it was opened, hashed */
-    int               reset_rc, reset_wants; /* of a reset that was begun */
-    bool              is_open; /* and was set up: what is refused now is a statement */
-    bool              timed_out;
+    struct corm__link   base;
+    MYSQL              *mysql;
+    char                server_isolation[32];   /* as "REPEATABLE-READ" */
+    bool                has_snapshot_isolation; /* innodb_snapshot_isolation, from 10.6.18 */
+    bool                has_arrays;             /* the bulk protocol of MariaDB */
+    bool                is_connected;
+    const char         *database; /* of the endpoint */
+    uint32_t            lock_wait_s;
+    char                home[72]; /* database and role of the session when it was opened, hashed */
+    int                 reset_rc, reset_wants; /* of a reset that was begun */
+    bool                is_open; /* and was set up: what is refused now is a statement */
+    bool                timed_out;
+    PVIO_METHODS        methods;  /* of the socket, with a deadline */
+    int64_t             deadline; /* of the call that is under way */
+    size_t              late;     /* bytes that it has read since then */
+    const PVIO_METHODS *own;      /* the library's */
+    bool                greeted;  /* the first packet was looked at */
 };
 
 /* One column of a result: where the library puts its value. */
@@ -136,6 +143,31 @@ static int time_out(struct mariadb_link *link, my_socket socket)
     return MYSQL_WAIT_TIMEOUT;
 }
 
+/* The library does not survive a first packet that is a report of progress: it asks for the version of a
+ * server that it does not know yet. So the packet is looked at before it reads: 0, or
+ * MYSQL_WAIT_TIMEOUT, with which it gives up. */
+static int look_at_greeting(struct mariadb_link *link, my_socket socket, int64_t deadline)
+{
+    enum { HEAD = 4, SIZE = HEAD + 3 };
+    static const unsigned char progress[] = {0xFF, 0xFF, 0xFF}; /* a failure of code 65535 */
+    unsigned char              packet[SIZE];
+    struct pollfd              p = {.fd = socket, .events = POLLIN};
+    int                        n, enough = SIZE, any = 1;
+
+    link->greeted = true;
+    (void)setsockopt(socket, SOL_SOCKET, SO_RCVLOWAT, &enough, sizeof(enough));
+    do
+        n = poll(&p, 1, corm__ms_left(deadline));
+    while (n < 0 && errno == EINTR);
+    (void)setsockopt(socket, SOL_SOCKET, SO_RCVLOWAT, &any, sizeof(any));
+    if (n <= 0)
+        return time_out(link, socket);
+    ssize_t size = recv(socket, packet, sizeof(packet), MSG_PEEK | MSG_DONTWAIT);
+    if (size < SIZE || memcmp(packet + HEAD, progress, sizeof(progress)) != 0)
+        return 0;
+    return MYSQL_WAIT_TIMEOUT;
+}
+
 /* Waits for what the library asked for; MYSQL_WAIT_TIMEOUT when the deadline passes first. */
 static int wait_for(struct mariadb_link *link, int wanted, int64_t deadline)
 {
@@ -157,6 +189,9 @@ static int wait_for(struct mariadb_link *link, int wanted, int64_t deadline)
         if (n > 0)
             break;
     }
+    if (!link->greeted && (p.revents & (POLLHUP | POLLERR)) == 0 &&
+        look_at_greeting(link, p.fd, deadline) != 0)
+        return MYSQL_WAIT_TIMEOUT;
     if ((p.revents & (POLLIN | POLLHUP | POLLERR)) != 0)
         got |= MYSQL_WAIT_READ;
     if ((p.revents & (POLLOUT | POLLERR)) != 0)
@@ -166,8 +201,70 @@ static int wait_for(struct mariadb_link *link, int wanted, int64_t deadline)
     return (got & wanted) != 0 ? got & wanted : wanted;
 }
 
+/* Whether the library may read on. It waits only where nothing is there: a server that sends faster than
+ * it is read would have it read for ever. What was sent in time may be read late, but not without end;
+ * on a link that is lost nothing is. */
+static bool may_read(struct mariadb_link *link)
+{
+    enum { LATE_MAX = 1 << 20 };
+
+    if (link->base.lost)
+        return false;
+    if (link->late > LATE_MAX)
+        (void)time_out(link, mysql_get_socket(link->mysql));
+    return link->late <= LATE_MAX;
+}
+
+static ssize_t note_read(struct mariadb_link *link, ssize_t size)
+{
+    if (size > 0 && corm__ms_left(link->deadline) == 0)
+        link->late += (size_t)size;
+    return size;
+}
+
+static struct mariadb_link *link_of(const MARIADB_PVIO *pvio)
+{
+    return (struct mariadb_link *)((char *)pvio->methods - offsetof(struct mariadb_link, methods));
+}
+
+static ssize_t read_in_time(MARIADB_PVIO *pvio, uchar *buffer, size_t length)
+{
+    struct mariadb_link *link = link_of(pvio);
+
+    return may_read(link) ? note_read(link, link->own->read(pvio, buffer, length)) : 0;
+}
+
+static ssize_t async_read_in_time(MARIADB_PVIO *pvio, uchar *buffer, size_t length)
+{
+    struct mariadb_link *link = link_of(pvio);
+
+    return may_read(link) ? note_read(link, link->own->async_read(pvio, buffer, length)) : 0;
+}
+
+/* To be called when the library has connected. */
+static void watch_reads(struct mariadb_link *link)
+{
+    MARIADB_PVIO *pvio = link->mysql->net.pvio;
+
+    link->own = pvio->methods;
+    link->methods = *pvio->methods;
+    link->methods.read = read_in_time;
+    link->methods.async_read = async_read_in_time;
+    pvio->methods = &link->methods;
+}
+
+/* At the start of each call of the library that may read; of those for one result the deadline is the
+ * same. */
+static void begin_call(struct mariadb_link *link, int64_t deadline)
+{
+    if (deadline != link->deadline)
+        link->late = 0;
+    link->deadline = deadline;
+}
+
 static int run_query(struct mariadb_link *link, const char *text, size_t size, int64_t deadline)
 {
+    begin_call(link, deadline);
     int rc = 0, wanted = mysql_real_query_start(&rc, link->mysql, text, (unsigned long)size);
 
     while (wanted != 0)
@@ -177,6 +274,7 @@ static int run_query(struct mariadb_link *link, const char *text, size_t size, i
 
 static MYSQL_RES *run_store_result(struct mariadb_link *link, int64_t deadline)
 {
+    begin_call(link, deadline);
     MYSQL_RES *rows = NULL;
     int        wanted = mysql_store_result_start(&rows, link->mysql);
 
@@ -188,6 +286,7 @@ static MYSQL_RES *run_store_result(struct mariadb_link *link, int64_t deadline)
 static int run_prepare(struct mariadb_link *link, MYSQL_STMT *statement, const char *text,
                        size_t size, int64_t deadline)
 {
+    begin_call(link, deadline);
     int rc = 0, wanted = mysql_stmt_prepare_start(&rc, statement, text, (unsigned long)size);
 
     while (wanted != 0)
@@ -197,6 +296,7 @@ static int run_prepare(struct mariadb_link *link, MYSQL_STMT *statement, const c
 
 static int run_execute(struct mariadb_link *link, MYSQL_STMT *statement, int64_t deadline)
 {
+    begin_call(link, deadline);
     int rc = 0, wanted = mysql_stmt_execute_start(&rc, statement);
 
     while (wanted != 0)
@@ -206,6 +306,7 @@ static int run_execute(struct mariadb_link *link, MYSQL_STMT *statement, int64_t
 
 static int run_stmt_store_result(struct mariadb_link *link, MYSQL_STMT *statement, int64_t deadline)
 {
+    begin_call(link, deadline);
     int rc = 0, wanted = mysql_stmt_store_result_start(&rc, statement);
 
     while (wanted != 0)
@@ -215,6 +316,7 @@ static int run_stmt_store_result(struct mariadb_link *link, MYSQL_STMT *statemen
 
 static int run_stmt_fetch(struct mariadb_link *link, MYSQL_STMT *statement, int64_t deadline)
 {
+    begin_call(link, deadline);
     int rc = 0, wanted = mysql_stmt_fetch_start(&rc, statement);
 
     while (wanted != 0)
@@ -224,6 +326,7 @@ static int run_stmt_fetch(struct mariadb_link *link, MYSQL_STMT *statement, int6
 
 static void run_stmt_free_result(struct mariadb_link *link, MYSQL_STMT *statement, int64_t deadline)
 {
+    begin_call(link, deadline);
     my_bool rc = 0;
     int     wanted = mysql_stmt_free_result_start(&rc, statement);
 
@@ -233,6 +336,7 @@ static void run_stmt_free_result(struct mariadb_link *link, MYSQL_STMT *statemen
 
 static int run_stmt_next_result(struct mariadb_link *link, MYSQL_STMT *statement, int64_t deadline)
 {
+    begin_call(link, deadline);
     int rc = 0, wanted = mysql_stmt_next_result_start(&rc, statement);
 
     while (wanted != 0)
@@ -255,6 +359,11 @@ static int fail(struct mariadb_link *link, unsigned int server_code, const char 
         link->base.lost = true;
         return corm__fail_server(error, link->is_open ? CORM_DEADLINE : CORM_UNREACHABLE,
                                  (int)server_code, state, "the server did not answer in time");
+    }
+    if (server_code == 0) { /* the library gave up without a word */
+        link->base.lost = true;
+        return corm__fail(error, link->is_open ? CORM_DISCONNECTED : CORM_UNREACHABLE,
+                          "the server's answer makes no sense");
     }
     corm__mariadb_redact(server_code, message, text, sizeof(text));
     return corm__fail_server(error, code, (int)server_code, state, "%s (%u)", text, server_code);
@@ -391,6 +500,7 @@ static int open_link(struct mariadb_link *link, const struct corm__endpoint *e, 
     connect_deadline = 0;
     if (opened != NULL) {
         stop_blocking(mysql_get_socket(link->mysql));
+        watch_reads(link);
         link->is_connected = true;
         return 0;
     }
@@ -595,6 +705,9 @@ static bool link_begin_reset(struct corm__link *base)
 {
     struct mariadb_link *link = mariadb(base);
 
+    if (mysql_more_results(
+            link->mysql)) /* nobody asked for them, and the library would wait for ever */
+        return false;
     base->round_trips++;
     link->reset_wants = mysql_reset_connection_start(&link->reset_rc, link->mysql);
     return true;
@@ -605,6 +718,7 @@ static int use_database(struct mariadb_link *link, int64_t deadline, struct corm
     int rc = 0;
 
     link->base.round_trips++;
+    begin_call(link, deadline);
     int wanted = mysql_select_db_start(&rc, link->mysql, link->database);
     while (wanted != 0)
         wanted = mysql_select_db_cont(&rc, link->mysql, wait_for(link, wanted, deadline));
@@ -616,6 +730,7 @@ static int link_end_reset(struct corm__link *base, int64_t deadline, struct corm
     struct mariadb_link *link = mariadb(base);
     struct corm_error    away = {0};
 
+    begin_call(link, deadline);
     while (link->reset_wants != 0)
         link->reset_wants = mysql_reset_connection_cont(
             &link->reset_rc, link->mysql, wait_for(link, link->reset_wants, deadline));
@@ -740,7 +855,12 @@ static const struct corm__server_error *find_error(int server_code)
 
 static void link_finalize(struct corm__link *base, struct corm__prepared *prepared)
 {
-    (void)base;
+    if (base->lost) { /* or the library would ask for more of them, again and again */
+        mariadb(base)->mysql->server_status &= ~(unsigned int)SERVER_MORE_RESULTS_EXIST;
+        if (prepared->statement != NULL)
+            prepared->statement->upsert_status.server_status &=
+                ~(unsigned int)SERVER_MORE_RESULTS_EXIST;
+    }
     if (prepared->statement != NULL)
         mysql_stmt_close(prepared->statement); /* sends, and waits for no answer */
     for (unsigned int i = 0; i < prepared->column_capacity; i++)
@@ -764,6 +884,14 @@ static int check_size(const struct mariadb_link *link, size_t size, struct corm_
                       size, link->base.packet_max);
 }
 
+/* What the library calls for results that come behind one without rows; it does so without a look whether
+ * it has something to call. */
+static MYSQL_RES *take_unannounced(MYSQL_STMT *statement)
+{
+    (void)mysql_stmt_store_result(statement);
+    return NULL;
+}
+
 static int link_prepare(struct corm__link *base, const char *text, size_t size, int64_t deadline,
                         struct corm__prepared **out, struct corm_error *error)
 {
@@ -781,6 +909,7 @@ static int link_prepare(struct corm__link *base, const char *text, size_t size, 
         free(p);
         return corm__fail_memory(error, "a prepared statement");
     }
+    p->statement->default_rset_handler = take_unannounced;
     base->round_trips++;
     int rc = 0;
     if (run_prepare(link, p->statement, text, size, deadline) != 0)
@@ -1060,6 +1189,9 @@ static bool is_bound(const struct corm__prepared *p, const MYSQL_FIELD *fields,
                      const struct corm_table *types)
 {
     if (types == NULL || types != p->bound)
+        return false;
+    /* The library forgets all of it where a server says that more results follow. */
+    if (p->column_count == 0 || p->statement->bind->buffer != p->columns->buffer)
         return false;
     for (unsigned int i = 0; i < p->column_count; i++)
         if (p->cells[i].kind != kind_of_column(&types->columns[i], &fields[i]))
