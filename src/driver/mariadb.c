@@ -60,7 +60,11 @@ struct mariadb_link {
     int64_t             deadline; /* of the call that is under way */
     size_t              late;     /* bytes that it has read since then */
     const PVIO_METHODS *own;      /* the library's */
-    bool                greeted;  /* the first packet was looked at */
+#ifdef CORM_ROWS_HAVE_LENGTHS
+    struct st_mariadb_methods        calls; /* of the protocol, with a look at rows */
+    const struct st_mariadb_methods *own_calls;
+#endif
+    bool greeted; /* the first packet was looked at */
 };
 
 /* One column of a result: where the library puts its value. */
@@ -240,6 +244,98 @@ static ssize_t async_read_in_time(MARIADB_PVIO *pvio, uchar *buffer, size_t leng
 
     return may_read(link) ? note_read(link, link->own->async_read(pvio, buffer, length)) : 0;
 }
+
+#ifdef CORM_ROWS_HAVE_LENGTHS
+/* Bytes of a value in a row of the binary protocol; VARIES: its length stands in front of it. A type that
+ * the library does not know has no function there, and is called all the same. */
+enum { VARIES = -1, UNKNOWN = -2 };
+
+static int size_of_type(enum enum_field_types type)
+{
+    switch (type) {
+    case MYSQL_TYPE_NULL: return 0;
+    case MYSQL_TYPE_TINY: return 1;
+    case MYSQL_TYPE_SHORT:
+    case MYSQL_TYPE_YEAR: return 2;
+    case MYSQL_TYPE_INT24:
+    case MYSQL_TYPE_LONG:
+    case MYSQL_TYPE_FLOAT: return 4;
+    case MYSQL_TYPE_LONGLONG:
+    case MYSQL_TYPE_DOUBLE: return 8;
+    default: break;
+    }
+    return type <= MYSQL_TYPE_BIT || type >= MYSQL_TYPE_JSON ? VARIES : UNKNOWN;
+}
+
+/* Skips a value of a length that stands in front of it; false where it ends behind `size`. */
+static bool skip_counted(const unsigned char *row, size_t size, size_t *at)
+{
+    if (*at >= size)
+        return false;
+    unsigned char first = row[(*at)++];
+    size_t        digits = first < 251 ? 0 : first == 252 ? 2 : first == 253 ? 3 : 8, n = 0;
+    if (first == 251 || first == 255 || digits > size - *at)
+        return false;
+    for (size_t i = 0; i < digits; i++)
+        n |= (size_t)row[(*at)++] << 8 * i;
+    if (digits == 0)
+        n = first;
+    if (n > size - *at)
+        return false;
+    *at += n;
+    return true;
+}
+
+/* Whether all values of a row end inside of it. */
+static bool is_whole(const MYSQL_STMT *statement, const unsigned char *row, size_t size)
+{
+    enum { STATUS = 1, RESERVED = 2 };
+    size_t at = STATUS + (statement->field_count + 7 + RESERVED) / 8;
+
+    if (at > size)
+        return false;
+    for (unsigned int i = 0; i < statement->field_count; i++) {
+        unsigned int bit = i + RESERVED;
+        if ((row[STATUS + bit / 8] >> bit % 8 & 1) != 0)
+            continue;
+        int fixed = size_of_type(statement->fields[i].type);
+        if (fixed == UNKNOWN || (fixed == VARIES && !skip_counted(row, size, &at)) ||
+            (fixed >= 0 && (size_t)fixed > size - at))
+            return false;
+        at += fixed > 0 ? (size_t)fixed : 0;
+    }
+    return true;
+}
+
+static int fetch_whole(MYSQL_STMT *statement, unsigned char *row, unsigned long size)
+{
+    enum { MALFORMED = 2027 };
+    const struct mariadb_link *link =
+        (const struct mariadb_link *)((const char *)statement->mysql->methods -
+                                      offsetof(struct mariadb_link, calls));
+
+    if (is_whole(statement, row, size))
+        return link->own_calls->db_stmt_fetch_to_bind(statement, row, size);
+    statement->last_errno = MALFORMED;
+    (void)snprintf(statement->last_error, sizeof(statement->last_error),
+                   "a row whose values do not end in it");
+    return 1;
+}
+
+/* The library reads values of rows without a look at where the row ends. */
+static void watch_rows(struct mariadb_link *link)
+{
+    link->own_calls = link->mysql->methods;
+    link->calls = *link->mysql->methods;
+    link->calls.db_stmt_fetch_to_bind = fetch_whole;
+    link->mysql->methods = &link->calls;
+}
+#else
+static void watch_rows(struct mariadb_link *link)
+{
+    (void)link; /* this version of the library does not tell where a row ends */
+}
+#endif
 
 /* To be called when the library has connected. */
 static void watch_reads(struct mariadb_link *link)
@@ -501,6 +597,7 @@ static int open_link(struct mariadb_link *link, const struct corm__endpoint *e, 
     if (opened != NULL) {
         stop_blocking(mysql_get_socket(link->mysql));
         watch_reads(link);
+        watch_rows(link);
         link->is_connected = true;
         return 0;
     }
