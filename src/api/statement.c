@@ -517,6 +517,7 @@ static int64_t read_number(struct corm_on on, enum corm__read_what what,
     struct call              call;
     struct corm__number_sink sink = corm__number_sink();
 
+    sink.counts = true;
     init_read(&call, query);
     int64_t rc = read(&call, on, what, table, query, NULL, &sink.base);
     return end_call(&call, rc < 0 ? rc : sink.number);

@@ -19,7 +19,10 @@ static int row(struct corm__sink *base, const struct corm_value *values, uint32_
 {
     if (count == 0 || (values[0].kind != CORM_V_INT && values[0].kind != CORM_V_UINT))
         return corm__fail(error, CORM_BAD_VALUE, "a whole number was expected");
-    ((struct corm__number_sink *)base)->number = values[0].as.i;
+    struct corm__number_sink *sink = (struct corm__number_sink *)base;
+    if (sink->counts && values[0].as.i < 0)
+        return corm__fail(error, CORM_BAD_VALUE, "a count below zero");
+    sink->number = values[0].as.i;
     return 0;
 }
 

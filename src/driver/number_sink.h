@@ -7,6 +7,7 @@
 struct corm__number_sink {
     struct corm__sink base;
     int64_t           number; /* the first column of the last row; 0 without one */
+    bool              counts; /* a number below zero, which would be taken for a code, is refused */
 };
 
 struct corm__number_sink corm__number_sink(void);
