@@ -5,7 +5,8 @@
                                                        where it is given
   headers.py --exports LIBRARY                         print how the exports of a library differ
                                                        from exports.txt; exit code 1 if they do
-  headers.py --write-exports LIBRARY                   make exports.txt from a library
+  headers.py --write-exports INCLUDE_DIR               make exports.txt from what the headers declare,
+                                                       and add what is new to Debian's list of symbols
 
 A library that was built with sanitizers is only linked by compilers that are told so: gcc's.
 """
@@ -167,7 +168,8 @@ def exports_of(library):
     code, out, errors = run(["nm", "-D", "--defined-only", library])
     if code != 0:
         raise OSError(f"nm {library}: {errors}")
-    return sorted(line.split()[-1].split("@")[0] for line in out.splitlines() if line.strip())
+    # Absolute is the name of the version alone.
+    return sorted(line.split()[-1].split("@")[0] for line in out.splitlines() if line.split()[-2:-1] != ["A"])
 
 
 def expected_exports():
@@ -184,10 +186,26 @@ def exports_diff(library):
     return "\n".join(lines)
 
 
-def write_exports(library):
+def write_exports(include_dir):
+    names = sorted(declared_functions(include_dir))
     with open(EXPORTS, "w", encoding="utf-8") as file:
-        file.write("# What the shared library exports, all of it: headers.py --exports compares.\n")
-        file.writelines(f"{name}\n" for name in exports_of(library))
+        file.write("# What the shared library exports, all of it: it is linked by this list.\n")
+        file.writelines(f"{name}\n" for name in names)
+    write_symbols(names, version_of(include_dir))
+
+
+def write_symbols(names, version):
+    """Debian's list says in which version each came; that of those which are there already stays."""
+    major = version.split(".")[0]
+    path = os.path.join(HERE, "..", "debian", f"libcorm{major}.symbols")
+    since = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            since = dict(re.findall(r"^ (\w+)@\S+ (\S+)", file.read(), re.MULTILINE))
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"libcorm.so.{major} libcorm{major} #MINVER#\n* Build-Depends-Package: libcorm-dev\n")
+        for name in sorted([f"CORM_{major}", *names]):
+            file.write(f" {name}@CORM_{major} {since.get(name, version)}\n")
 
 
 def declared_functions(include_dir):
@@ -281,6 +299,8 @@ def main(arguments):
             print(difference)
         return 1 if difference else 0
     if len(arguments) == 2 and arguments[0] == "--write-exports":
+        if not os.path.isdir(arguments[1]):
+            sys.exit(f"headers.py: {arguments[1]} is no folder of headers: it is `include` that is wanted")
         return write_exports(arguments[1])
     sanitize = ""
     if arguments and arguments[-1].startswith("--sanitize="):

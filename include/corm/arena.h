@@ -25,7 +25,7 @@ CORM_API void corm_arena_reset(struct corm_arena *arena);
 /* Frees the arena and everything in it. NULL is allowed. */
 CORM_API void corm_arena_free(struct corm_arena *arena);
 
-/* `size` bytes, aligned for any type, not cleared; NULL when there is no memory (the arena is then
+/* Gives `size` bytes, aligned for any type, not cleared; NULL when there is no memory (the arena is then
  * as it was). They live until the arena is reset or freed. */
 CORM_API void *corm_arena_alloc(struct corm_arena *arena, size_t size);
 

@@ -318,7 +318,7 @@ static inline struct corm_expr corm_everything(void)
     corm_cmp_((col).column + CORM_CHECK(col, val) + CORM_CHECK_CLASS(col, CORM_HAS_ORDER(col)),    \
               op, CORM_VALUE(val))
 
-/* ---- The surface ----------------------------------------------------------
+/* ---- Comparisons ----------------------------------------------------------
  *
  * The value of a comparison is a C value or another column of the same class. NULL as a text or
  * blob is CORM_MISUSE when the statement is made. corm_lt(), corm_le(), corm_gt(), corm_ge()
@@ -338,8 +338,8 @@ static inline struct corm_expr corm_everything(void)
                         .list = (const struct corm_value[]){                                       \
                             CORM_VALUE(low), CORM_VALUE(high), {.kind = CORM_V_NONE}}})
 
-/* Text columns only. In corm_like() % stands for any text and _ for one character; ! in front of %,
- * _ or ! takes their meaning away, and may not be the last of a pattern. The other three escape for
+/* Patterns, of text columns only. In corm_like() % stands for any text and _ for one character; !
+ * in front of %, _ or ! takes their meaning away, and may not be the last of a pattern. The other three escape for
  * you, and take a text, no column. A pattern has at most 50,000 bytes. Tables that corm creates
  * compare text byte by byte, so upper and lower case differ, in LIKE too; tables made by others
  * have the rules of their collation on MariaDB and MySQL. */
@@ -395,7 +395,7 @@ static inline struct corm_expr corm_everything(void)
          (col).column + CORM_CHECK_CLASS(col, CORM_CLASS(col) == 3 || CORM_CLASS(col) == 10),      \
          (where))
 
-/* corm_in(product.id, 1, 2, 3): up to 16 values, each checked. */
+/* corm_in(product.id, 1, 2, 3): one of up to 16 values, each checked. */
 #define corm_in(col, ...)                                                                          \
     ((struct corm_expr){.op = CORM_IN,                                                             \
                         .column = (col).column,                                                    \
@@ -404,8 +404,8 @@ static inline struct corm_expr corm_everything(void)
 #define CORM_LISTED(col, v) ((void)CORM_CHECK(col, v), CORM_VALUE(v)),
 
 /* clang-format off */
-/* corm_in_list(product.id, ids, n): `n` values of an array of int8_t to int64_t, uint8_t to uint64_t,
- * float, double, const char *, struct corm_blob or struct corm_uuid, read when the statement is made.
+/* corm_in_list(product.id, ids, n): one of the `n` values of an array. It is of int8_t to int64_t, uint8_t to
+ * uint64_t, float, double, const char *, struct corm_blob or struct corm_uuid, read when the statement is made.
  * No values are CORM_MISUSE: what matches nothing need not be asked for. A statement takes 32,000
  * values, in lists or not; more are CORM_TOO_LARGE. */
 #define corm_in_list(col, values, n)                                                               \

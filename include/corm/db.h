@@ -160,7 +160,7 @@ CORM_API int corm_drop_table_(struct corm_db *db, const struct corm_table *table
 
 #ifndef __cplusplus
 /* corm_create_table(db, product, .if_not_exists = true), corm_drop_table(db, product, .if_exists =
- * true): 0 or a negative code. DDL ends transactions, so they take a db only. On MariaDB and MySQL
+ * true): makes, or drops, the table of a model. 0 or a negative code. DDL ends transactions, so they take a db only. On MariaDB and MySQL
  * the table is InnoDB, utf8mb4, and compares text byte by byte. An existing table is not compared
  * with the model. Blocks. From any thread. */
 #define corm_create_table(db, ...) CORM_TABLE_CALL(corm_create_table_, db, __VA_ARGS__, )

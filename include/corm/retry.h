@@ -47,7 +47,7 @@ struct corm_error_rule {
  * CORM_SERVER_ERROR and has its verdicts. From any thread. */
 CORM_API bool corm_error_rule(const char *driver, size_t i, struct corm_error_rule *rule);
 
-/* "run again" and so on; "connect" and so on. Static text, never NULL. */
+/* A verdict and a place as text: "run again", "connect" and so on. Static text, never NULL. */
 CORM_API const char *corm_verdict_text(enum corm_verdict verdict);
 CORM_API const char *corm_place_text(enum corm_place place);
 

@@ -137,7 +137,7 @@ struct corm_sql_args {
 
 /* ---- What a statement would send ------------------------------------------ */
 
-/* Instead of a db or trx:
+/* Tells what a statement would send. Instead of a db or trx:
  *
  *     struct corm_sql_of of = {.dialect = CORM_DIALECT_SQLITE, .arena = arena};
  *     rc = corm_first(&of, product, &p, .where = corm_eq(product.id, 7));
@@ -342,8 +342,8 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
 #define corm_sets(...)                                                                             \
     ((const struct corm_assign[CORM_SET_MAX + 1]){__VA_ARGS__} + CORM_SETS(__VA_ARGS__))
 
-/* corm_update(on, T, where, corm_set(...) or corm_add(...), ..., options...). Returns how many rows
- * the condition matched, changed or not; 0 when marked .later. Where the model has a version column
+/* corm_update(on, T, where, corm_set(...) or corm_add(...), ..., options...): changes rows. Returns
+ * how many the condition matched, changed or not; 0 when marked .later. Where the model has a version column
  * it is counted up in each of them, without a check; to set it is CORM_MISUSE. */
 #define corm_update(on, T, cond, ...)                                                              \
     corm_update_(CORM_ON(on), (T).corm_table + CORM_SETS(__VA_ARGS__),                             \
@@ -394,7 +394,8 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
                          CORM_ARG_OF(T, __VA_ARGS__),                                              \
                      &(const struct corm_write){CORM_HERE(struct corm_write), .row = __VA_ARGS__})
 
-/* corm_delete(on, T, where, options...). No version is checked. Returns how many rows it removed; 0 when marked .later. */
+/* corm_delete(on, T, where, options...): removes rows. No version is checked. Returns how many they
+ * were; 0 when marked .later. */
 #define corm_delete(on, T, ...)                                                                    \
     corm_delete_(CORM_ON(on), (T).corm_table + CORM_CONDITION_FIRST(__VA_ARGS__),                  \
                  &(const struct corm_write){CORM_HERE(struct corm_write), .where = __VA_ARGS__})
@@ -420,7 +421,7 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
 #define CORM_ROWS(rows) _Generic((rows), struct corm_rows * : (rows), void * : (rows), int : NULL)
 /* clang-format on */
 
-/* NULL among the values is (const char *)NULL. */
+/* The values of the `?` of an SQL text. NULL among them is (const char *)NULL. */
 #define corm_vals(...)                                                                             \
     ((struct corm_vals){                                                                           \
         (const struct corm_value[]){CORM_MAP(CORM_VALUED, 0, __VA_ARGS__){.kind = CORM_V_NONE}}})

@@ -104,8 +104,8 @@ CORM_API int corm_begin_(struct corm_db *db, const struct corm_trx_options *opti
                                                     .line = __LINE__,                              \
                                                     .arg = __VA_ARGS__})
 
-/* corm_begin(db, &trx, options...): 0 and a transaction in *trx, which the caller ends with
- * corm_end(); or a negative code and NULL. Sends nothing: BEGIN travels with the first statement, and in
+/* corm_begin(db, &trx, options...): begins a transaction in the long form. 0 and the transaction in
+ * *trx, which the caller ends with corm_end(); or a negative code and NULL. Sends nothing: BEGIN travels with the first statement, and in
  * front of that the locks of the rows of .key, in the order in which everybody locks them; where there
  * is no such row, nothing is locked. A lock that is waited for too long is an error of that statement. */
 #define corm_begin(db, ...)                                                                        \

@@ -48,20 +48,20 @@ struct corm_value {
 #define CORM_DATETIME_SIZE 27 /* "2026-01-31 09:05:00.000000" and NUL */
 #define CORM_UUID_SIZE     37 /* "0198f2c4-7e6b-7a51-9d3c-5b1f0e8a2d47" and NUL */
 
-/* "YYYY-MM-DD"; the microseconds must be those of a midnight. */
+/* A date, as "YYYY-MM-DD"; the microseconds must be those of a midnight. */
 CORM_API bool corm_date_parse(const char *text, size_t size, int64_t *microseconds);
 CORM_API bool corm_date_format(int64_t microseconds, char text[CORM_DATE_SIZE]);
 
-/* "HH:MM:SS", hours of up to three digits, a `-` in front where it is negative, and up to six digits
+/* A time, as "HH:MM:SS", hours of up to three digits, a `-` in front where it is negative, and up to six digits
  * of a fraction behind a `.`; it is written with all six. */
 CORM_API bool corm_time_parse(const char *text, size_t size, int64_t *microseconds);
 CORM_API bool corm_time_format(int64_t microseconds, char text[CORM_TIME_SIZE]);
 
-/* "YYYY-MM-DD HH:MM:SS", in UTC, with a fraction like the one of a time. */
+/* A datetime, as "YYYY-MM-DD HH:MM:SS", in UTC, with a fraction like the one of a time. */
 CORM_API bool corm_datetime_parse(const char *text, size_t size, int64_t *microseconds);
 CORM_API bool corm_datetime_format(int64_t microseconds, char text[CORM_DATETIME_SIZE]);
 
-/* 32 hexadecimal digits in five groups; they are written in lower case. */
+/* A UUID, as 32 hexadecimal digits in five groups; they are written in lower case. */
 CORM_API bool corm_uuid_parse(const char *text, size_t size, struct corm_uuid *uuid);
 CORM_API void corm_uuid_format(const struct corm_uuid *uuid, char text[CORM_UUID_SIZE]);
 
