@@ -349,15 +349,6 @@ static enum op suited(enum op op, enum way way)
     return op == OP_READ_PLAIN && way == BEGIN ? OP_READ : op;
 }
 
-/* MariaDB gives the locks of a nested transaction up that is taken back, where nothing was read or
- * written before it: what it has read may change then. That is not mended yet;
- * CORM_HISTORY_NESTED_FIRST=1 shows it. In a lane the rows of the key are locked before. */
-static bool loses_locks(enum way way)
-{
-    return is_mariadb() && way != SUBMIT && way != KEYED &&
-           getenv("CORM_HISTORY_NESTED_FIRST") == NULL;
-}
-
 /* Reads one list and appends to another, which is its key: two such ones the other way round must not miss
  * each other. */
 static void make_skew(struct job *j, uint64_t *random)
@@ -389,8 +380,6 @@ static void make_job(struct job *j, uint64_t *random, enum way way, uint32_t thr
     }
     if (now.skews && !is_foreign(way) && way != SNAPSHOT)
         make_skew(j, random);
-    if (j->steps[0].op == OP_APPEND_UNDONE && loses_locks(way))
-        j->steps[0].op = OP_READ;
 }
 
 /* ---- What a transaction does --------------------------------------------------------------- */

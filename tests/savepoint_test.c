@@ -581,7 +581,51 @@ static void deadlock_in_a_nested_transaction_unwinds_to_the_outermost(void **sta
     assert_int_equal(number_beside("SELECT stock FROM item WHERE id = 9"), 0);
 }
 
-enum { ON_MARIADB = 2 };
+static int read_and_refuse(struct corm_trx *trx, void *arg)
+{
+    struct item *i = arg;
+    int rc = corm_first(trx, item, i, .where = corm_eq(item.id, 1), .lock = CORM_FOR_UPDATE);
+
+    return rc < 0 ? rc : corm_abort(trx, REFUSED, "taken back");
+}
+
+static int write_and_refuse(struct corm_trx *trx, void *arg)
+{
+    int rc = corm_update(trx, item, corm_eq(item.id, 1), corm_set(item.stock, 7));
+
+    (void)arg;
+    return rc < 0 ? rc : corm_abort(trx, REFUSED, "taken back");
+}
+
+/* What a nested transaction has read cannot change any more though it is taken back, also where nothing stood
+ * in front of it; whoever began it may go by what he was told. */
+static void nested_transaction_in_front_of_everything_keeps_its_locks(void **state)
+{
+    static const enum corm_isolation levels[] = {CORM_ISOLATION_DEFAULT, CORM_READ_COMMITTED,
+                                                 CORM_SERIALIZABLE};
+    struct corm_db                  *beyond = open_db("pool=2");
+    struct corm_error                e = {0};
+    struct item                      i;
+
+    (void)state;
+    beside("INSERT INTO item (id, name) VALUES (1, 'one')");
+    for (size_t k = 0; k < 2 * COUNT(levels); k++) {
+        struct corm_trx *trx = NULL, *foreign = NULL;
+        assert_ok(corm_begin(db, &trx, .isolation = levels[k / 2], .error = &e), &e);
+        assert_int_equal(corm_transact(trx, k % 2 == 0 ? read_and_refuse : write_and_refuse, &i),
+                         REFUSED);
+        assert_ok(corm_begin(beyond, &foreign, .error = &e), &e);
+        assert_int_equal(corm_first(foreign, item, &i, .where = corm_eq(item.id, 1),
+                                    .lock = CORM_FOR_UPDATE, .nowait = true),
+                         CORM_LOCKED);
+        corm_end(foreign);
+        corm_end(trx);
+    }
+    assert_int_equal(number_beside("SELECT stock FROM item WHERE id = 1"), 0);
+    corm_close(beyond);
+}
+
+enum { ON_MARIADB = 3 };
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
@@ -611,6 +655,7 @@ int main(int argc, char **argv)
         /* On MariaDB alone: */
         T(nested_insert_costs_one_round_trip),
         T(deadlock_in_a_nested_transaction_unwinds_to_the_outermost),
+        T(nested_transaction_in_front_of_everything_keeps_its_locks),
     };
 
     support_begin(argc, argv);

@@ -101,6 +101,7 @@ struct server_session {
     enum corm_isolation    isolation;
     int64_t                lock_wait_ns;
     uint64_t               snapshot; /* 0: none yet */
+    bool                   joined;   /* the engine has a part in the transaction from the start */
     struct undo           *undo;     /* the newest first */
     size_t                 undo_count;
     struct savepoint       savepoints[SAVEPOINTS_MAX];
@@ -386,6 +387,7 @@ static void end_trx(struct server_session *s)
     s->undo = NULL;
     s->undo_count = s->savepoint_count = 0;
     s->snapshot = 0;
+    s->joined = false;
     s->in_trx = s->explicit = false;
     release_locks(s);
 }
@@ -1252,7 +1254,7 @@ static void set_savepoint(struct run *r)
     struct savepoint *new = &s->savepoints[s->savepoint_count++];
     (void)snprintf(new->name, sizeof(new->name), "%.*s", (int)r->token_size, r->token);
     new->at = s->undo_count;
-    new->first = s->undo_count == 0 && s->snapshot == 0 && !has_locks(s);
+    new->first = s->undo_count == 0 && s->snapshot == 0 && !s->joined && !has_locks(s);
     touch(r);
     next(r);
 }
@@ -1411,6 +1413,13 @@ static void plain(struct run *r)
         expect(r, "TRANSACTION");
         roll_back(r->s);
         r->s->explicit = r->s->in_trx = true;
+        if (accept(r, "WITH")) {
+            expect(r, "CONSISTENT");
+            expect(r, "SNAPSHOT");
+            r->s->joined = true;
+            if (r->s->isolation == CORM_REPEATABLE_READ)
+                r->s->snapshot = server.commits;
+        }
     } else if (accept(r, "ROLLBACK")) {
         if (accept(r, "TO"))
             roll_back_to(r);

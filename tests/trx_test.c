@@ -511,13 +511,13 @@ static void a_rollback_to_a_savepoint_that_fails_dooms_for_good(void **state)
     assert_state(CORM__TRX_DOOMED);
     assert_int_equal(corm_commit(trx), CORM_SERVER_ERROR);
     corm_end(trx);
-    assert_log("enter(trx) [SAVEPOINT,SELECT] ROLLBACK_TO! close ");
+    assert_log("enter(trx) [START,SAVEPOINT,SELECT] ROLLBACK_TO! close ");
 }
 
 static void a_release_that_fails_dooms(void **state)
 {
     (void)state;
-    fails_at(DUPLICATE("[SAVEPOINT,INSERT", 1), .failed = 1);
+    fails_at(DUPLICATE("[START,SAVEPOINT,INSERT", 1), .failed = 2);
     struct corm_trx *trx = begin();
     assert_int_equal(corm_savepoint(trx), 0);
     assert_int_equal(insert_later(trx), 1);
@@ -527,7 +527,7 @@ static void a_release_that_fails_dooms(void **state)
     assert_state(CORM__TRX_OPEN);
     assert_int_equal(corm_commit(trx), 0);
     corm_end(trx);
-    assert_log("enter(trx) [SAVEPOINT,INSERT]! ROLLBACK_TO COMMIT ");
+    assert_log("enter(trx) [START,SAVEPOINT,INSERT]! ROLLBACK_TO COMMIT ");
 }
 
 static void a_release_without_a_connection_dooms(void **state)

@@ -882,6 +882,18 @@ static const char *set_text(uint32_t depth)
     return release_texts[depth] + strlen("RELEASE ");
 }
 
+/* A server that goes back to a savepoint which stands in front of everything gives up all row locks: what
+ * was read behind it may change then. Not where its engine has a part in the transaction from the start. */
+static int take_part(struct corm_trx *trx)
+{
+    struct corm__statement start = corm__control("START TRANSACTION WITH CONSISTENT SNAPSHOT");
+
+    if (trx->state != CORM__TRX_READY || trx->pending_count > 0 || trx->mode.read_only ||
+        !trx->node->endpoint.driver->has_trips)
+        return 0;
+    return corm__trx_buffer(trx, &start);
+}
+
 int corm__trx_savepoint(struct corm_trx *trx, const char *file, int32_t line)
 {
     int rc = corm__trx_check(trx);
@@ -897,7 +909,9 @@ int corm__trx_savepoint(struct corm_trx *trx, const char *file, int32_t line)
     struct corm__statement set = corm__control(set_text(trx->depth));
     set.file = file;
     set.line = line;
-    rc = corm__trx_buffer(trx, &set);
+    rc = take_part(trx);
+    if (rc == 0)
+        rc = corm__trx_buffer(trx, &set);
     if (rc < 0)
         return rc;
     trx->savepoints[trx->depth++] = (struct corm__savepoint){.at = trx->pending_count - 1};
