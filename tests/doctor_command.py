@@ -411,10 +411,12 @@ def the_list_of_tables_is_bounded_and_shows_no_control_characters():
 
 @test_on("mariadb")
 def a_ledger_is_found():
-    with Bad("CREATE TABLE corm_ledger(slot INT) ENGINE=InnoDB", "DROP TABLE corm_ledger"):
-        assert examine(server_url())["ledger"]["severity"] == "ok"
     found = examine(server_url())["ledger"]
     assert found["severity"] == "warning" and "CORM_UNKNOWN" in found["means"], found
+    assert found["cure"].startswith("corm setup --url URL"), found
+    with Bad("SELECT 1", "DROP TABLE corm_ledger"):
+        assert run("setup", "--url", server_url()).returncode == 0
+        assert examine(server_url())["ledger"]["severity"] == "ok"
 
 
 @test_on("mariadb")

@@ -183,8 +183,7 @@ static void judge_ledger(const struct doctor_facts *facts, struct doctor_finding
     found(f, "there is no table corm_ledger");
     say(f, DOCTOR_WARNING,
         "a commit whose answer is lost is reported as CORM_UNKNOWN, and never run again by corm");
-    cure(f,
-         "until there is one, read the rows back by a unique key of your own after CORM_UNKNOWN");
+    cure(f, "corm setup --url URL, or corm_setup(), once for each database");
 }
 
 /* ---- Sessions ------------------------------------------------------------------------ */

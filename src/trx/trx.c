@@ -502,17 +502,6 @@ static int judge_commit(struct corm_trx *trx, const struct corm__statement *stat
     return trx->entered ? resolve(trx, statements, n) : fail_unknown(trx, 0);
 }
 
-/* A statement was refused, and nobody knows which one: what it says would be taken for an answer to another
- * one. That this could not be found out is the error; nothing was committed. */
-static void note_question(struct corm_trx *trx, const struct corm_error *question)
-{
-    if (trx->error.code <= CORM_TRX_GONE)
-        return;
-    trx->error = *question;
-    if (trx->place == CORM_AT_COMMIT)
-        trx->place = CORM_AT_FLUSH;
-}
-
 /* The first `done` of what was pending have run. */
 static void note_savepoints(struct corm_trx *trx, size_t done)
 {
@@ -571,8 +560,8 @@ static int run(struct corm_trx *trx, const struct corm__statement *statements, s
         rc = judge_commit(trx, statements, n);
     }
     if (rc < 0) {
-        if (run.question.code != 0)
-            note_question(trx, &run.question);
+        if (run.question.code != 0 && !commits && trx->error.code > CORM_TRX_GONE)
+            trx->error = run.question; /* or it would be taken for an answer to another statement */
         if (!is_answer(trx, &statements[run.failed]) && statements[run.failed].file != NULL)
             corm__trx_doom(trx, statements[run.failed].file, statements[run.failed].line);
         return trx->error.code != 0 ? trx->error.code : CORM_LOCKED;
