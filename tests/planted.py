@@ -207,7 +207,8 @@ def build(tree, programs):
 
 
 def copy_tree(root, tree):
-    for name in ("include", "src", "tests", "bench", "examples", "scripts", "docs", "meson.build"):
+    for name in ("include", "src", "tests", "bench", "examples", "scripts", "docs", "install", "debian", "README.md",
+                 "meson.build"):
         path = os.path.join(root, name)
         if os.path.isdir(path):
             shutil.copytree(path, os.path.join(tree, name))

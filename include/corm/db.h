@@ -93,13 +93,13 @@ CORM_API int corm_open_(struct corm_db **db, const struct corm_options *options)
 
 /* What a URL comes to, defaults included; no user, password or host is told. */
 struct corm_settings {
-    const char *file;         /* of SQLite, ":memory:" in memory; NULL: a server */
-    uint32_t    pool;         /* connections at most */
-    uint32_t    timeout_ms;   /* the default deadline */
-    uint32_t    max_age_s;    /* of a connection to a server; 0: a file, whose connections stay */
-    bool        is_local;     /* loopback, a Unix socket or a file: the link does not leave the machine */
-    bool        verifies_tls; /* the link is encrypted, and the server must prove who it is */
-    uint64_t    reserved[6];  /* zero */
+    const char *file;       /* of SQLite, ":memory:" in memory; NULL: a server */
+    uint32_t    pool;       /* connections at most */
+    uint32_t    timeout_ms; /* the default deadline */
+    uint32_t    max_age_s;  /* of a connection to a server; 0: a file, whose connections stay */
+    bool     is_local; /* loopback, a Unix socket or a file: the link does not leave the machine */
+    bool     verifies_tls; /* the link is encrypted, and the server must prove who it is */
+    uint64_t reserved[6];  /* zero */
 };
 
 /* Reads a URL, or the environment where it is NULL, as corm_open() does, and opens nothing. 0, or

@@ -126,7 +126,8 @@ int corm__make_lock(enum corm_dialect dialect, struct corm_arena *arena,
     if (savepoint != NULL)
         corm__put(&w, "BEGIN NOT ATOMIC ");
     put_lock_select(&w, columns, n, values, count);
-    if (savepoint != NULL) { /* behind it: a rollback to the start of a transaction gives locks up */
+    if (savepoint !=
+        NULL) { /* behind it: a rollback to the start of a transaction gives locks up */
         corm__put(&w, "; ");
         corm__put(&w, savepoint);
         corm__put(&w, "; END");
