@@ -73,6 +73,7 @@ struct lane {
     struct queue          blocked;
     uint64_t blocked_keys[KEY_BITS / 64]; /* a bit for each key of those, by its hash */
     int64_t  look_at;                     /* when they are looked at, if others wait */
+    int64_t  expires;                     /* nobody who waits is late before that */
 };
 
 struct corm__lanes {
@@ -410,11 +411,19 @@ static bool is_blocked(const struct corm__member *m)
     return m->state == CORM__MEMBER_BLOCKED || m->state == CORM__MEMBER_ASIDE;
 }
 
+/* What waits in the lane from now on. */
+static void note_deadline(struct lane *lane, const struct entry *e)
+{
+    if (e->member.deadline < lane->expires)
+        lane->expires = e->member.deadline;
+}
+
 /* One that has not ended waits again. */
 static void wait_again(struct lane *lane, struct entry *e)
 {
     struct corm__lanes *l = lane->lanes;
 
+    note_deadline(lane, e);
     if (is_blocked(&e->member)) {
         put_blocked(lane, e, e->member.state == CORM__MEMBER_BLOCKED);
     } else {
@@ -461,14 +470,25 @@ static void expire_in(struct lane *lane, const struct queue *queue)
         if (corm__ms_left(e->member.deadline) == 0)
             refuse_entry(lane->lanes, e, CORM_TIMEOUT,
                          "the deadline passed while it waited for its turn in the lane");
+        else
+            note_deadline(lane, e);
     }
+}
+
+/* Not each time: there may be thousands, and they are not near each other in memory. */
+static void expire(struct lane *lane)
+{
+    if (corm__now() < lane->expires)
+        return;
+    lane->expires = INT64_MAX;
+    expire_in(lane, &lane->queue);
+    expire_in(lane, &lane->blocked);
 }
 
 /* Makes the queue what is to run next; false where nothing is. */
 static bool prepare_queue(struct lane *lane)
 {
-    expire_in(lane, &lane->queue);
-    expire_in(lane, &lane->blocked);
+    expire(lane);
     if (lane->blocked.first != NULL && (lane->queue.first == NULL || corm__now() >= lane->look_at))
         look_again(lane);
     return lane->queue.first != NULL;
@@ -636,6 +656,7 @@ static struct entry *enqueue(struct corm__lanes *l, const struct corm__job *job,
     e->state = WAITS;
     e->lane = lane;
     append(&e->lane->queue, e);
+    note_deadline(lane, e);
     if (!waited)
         l->under_way++;
     return e;
@@ -819,6 +840,7 @@ struct corm__lanes *corm__lanes_new(struct corm__trx_store          *store,
     pthread_condattr_destroy(&monotonic);
     for (uint32_t i = 0; i < options->lanes; i++) {
         l->lanes[i].lanes = l;
+        l->lanes[i].expires = INT64_MAX;
         pthread_cond_init(&l->lanes[i].filled, NULL);
     }
     return l;
