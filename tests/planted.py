@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""planted.py [--sample N] [--times N] [--list | --applies] [NAME...] - faults that the tests of groups must find.
+"""planted.py [--sample N] [--times N] [--list | --applies] [NAME...] - faults that the tests of groups, and the
+simulation, must find.
 
 Copies the tree to a temporary folder, and for each fault: plants it, builds, runs the test that has to
 find it several times, each time with another seed, and takes it out again. A fault that is not found
@@ -23,6 +24,12 @@ import sys
 import tempfile
 import time
 
+TRX = "src/trx/trx.c"
+ERRORS = "src/driver/error_table.c"
+CONNECTION = "src/pool/connection.c"
+POOL = "src/pool/pool.c"
+API = "src/api/transaction.c"
+LEDGER = "src/trx/ledger.c"
 GROUP = "src/route/group.c"
 LANE = "src/route/lane.c"
 FACTS = "src/route/table_facts.c"
@@ -30,8 +37,11 @@ KEY = "src/sql/key.c"
 SQL = "src/sql/group_sql.c"
 
 PROGRAMS = "10000"  # fewer than CI runs in its seconds, and the same on a slow machine
+SCHEDULES = "10000"  # what CI runs in its five seconds
 SECONDS = 100  # for one run of a test; what hangs is found out
+SECONDS_OF = {"simulation": 200}
 MODEL = ("group_model", "sqlite", "*")
+SIMULATION = ("simulation", "alone", "*")
 HISTORY_SERVER = ("history", "mariadb", "recorded_*")
 
 def early(function, text, instead):
@@ -58,6 +68,11 @@ def early(function, text, instead):
 
 def lane(target, pattern):
     return ("lane", target, pattern)
+
+
+def verdicts(code, right, wrong):
+    """Another row in the table of failures: first, middle, flush, commit, and so on."""
+    return [(ERRORS, "const struct corm__own_error", f'{{{code}, "{right}"}}', f'{{{code}, "{wrong}"}}')]
 
 
 # name, edits, the test that finds it each time: program, target, those of its tests
@@ -151,6 +166,111 @@ FAULTS = [
      MODEL),
     ("generated keys reach somebody else",
      [(GROUP, "static int id_row(", "*id = values[0].as.i;", "*id = values[0].as.i + 1;")], lane("sqlite", "generated_keys_*")),
+
+    ("a lost commit runs again", verdicts("CORM_UNKNOWN", "RRRRRX", "AAAAAX"), SIMULATION),
+    ("a lost commit is told as a lost connection",
+     [(TRX, "static int judge_commit(", "if (trx->place != CORM_AT_COMMIT ||",
+       "if (trx->place >= CORM_AT_CONNECT ||")], SIMULATION),
+    ("a single write whose answer was lost is told as not done",
+     [(TRX, "static int64_t send(", "trx->single && statement->verb != CORM__READ", "false")], SIMULATION),
+    ("a commit that was stopped is told as not done", verdicts("CORM_INTERRUPTED", "CFFFRX", "CFFFFX"), SIMULATION),
+    ("an error of storage at a commit is told as not done",
+     [(ERRORS, "const struct corm__server_error corm__mariadb_errors",
+       '{1180, "ER_ERROR_DURING_COMMIT", CORM_SERVER_ERROR, "CFFFRX"}',
+       '{1180, "ER_ERROR_DURING_COMMIT", CORM_SERVER_ERROR, NULL}')], SIMULATION),
+    ("a commit that the server refused is told as unknown",
+     [(TRX, "static bool may_have_committed(", "return trx->error.server_code == 0 ||",
+       "return trx->error.server_code != 0 ||")], SIMULATION),
+    ("what failed on the way to its commit is told as done",
+     [(TRX, "static int send_commit(", "return trx->state == CORM__TRX_DOOMED ? rc",
+       "return trx->state == CORM__TRX_DOOMED ? 0")], SIMULATION),
+    ("a deadlock is not run again", verdicts("CORM_DEADLOCK", "AAAAAX", "FFFFFX"), SIMULATION),
+    ("a lock timeout is not run again", verdicts("CORM_LOCK_TIMEOUT", "AAAAAX", "FFFFFX"), SIMULATION),
+    ("a lost connection is not run again", verdicts("CORM_DISCONNECTED", "AAAARX", "CCCCRX"), SIMULATION),
+    ("a server that is down is not waited for", verdicts("CORM_UNREACHABLE", "AAAAAX", "CAAAAX"), SIMULATION),
+    ("a deadlock is run again by its statement alone",
+     [(CONNECTION, "static int execute_cached(", "if (rc != CORM__STALE_STATEMENT)",
+       "if (rc == CORM_DEADLOCK && tries == 0) {\n            *error = (struct corm_error){0};\n"
+       "            continue;\n        }\n        if (rc != CORM__STALE_STATEMENT)")], SIMULATION),
+    ("a doomed transaction is committed",
+     [(TRX, "int corm__trx_commit(", "if (rc == 0)", "if (rc == 0 || !trx->connection->link->lost)")], SIMULATION),
+    ("what was buffered goes out in the next attempt, too",
+     [(TRX, "void corm__trx_ready(", "trx->pending_count = trx->pending_bytes = 0;", ""),
+      (TRX, "static void end(", "trx->pending_count = 0;", "")], SIMULATION),
+    ("savepoints stay from attempt to attempt",
+     [(TRX, "void corm__trx_ready(", "trx->base = trx->floor = trx->depth =", "trx->base = trx->floor =")], SIMULATION),
+    ("the argument of a savepoint's rollback is forgotten: what was sent stays",
+     [(TRX, "static int undo(", "if (last->sent) {", "if (false) {")], SIMULATION),
+    ("what was buffered behind a savepoint stays",
+     [(TRX, "static int undo(", "trx->pending_count = last->at + 1;", "(void)last;")], SIMULATION),
+    ("a failure is laid to the wrong statement",
+     [(CONNECTION, "static int run_compound(", "ask_failed(c, run) : run->count - 1", "0 : run->count - 1")], SIMULATION),
+    ("what is buffered is overtaken by the next write",
+     [(TRX, "static int64_t send(", "        rc = flush(trx);\n", "        rc = 0;\n")], SIMULATION),
+    ("rows that are not locked are written behind",
+     [(TRX, "bool corm__trx_holds(", "if (held == NULL)\n        return false;",
+       "if (held == NULL)\n        return true;")], SIMULATION),
+    ("locks are not given back when a transaction is rolled back",
+     [(TRX, "void corm__trx_rollback(",
+       "(void)corm__connection_control(trx->connection, \"ROLLBACK\", trx->attempt,\n"
+       "                                       deadline_of_rollback(trx, CORM__ROLLBACK_MS), &ignored);",
+       "link->in_trx = false;")], SIMULATION),
+    ("a function is not isolated",
+     [(API, "static enum corm_isolation isolation_of(", "return function ? CORM_SERIALIZABLE",
+       "return function ? CORM_READ_COMMITTED")], SIMULATION),
+    ("a reader has no snapshot",
+     [(API, "static enum corm_isolation isolation_of(", "return CORM_REPEATABLE_READ;",
+       "return CORM_READ_COMMITTED;")], SIMULATION),
+    ("a session is not set up for transactions",
+     [(TRX, "static int open_trx(", "if (rc == 0) {\n        trx->place = CORM_AT_FIRST;",
+       "if (rc == 0 && trx->attempt < 2) {\n        trx->place = CORM_AT_FIRST;")], SIMULATION),
+    ("a lost link is handed out again",
+     [(POOL, "void corm__pool_release(", "c->link->lost || ", "")], SIMULATION),
+    ("one connection is given to two",
+     [(POOL, "static struct corm__connection *take_idle(",
+       "    if (best != NULL) {\n        take_out(&pool->idle, best);",
+       "    if (best != NULL) {\n        if (pool->idle.first->next == NULL)\n"
+       "            take_out(&pool->idle, best);\n        else\n"
+       "            best = pool->idle.first;")], SIMULATION),
+    ("a waiter is not woken when a connection comes back",
+     [(POOL, "static void serve(", "if (w->waits)", "if (w->waits && pool->max != 2)")], SIMULATION),
+    ("I/O under the mutex of the pool",
+     [(POOL, "static void close_used(", "(void)pthread_mutex_unlock(&pool->mutex);\n    corm__connection_close(c);",
+       "corm__connection_close(c);\n    (void)pthread_mutex_unlock(&pool->mutex);")], SIMULATION),
+    ("a generated key goes to another row",
+     [(CONNECTION, "static int keys_row(", "= values[0].as.i;", "= values[0].as.i + 1;")], SIMULATION),
+    ("a group's refused member leaves its write",
+     [(GROUP, "static void take_back(", "c->held->row = c->row;", "(void)c->row;")], SIMULATION),
+    ("a group that was lost is told as done",
+     [(GROUP, "void corm__group_run(", "rc = corm__trx_commit(g->trx);",
+       "rc = corm__trx_commit(g->trx);\n        rc = 0;")], SIMULATION),
+    ("a group whose commit was lost runs again",
+     [(GROUP, "static void conclude(", "settle(g, m, error);", "m->state = CORM__MEMBER_AGAIN;")], SIMULATION),
+    ("a member's success is told although its group runs again",
+     [(GROUP, "static void settle(", "m->state = CORM__MEMBER_AGAIN;", "tell(m, 1, error);")], SIMULATION),
+    ("a batch that arrives late finds no fence",
+     [(LEDGER, "#define CORM__LEDGER_FENCE", "IF(epoch = VALUES(epoch), 0, 9223372036854775807)", "0")], SIMULATION),
+    ("who asks the ledger does not count the epoch up",
+     [(LEDGER, "#define CORM__LEDGER_CLAIM", "UPDATE epoch = epoch + 1", "UPDATE epoch = epoch")], SIMULATION),
+    ("the ledger's answer counts before it is committed",
+     [(LEDGER, "static int ask(", "rc = corm__connection_control(c, \"COMMIT\", 0, until, error);",
+       "rc = corm__connection_control(c, \"ROLLBACK\", 0, until, error);")], SIMULATION),
+    ("the slot of a lost commit is used again",
+     [(LEDGER, "struct corm__doubt corm__ledger_doubt(", "c->slot = (struct corm__slot){0};", "(void)0;")], SIMULATION),
+    ("all commits have one sequence",
+     [(LEDGER, "int corm__ledger_enter(", "c->slot.sequence++;", "c->slot.sequence = 1;")], SIMULATION),
+    ("what the ledger has not is told as done",
+     [(LEDGER, "static int ask(", "sink.sequence == d->slot.sequence", "sink.sequence <= d->slot.sequence")], SIMULATION),
+    ("what the ledger has is told as never done",
+     [(LEDGER, "static int ask(", "answer->committed = sink.sequence == d->slot.sequence",
+       "answer->committed = sink.sequence > d->slot.sequence")], SIMULATION),
+    ("the ledger is not entered by groups",
+     [(TRX, "static int enter(", "if (!corm__trx_is_entered(trx)) {", "if (trx->group != NULL || !corm__trx_is_entered(trx)) {")], SIMULATION),
+    ("keys that were made are not told after a lost commit",
+     [(TRX, "static void take_keys(", "*statements[i].id = key;", "(void)key;")], SIMULATION),
+    ("a lane forgets who is blocked",
+     [(LANE, "static void look_again(", "prepend(&lane->queue, e);\n    }\n    for",
+       "if (e->member.attempt < 2)\n            prepend(&lane->queue, e);\n    }\n    for")], SIMULATION),
 ]
 
 
@@ -226,11 +346,12 @@ def run(tree, test, seed):
     program, target, pattern = test
     env = dict(os.environ, CORM_MODEL_SEED=str(seed), CORM_HISTORY_SEED=str(seed),
                CORM_MODEL_PROGRAMS=PROGRAMS, CORM_MODEL_SHRINK_MS="0", CORM_TEST_ONLY=pattern,
+               CORM_SIMULATION_SEED=str(seed), CORM_SIMULATION_SCHEDULES=SCHEDULES,
                CORM_TEST_PROXY=os.path.join(tree, "build", "tests", "proxy"))
     try:
         done = subprocess.run([os.path.join(tree, "build", "tests", program + "_test"), target],
                               env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=SECONDS, check=False)
+                              timeout=SECONDS_OF.get(program, SECONDS), check=False)
     except subprocess.TimeoutExpired:
         return None, ""
     return done.returncode, done.stdout.decode("utf-8", "replace")
@@ -238,8 +359,9 @@ def run(tree, test, seed):
 
 def reason_in(output):
     """The line by which a test says what is wrong."""
-    for mark in ("# program ", "ERROR: ", "Failure!", "not ok"):
-        for line in output.splitlines():
+    lines = ["\n" + line for line in output.splitlines()]
+    for mark in ("# program ", "ERROR: ", "\nseed ", "Assertion", "Failure!", "not ok"):
+        for line in lines:
             if mark in line:
                 return line.strip()[:150]
     return output.strip()[-150:]
@@ -284,7 +406,7 @@ def choose(arguments):
     if not faults:
         sys.exit("planted.py: no fault has such a name; --list prints them")
     if arguments.sample:
-        faults = [f for f in faults if f[2][1] == "sqlite"]
+        faults = [f for f in faults if f[2][1] != "mariadb"]
         day = int(time.time() // 86400)
         faults = [faults[(day * arguments.sample + i) % len(faults)]
                   for i in range(min(arguments.sample, len(faults)))]
