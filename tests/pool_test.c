@@ -2278,10 +2278,10 @@ static int give_number(struct corm__sink *sink, long long number, struct corm_er
     const struct corm_table *types = NULL;
     const char *const        names[] = {"number"};
     struct corm_value        value = {.kind = CORM_V_INT, .as.i = number};
-    int                      rc = sink->start(sink, &types, error);
+    int                      rc = corm__sink_start(sink, &types, error);
 
     if (rc == 0 && types == NULL)
-        rc = sink->names(sink, names, 1, error);
+        rc = corm__sink_names(sink, names, 1, error);
     return rc < 0 ? rc : sink->row(sink, &value, 1, error);
 }
 

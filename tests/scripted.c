@@ -258,7 +258,7 @@ static int give_rows(int64_t number, int count, struct corm__sink *sink, struct 
 {
     struct corm_value        values[8];
     const struct corm_table *types = NULL;
-    int                      rc = sink->start(sink, &types, error);
+    int                      rc = corm__sink_start(sink, &types, error);
 
     for (int i = 0; i < 8; i++)
         values[i] = (struct corm_value){.kind = CORM_V_INT, .as.i = number};

@@ -509,10 +509,10 @@ static int give_set(const struct server_set *set, struct corm__sink *sink, struc
 {
     static const char *const names[8] = {"a", "b", "c", "d", "e", "f", "g", "h"};
     const struct corm_table *types = NULL;
-    int                      rc = sink->start(sink, &types, error);
+    int                      rc = corm__sink_start(sink, &types, error);
 
     if (rc == 0 && types == NULL)
-        rc = sink->names(sink, names, set->columns, error);
+        rc = corm__sink_names(sink, names, set->columns, error);
     for (uint32_t i = 0; rc == 0 && i < set->count; i++)
         rc = sink->row(sink, set->values + (size_t)i * set->columns, set->columns, error);
     return rc < 0 ? rc : 0;

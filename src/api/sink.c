@@ -12,13 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int no_names(struct corm__sink *base, const char *const *names, uint32_t count,
-                    struct corm_error *error)
-{
-    (void)base, (void)names, (void)count, (void)error;
-    return 0;
-}
-
 /* Room for one more item of `size` bytes behind `count` of them; false where there is no memory. */
 static bool make_room(struct corm_arena *arena, char **items, size_t size, size_t count,
                       size_t capacity)
@@ -119,7 +112,7 @@ int corm__join_sink_init(struct corm__join_sink *sink, struct corm_arena *arena,
                          const struct corm_query *query, struct corm_error *error)
 {
     *sink = (struct corm__join_sink){
-        .base = {join_start, no_names, join_row, .streams = query->lock == CORM_NO_LOCK},
+        .base = {.start = join_start, .row = join_row, .streams = query->lock == CORM_NO_LOCK},
         .arena = arena,
         .holder = holder,
         .shape = {.name = "", .alias = ""}};
@@ -237,7 +230,7 @@ void corm__aggregate_sink_init(struct corm__aggregate_sink *sink, struct corm_ar
                                enum corm_aggregate how, const struct corm_column *column)
 {
     *sink = (struct corm__aggregate_sink){
-        .base = {aggregate_start, no_names, aggregate_row},
+        .base = {.start = aggregate_start, .row = aggregate_row},
         .arena = arena,
         .sums = how == CORM_SUM,
         .column = result_of(how, column),

@@ -839,20 +839,6 @@ struct ids_sink {
     size_t            count, room;
 };
 
-static int ids_start(struct corm__sink *base, const struct corm_table **types,
-                     struct corm_error *error)
-{
-    (void)base, (void)types, (void)error;
-    return 0;
-}
-
-static int ids_names(struct corm__sink *base, const char *const *names, uint32_t count,
-                     struct corm_error *error)
-{
-    (void)base, (void)names, (void)count, (void)error;
-    return 0;
-}
-
 static int ids_row(struct corm__sink *base, const struct corm_value *values, uint32_t count,
                    struct corm_error *error)
 {
@@ -884,7 +870,7 @@ static int send_array(struct call *call, struct corm_arena *arena, const struct 
                       const struct corm_write *write, size_t first, size_t *count)
 {
     struct corm__statement statement;
-    struct ids_sink        ids = {.base = {.start = ids_start, .names = ids_names, .row = ids_row}};
+    struct ids_sink        ids = {.base = {.row = ids_row}};
     int                    rc = corm__make_insert_array(call->dialect, arena, table, write, first,
                                                         packet_of(call, table), count, &statement, call->error);
     if (rc < 0)

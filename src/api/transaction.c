@@ -154,13 +154,6 @@ struct ordered_key {
     struct corm__key             bytes;
 };
 
-static int compare(const struct corm__key *a, const struct corm__key *b)
-{
-    int order = memcmp(a->bytes, b->bytes, a->size < b->size ? a->size : b->size);
-
-    return order != 0 ? order : (a->size > b->size) - (a->size < b->size);
-}
-
 /* In the order in which groups lock them: of two who want the same rows, one waits, and neither is
  * killed. How many there are, each once; or a negative code. */
 static int order_keys(struct corm_trx *trx, struct ordered_key ordered[CORM__LOCK_KEYS_MAX])
@@ -173,9 +166,9 @@ static int order_keys(struct corm_trx *trx, struct ordered_key ordered[CORM__LOC
         k.bytes = corm__key_of_values(trx->drafts, k.key->table, k.key->values);
         if (k.bytes.bytes == NULL)
             return corm__fail_memory(&trx->error, "the keys of a transaction");
-        while (at > 0 && compare(&ordered[at - 1].bytes, &k.bytes) > 0)
+        while (at > 0 && corm__key_compare(ordered[at - 1].bytes, k.bytes) > 0)
             at--;
-        if (at > 0 && compare(&ordered[at - 1].bytes, &k.bytes) == 0)
+        if (at > 0 && corm__key_compare(ordered[at - 1].bytes, k.bytes) == 0)
             continue;
         memmove(&ordered[at + 1], &ordered[at], (size_t)(n - at) * sizeof(k));
         ordered[at] = k;

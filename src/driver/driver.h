@@ -68,8 +68,8 @@ struct corm__link {
 /* Where rows go. One that `streams` takes them as they come from the server, so that a result which then
  * fails has given it rows; else they are all received first. One that is also `slow` lets the server
  * wait, and the deadline is looked at for each row. `start` is called for each result set: it sets *types to the table whose columns
- * these are, or leaves it NULL, which gives the server's own types, and then `names` is called, too.
- * `row` is called for each row; values live during the call. A negative code of theirs ends the
+ * these are, or leaves it NULL, which gives the server's own types, and then `names` is called, too;
+ * who wants to know neither has NULL there. `row` is called for each row; values live during the call. A negative code of theirs ends the
  * reading and is returned; a positive one of `row` ends it as if there were no more rows. */
 struct corm__sink {
     int (*start)(struct corm__sink *sink, const struct corm_table **types,
@@ -80,6 +80,18 @@ struct corm__sink {
                struct corm_error *error);
     bool streams, slow;
 };
+
+static inline int corm__sink_start(struct corm__sink *sink, const struct corm_table **types,
+                                   struct corm_error *error)
+{
+    return sink->start == NULL ? 0 : sink->start(sink, types, error);
+}
+
+static inline int corm__sink_names(struct corm__sink *sink, const char *const *names,
+                                   uint32_t count, struct corm_error *error)
+{
+    return sink->names == NULL ? 0 : sink->names(sink, names, count, error);
+}
 
 struct corm__result {
     int64_t rows;      /* that came back, were matched, inserted or removed */

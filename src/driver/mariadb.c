@@ -1265,7 +1265,7 @@ static int bind_raw(struct corm__prepared *p, const MYSQL_FIELD *fields, struct 
             rc = corm__fail_memory(error, "rows");
     }
     if (rc == 0)
-        rc = sink->names(sink, p->names, p->column_count, error);
+        rc = corm__sink_names(sink, p->names, p->column_count, error);
     return rc;
 }
 
@@ -1303,7 +1303,7 @@ static int start_rows(struct mariadb_link *link, struct corm__prepared *p, struc
 {
     const MYSQL_FIELD       *fields = mariadb_stmt_fetch_fields(p->statement);
     const struct corm_table *types = NULL;
-    int                      rc = sink->start(sink, &types, error);
+    int                      rc = corm__sink_start(sink, &types, error);
 
     p->types = types;
     if (rc < 0 || is_bound(p, fields, types))

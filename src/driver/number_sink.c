@@ -1,19 +1,6 @@
 /* driver/number_sink.c -- for a result that is one whole number. */
 #include "driver/number_sink.h"
 
-static int start(struct corm__sink *base, const struct corm_table **types, struct corm_error *error)
-{
-    (void)base, (void)types, (void)error;
-    return 0;
-}
-
-static int names(struct corm__sink *base, const char *const *texts, uint32_t count,
-                 struct corm_error *error)
-{
-    (void)base, (void)texts, (void)count, (void)error;
-    return 0;
-}
-
 static int row(struct corm__sink *base, const struct corm_value *values, uint32_t count,
                struct corm_error *error)
 {
@@ -28,5 +15,5 @@ static int row(struct corm__sink *base, const struct corm_value *values, uint32_
 
 struct corm__number_sink corm__number_sink(void)
 {
-    return (struct corm__number_sink){.base = {.start = start, .names = names, .row = row}};
+    return (struct corm__number_sink){.base = {.row = row}};
 }

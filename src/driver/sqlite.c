@@ -621,7 +621,7 @@ static int describe_rows(struct corm__prepared *p, int count, struct corm__sink 
         if (p->names[i] == NULL)
             return corm__fail_memory(error, "rows");
     }
-    return sink->names(sink, p->names, (uint32_t)count, error);
+    return corm__sink_names(sink, p->names, (uint32_t)count, error);
 }
 
 static bool make_room(struct corm__prepared *p, int count)
@@ -644,7 +644,7 @@ static int start_rows(struct corm__prepared *p, int count, struct corm__sink *si
                       struct corm_error *error)
 {
     const struct corm_table *types = NULL;
-    int                      rc = sink->start(sink, &types, error);
+    int                      rc = corm__sink_start(sink, &types, error);
 
     if (rc < 0)
         return rc;

@@ -458,7 +458,7 @@ static int keys_start(struct corm__sink *base, const struct corm_table **types,
     struct keys_sink *s = (struct keys_sink *)base;
 
     find_next(s);
-    return s->next < s->run->count ? 0 : s->run->sink->start(s->run->sink, types, error);
+    return s->next < s->run->count ? 0 : corm__sink_start(s->run->sink, types, error);
 }
 
 static int keys_names(struct corm__sink *base, const char *const *names, uint32_t count,
@@ -466,7 +466,7 @@ static int keys_names(struct corm__sink *base, const char *const *names, uint32_
 {
     struct keys_sink *s = (struct keys_sink *)base;
 
-    return s->next < s->run->count ? 0 : s->run->sink->names(s->run->sink, names, count, error);
+    return s->next < s->run->count ? 0 : corm__sink_names(s->run->sink, names, count, error);
 }
 
 static int keys_row(struct corm__sink *base, const struct corm_value *values, uint32_t count,

@@ -223,20 +223,6 @@ struct numbers_sink {
     bool             *suspects; /* of those that are asked for */
 };
 
-static int numbers_start(struct corm__sink *sink, const struct corm_table **types,
-                         struct corm_error *error)
-{
-    (void)sink, (void)types, (void)error;
-    return 0;
-}
-
-static int numbers_names(struct corm__sink *sink, const char *const *names, uint32_t count,
-                         struct corm_error *error)
-{
-    (void)sink, (void)names, (void)count, (void)error;
-    return 0;
-}
-
 static int id_row(struct corm__sink *base, const struct corm_value *values, uint32_t count,
                   struct corm_error *error)
 {
@@ -298,8 +284,7 @@ static int send_batch(struct corm__group *g, const struct batch *b)
     }
     if (!b->wants_ids)
         return send_rows(g, &statement, b->rows, width, b->count, NULL);
-    struct numbers_sink sink = {.base = {numbers_start, numbers_names, id_row},
-                                .origins = b->origins};
+    struct numbers_sink sink = {.base = {.row = id_row}, .origins = b->origins};
     if (corm__make_returning(dialect_of(g), g->arena, b->table, &statement, &g->trx->error) < 0)
         return corm__trx_doom(g->trx, NULL, 0);
     return send_rows(g, &statement, b->rows, width, b->count, &sink.base);
@@ -664,11 +649,8 @@ static void key_values(const struct corm_table *table, const struct corm_expr *w
 
 static int compare(const void *one, const void *two)
 {
-    const struct wanted *a = one, *b = two;
-    size_t               size = a->bytes.size < b->bytes.size ? a->bytes.size : b->bytes.size;
-    int                  order = memcmp(a->bytes.bytes, b->bytes.bytes, size);
-
-    return order != 0 ? order : (a->bytes.size > b->bytes.size) - (a->bytes.size < b->bytes.size);
+    return corm__key_compare(((const struct wanted *)one)->bytes,
+                             ((const struct wanted *)two)->bytes);
 }
 
 static bool is_locked_among(struct corm__key key, const struct wanted *keys, size_t n)
@@ -1270,7 +1252,7 @@ static struct corm_value *number_rows(struct corm__group *g, const struct batch 
 static int ask_batch(struct corm__group *g, const struct batch *b, bool ignores)
 {
     struct corm__statement statement = b->statement;
-    struct numbers_sink    sink = {.base = {numbers_start, numbers_names, accepted_row, true},
+    struct numbers_sink    sink = {.base = {.row = accepted_row, .streams = true},
                                    .origins = b->origins,
                                    .suspects = g->suspects};
     struct corm_value     *rows = number_rows(g, b);

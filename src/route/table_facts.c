@@ -379,20 +379,6 @@ static const struct {
     {"trigger", take_trigger},
 };
 
-static int sink_start(struct corm__sink *base, const struct corm_table **types,
-                      struct corm_error *error)
-{
-    (void)base, (void)types, (void)error;
-    return 0;
-}
-
-static int sink_names(struct corm__sink *base, const char *const *names, uint32_t count,
-                      struct corm_error *error)
-{
-    (void)base, (void)names, (void)count, (void)error;
-    return 0;
-}
-
 static int sink_row(struct corm__sink *base, const struct corm_value *values, uint32_t count,
                     struct corm_error *error)
 {
@@ -703,7 +689,7 @@ int corm__read_table_facts(struct corm__connection *connection, enum corm_dialec
                            struct corm_error *error)
 {
     size_t        size = (table->column_count + 1) * sizeof(struct found_column);
-    struct reader r = {.base = {sink_start, sink_names, sink_row},
+    struct reader r = {.base = {.row = sink_row},
                        .dialect = dialect,
                        .table = table,
                        .arena = arena,

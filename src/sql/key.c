@@ -69,23 +69,6 @@ static void put_key_column(struct corm__buffer *b, const struct corm_column *col
     corm__buffer_add(b, corm__column_name(column), strlen(corm__column_name(column)) + 1);
 }
 
-struct corm__key corm__key_of_row(struct corm_arena *arena, const struct corm_table *table,
-                                  const void *row)
-{
-    const struct corm_column *c = NULL;
-    struct corm__buffer       b;
-    uint32_t                  columns = 0;
-
-    corm__buffer_init(&b, arena);
-    corm__buffer_add(&b, table->name, strlen(table->name) + 1);
-    while ((c = next_key_column(table, c)) != NULL) {
-        put_key_column(&b, c);
-        put_key_value(&b, corm__field_get(c, row));
-        columns++;
-    }
-    return end_key(&b, columns);
-}
-
 /* Which of the key columns of a model, in its order, `column` is. */
 static uint32_t key_index(const struct corm_table *table, const struct corm_column *column)
 {
@@ -96,8 +79,9 @@ static uint32_t key_index(const struct corm_table *table, const struct corm_colu
     return n;
 }
 
-struct corm__key corm__key_of_values(struct corm_arena *arena, const struct corm_table *table,
-                                     const struct corm_value *values)
+/* Of a row, or else of values. */
+static struct corm__key make_key(struct corm_arena *arena, const struct corm_table *table,
+                                 const void *row, const struct corm_value *values)
 {
     const struct corm_column *c = NULL;
     struct corm__buffer       b;
@@ -107,10 +91,29 @@ struct corm__key corm__key_of_values(struct corm_arena *arena, const struct corm
     corm__buffer_add(&b, table->name, strlen(table->name) + 1);
     while ((c = next_key_column(table, c)) != NULL) {
         put_key_column(&b, c);
-        put_key_value(&b, values[key_index(table, c)]);
+        put_key_value(&b, row != NULL ? corm__field_get(c, row) : values[key_index(table, c)]);
         columns++;
     }
     return end_key(&b, columns);
+}
+
+struct corm__key corm__key_of_row(struct corm_arena *arena, const struct corm_table *table,
+                                  const void *row)
+{
+    return make_key(arena, table, row, NULL);
+}
+
+struct corm__key corm__key_of_values(struct corm_arena *arena, const struct corm_table *table,
+                                     const struct corm_value *values)
+{
+    return make_key(arena, table, NULL, values);
+}
+
+int corm__key_compare(struct corm__key a, struct corm__key b)
+{
+    int order = memcmp(a.bytes, b.bytes, a.size < b.size ? a.size : b.size);
+
+    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
 }
 
 /* The one equality on `column` among `n` of them, or NULL where there is none or more than one. */

@@ -19,6 +19,9 @@ struct corm__key corm__key_of_row(struct corm_arena *arena, const struct corm_ta
 struct corm__key corm__key_of_values(struct corm_arena *arena, const struct corm_table *table,
                                      const struct corm_value *values);
 
+/* The order in which keys are locked: below 0, 0 where they are the same, above 0. */
+int corm__key_compare(struct corm__key a, struct corm__key b);
+
 /* The key that a condition names, if it is exactly an equality on each column of the primary key (one
  * alone, or and-ed) with a value; no key otherwise. Text counts byte by byte. */
 struct corm__key corm__key_of_condition(struct corm_arena *arena, const struct corm_table *table,

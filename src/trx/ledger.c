@@ -201,19 +201,6 @@ static int run(struct corm__connection *c, const struct corm__statement *stateme
     return corm__connection_run(c, &run, error);
 }
 
-static int start(struct corm__sink *sink, const struct corm_table **types, struct corm_error *error)
-{
-    (void)sink, (void)types, (void)error;
-    return 0;
-}
-
-static int names(struct corm__sink *sink, const char *const *texts, uint32_t count,
-                 struct corm_error *error)
-{
-    (void)sink, (void)texts, (void)count, (void)error;
-    return 0;
-}
-
 /* ---- Entering ------------------------------------------------------------------- */
 
 /* A number that no other process has, and an epoch that tells even if one has. */
@@ -299,7 +286,7 @@ static int ask(struct corm__ledger *l, struct corm__connection *c, const struct 
     struct corm_value      mine[2] = {whole(d->slot.number), whole(d->slot.epoch + 1)};
     struct corm__statement claim = statement_of(l, CLAIM, CORM__WRITE, mine, 2);
     struct corm__statement read = statement_of(l, READ, CORM__READ, mine, 1);
-    struct row_sink        sink = {.base = {start, names, take_row, false}, .answer = answer};
+    struct row_sink        sink = {.base = {.row = take_row}, .answer = answer};
 
     *answer = (struct corm__answer){0};
     int rc = corm__connection_control(c, "START TRANSACTION", 0, until, error);
@@ -460,7 +447,7 @@ static int tidy(struct corm__ledger *l, struct corm__connection *c, int64_t dead
     struct corm__mode      single = {0};
     struct corm_value      limits[2] = {whole(KEEP_DAYS), whole(TIDY_ROWS)};
     struct corm__statement old = statement_of(l, OLD, CORM__READ, limits, 2);
-    struct old_sink        sink = {.base = {start, names, take_slot, false}};
+    struct old_sink        sink = {.base = {.row = take_slot}};
     int                    rc = corm__connection_enter(c, &single, 0, deadline, error);
 
     if (rc == 0)
