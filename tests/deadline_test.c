@@ -1596,17 +1596,20 @@ static void a_send_that_stalls_keeps_its_deadline(void **state)
 __attribute__((unused)) static void a_stream_of_rows_keeps_its_deadline(void **state)
 {
     enum { LIMIT_MS = 60 };
-    struct corm_db    *db = open_db("pool=1&timeout_ms=60");
+    struct corm_db    *db = open_db("pool=1");
     struct corm_arena *arena = corm_arena_new();
     struct corm_rows   rows;
     struct corm_error  error = {0};
-    struct timed       timed = due_in(BY_DEADLINE, LIMIT_MS);
+    struct corm_trx   *trx;
 
     (void)state;
-    assert_code(corm_sql(db, &rows, "SELECT REPEAT('x', 100000) FROM seq_1_to_6000", {NULL},
-                         .arena = arena, .error = &error),
+    assert_ok(corm_begin(db, &trx, .timeout_ms = LIMIT_MS, .error = &error), &error);
+    struct timed timed = due_in(BY_DEADLINE, LIMIT_MS);
+    assert_code(corm_sql(trx, &rows, "SELECT REPEAT('x', 100000) FROM seq_1_to_6000", {NULL},
+                         .arena = arena),
                 CORM_DEADLINE, &error);
     check_due(&timed, "a stream of rows");
+    corm_end(trx);
     assert_ok(corm_count(db, item, .error = &error), &error);
     corm_arena_free(arena);
     corm_close(db);

@@ -451,6 +451,7 @@ static void make_program(struct program *p)
     }
     bool served = pick(3) == 0;
     bool wide = served && pick(3) == 0; /* many members, of whom the server refuses a few */
+    bool quiet = wide && pick(2) == 0;  /* ... and nobody asks for the keys that it makes */
     p->count = wide || pick(16) == 0 ? CROWD + pick(MEMBERS_MAX - CROWD + 1) : 2 + pick(CROWD - 1);
     memset(p->members, 0, p->count * sizeof(p->members[0]));
     bool     loses = is_mariadb() && pick(25) == 0;
@@ -463,6 +464,8 @@ static void make_program(struct program *p)
         m->isolation = mixed ? (enum corm_isolation)pick(4) : CORM_ISOLATION_DEFAULT;
         for (size_t k = 0; k < m->count; k++)
             make_step(&m->steps[k], used, served && pick(wide ? 64 : 16) > 0, wide);
+        for (size_t k = 0; quiet && k < m->count; k++)
+            m->steps[k].ask = 0;
         if (loses && pick(4) == 0)
             m->steps[pick((uint32_t)m->count)].op = OP_LOSE;
         m->key_count = pick(4) == 0 ? 1 + pick(KEYS_PER_MEMBER) : 1;

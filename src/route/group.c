@@ -33,6 +33,9 @@
  *   flush() is refused     recover(): back to the savepoint; memory is as it was in front of the flush.
  *     of one member        It is guilty: all before it was accepted, so it is told what it would be told
  *                          alone. Its changes are taken back.
+ *     of several, and the  It is guilty, if that row is all that it inserts: those before it were let in by
+ *     row is known         the server in the same statement. It alone is taken back; those behind it run
+ *                          again. Once in a group.
  *     of several           find_suspects() asks the server who that may be. The first of them and all
  *                          behind him are taken back and run again: those before him as a segment, each
  *                          suspect as a segment of his own, where he is found guilty or not.
@@ -66,8 +69,11 @@ enum {
     KEPT_BYTES = 1024 * 1024,    /* of memory that a lane keeps from group to group */
     SINGLES_MAX = 2, /* rows of a statement that go one by one: an array costs a trip of its own */
     KEYS_MAX = 256,  /* keys that are locked by one statement */
-    ROUNDS_MAX = 8   /* times that suspects are asked for */
+    ROUNDS_MAX = 8,  /* times that suspects are asked for */
+    TELLING = 16     /* groups behind a refusal whose rows tell that they went in */
 };
+
+static const uint32_t nobody = UINT32_MAX; /* no member */
 
 /* A row in memory. */
 struct held {
@@ -125,21 +131,24 @@ struct corm__group {
     uint32_t                  lane_wait_ms;
     struct corm__map          held;
     struct held              *first_held, **last_held;
-    struct wanted     *wanted, *doubtful; /* sorted: `doubtful` were locked by others before */
-    size_t             wanted_count, doubtful_count;
-    struct batch      *first_batch, **last_batch;
-    struct change     *log; /* what the server does not know yet, in its order */
-    size_t             log_count, log_capacity;
-    struct corm_arena *arena; /* of the attempt */
-    size_t             members;
-    uint32_t           at;       /* the member at hand */
-    bool              *suspects; /* by member; NULL: none is */
-    uint32_t           rounds;   /* times that suspects were asked for */
-    bool               is_saved; /* nothing was sent behind the savepoint */
-    bool               direct;   /* the member at hand is */
-    bool               restart;  /* the member at hand must run again, directly */
-    bool               refused;  /* what was to be sent was refused ... */
-    bool               intact;   /* ... and the server is as it was at the savepoint */
+    struct wanted       *wanted, *doubtful; /* sorted: `doubtful` were locked by others before */
+    size_t               wanted_count, doubtful_count;
+    struct batch        *first_batch, **last_batch;
+    struct change       *log; /* what the server does not know yet, in its order */
+    size_t               log_count, log_capacity;
+    struct corm_arena   *arena; /* of the attempt */
+    size_t               members;
+    uint32_t             at;        /* the member at hand */
+    bool                *suspects;  /* by member; NULL: none is */
+    uint32_t             rounds;    /* times that suspects were asked for */
+    uint32_t             telling;   /* groups to come whose rows tell that they went in */
+    const struct origin *guilty;    /* the row that was refused; NULL: any of them may be it */
+    bool                 has_found; /* who was refused, without a question */
+    bool                 is_saved;  /* nothing was sent behind the savepoint */
+    bool                 direct;    /* the member at hand is */
+    bool                 restart;   /* the member at hand must run again, directly */
+    bool                 refused;   /* what was to be sent was refused ... */
+    bool                 intact;    /* ... and the server is as it was at the savepoint */
 };
 
 /* ---- Making and ending --------------------------------------------------------- */
@@ -252,6 +261,78 @@ static int send_rows(struct corm__group *g, const struct corm__statement *statem
     return rc < 0 ? rc : corm__trx_send_array(g->trx, statement, &array, sink);
 }
 
+/* A failure of one statement, whosesoever. */
+static bool is_statements(const struct corm_error *error)
+{
+    return error->code > CORM_TRX_GONE && error->code != CORM_TIMEOUT;
+}
+
+/* The rows of a batch, each with its number behind it. */
+static struct corm_value *number_rows(struct corm__group *g, const struct batch *b)
+{
+    size_t             width = b->statement.bind_count;
+    struct corm_value *rows = corm_arena_alloc(g->arena, b->count * (width + 1) * sizeof(*rows));
+
+    for (size_t i = 0; rows != NULL && i < b->count; i++) {
+        memcpy(rows + i * (width + 1), b->rows + i * width, width * sizeof(*rows));
+        rows[i * (width + 1) + width] = corm_v_int_((long long)i);
+    }
+    return rows;
+}
+
+static int told_row(struct corm__sink *base, const struct corm_value *values, uint32_t count,
+                    struct corm_error *error)
+{
+    (void)values, (void)count, (void)error;
+    ((struct numbers_sink *)base)->next++;
+    return 0;
+}
+
+/* Inserts the rows of a batch by a statement that gives a row back for each that goes in: the first that does
+ * not was refused. A statement that was killed says nothing of its rows. */
+static int send_told(struct corm__group *g, const struct batch *b,
+                     struct corm__statement *statement, const struct corm_value *rows,
+                     struct numbers_sink *sink)
+{
+    int rc = corm__trx_open(g->trx, NULL, 0);
+
+    if (rc < 0) /* what is in front of it was refused */
+        return rc;
+    statement->file = NULL; /* that of the row which is refused will be told */
+    rc = send_rows(g, statement, rows, statement->bind_count, b->count, &sink->base);
+    if (rc < 0 && is_statements(&g->trx->error) && g->trx->error.server_code != 0 &&
+        g->trx->error.code != CORM_INTERRUPTED && !g->trx->waited && sink->next < b->count)
+        g->guilty = &b->origins[sink->next];
+    return rc;
+}
+
+/* With the keys that the server makes. */
+static int send_for_ids(struct corm__group *g, const struct batch *b)
+{
+    struct corm__statement statement = b->statement;
+    struct numbers_sink    sink = {.base = {.row = id_row, .streams = true}, .origins = b->origins};
+
+    if (corm__make_returning(dialect_of(g), g->arena, b->table, &statement, &g->trx->error) < 0)
+        return corm__trx_doom(g->trx, NULL, 0);
+    statement.bind_count = b->statement.bind_count; /* its text alone was made anew */
+    return send_told(g, b, &statement, b->rows, &sink);
+}
+
+/* With numbers, which are of use in their place. */
+static int send_telling(struct corm__group *g, const struct batch *b)
+{
+    struct corm__statement statement = b->statement;
+    struct numbers_sink    sink = {.base = {.row = told_row, .streams = true}};
+    struct corm_value     *rows = number_rows(g, b);
+    int                    rc = rows == NULL
+                                    ? corm__fail_memory(&g->trx->error, "a group's rows")
+                                    : corm__make_telling(dialect_of(g), g->arena, false, &statement, &g->trx->error);
+
+    if (rc < 0)
+        return corm__trx_doom(g->trx, NULL, 0);
+    return send_told(g, b, &statement, rows, &sink);
+}
+
 static bool goes_by_array(const struct corm__group *g, size_t count)
 {
     return count > SINGLES_MAX && dialect_of(g) != CORM_DIALECT_MYSQL;
@@ -282,12 +363,10 @@ static int send_batch(struct corm__group *g, const struct batch *b)
         }
         return rc;
     }
-    if (!b->wants_ids)
-        return send_rows(g, &statement, b->rows, width, b->count, NULL);
-    struct numbers_sink sink = {.base = {.row = id_row}, .origins = b->origins};
-    if (corm__make_returning(dialect_of(g), g->arena, b->table, &statement, &g->trx->error) < 0)
-        return corm__trx_doom(g->trx, NULL, 0);
-    return send_rows(g, &statement, b->rows, width, b->count, &sink.base);
+    if (b->wants_ids)
+        return send_for_ids(g, b);
+    return g->telling > 0 ? send_telling(g, b)
+                          : send_rows(g, &statement, b->rows, width, b->count, NULL);
 }
 
 static uint32_t columns_of(const struct held *h, const struct corm_column **columns)
@@ -435,6 +514,7 @@ static int flush(struct corm__group *g)
         return 0;
     g->trx->leave = NULL;
     g->intact = false;
+    g->guilty = NULL;
     int rc = save(g);
     if (rc >= 0)
         rc = send_inserts(g);
@@ -1092,12 +1172,6 @@ static bool is_lost(const struct corm_trx *trx)
             trx->error.code == CORM_TIMEOUT);
 }
 
-/* A failure of one statement, whosesoever. */
-static bool is_statements(const struct corm_error *error)
-{
-    return error->code > CORM_TRX_GONE && error->code != CORM_TIMEOUT;
-}
-
 /* What a function told that has not doomed its transaction. */
 static void own_error(const struct corm_trx *trx, int told, struct corm_error *error)
 {
@@ -1234,19 +1308,6 @@ static int accepted_row(struct corm__sink *base, const struct corm_value *values
     return 0;
 }
 
-/* The rows of a batch, each with its number behind it. */
-static struct corm_value *number_rows(struct corm__group *g, const struct batch *b)
-{
-    size_t             width = b->statement.bind_count;
-    struct corm_value *rows = corm_arena_alloc(g->arena, b->count * (width + 1) * sizeof(*rows));
-
-    for (size_t i = 0; rows != NULL && i < b->count; i++) {
-        memcpy(rows + i * (width + 1), b->rows + i * width, width * sizeof(*rows));
-        rows[i * (width + 1) + width] = corm_v_int_((long long)i);
-    }
-    return rows;
-}
-
 /* Suspects those whose rows do not go in; where the statement fails, that is the first at least that did
  * not come back. */
 static int ask_batch(struct corm__group *g, const struct batch *b, bool ignores)
@@ -1287,7 +1348,7 @@ static int ask(struct corm__group *g)
 {
     int back = 0;
 
-    for (int way = 0; back == 0 && way < 2 && first_suspect(g, UINT32_MAX) == UINT32_MAX; way++) {
+    for (int way = 0; back == 0 && way < 2 && first_suspect(g, nobody) == nobody; way++) {
         int rc = 0;
         g->intact = false;
         for (const struct batch *b = g->first_batch; rc >= 0 && b != NULL; b = b->next)
@@ -1313,10 +1374,24 @@ static int find_suspects(struct corm__group *g)
     }
     if (!g->trx->waited && dialect_of(g) != CORM_DIALECT_MYSQL && g->rounds++ < ROUNDS_MAX)
         rc = ask(g);
-    if (rc == 0 && first_suspect(g, UINT32_MAX) == UINT32_MAX)
+    if (rc == 0 && first_suspect(g, nobody) == nobody)
         for (size_t i = 0; i < g->log_count; i++)
             g->suspects[g->log[i].member] = true;
     return rc;
+}
+
+/* Whose refusal it is for sure: the segment is his alone, or the row that was refused is all that he
+ * inserts, and what he changes besides cannot be refused. Once in a group, since all behind him run again;
+ * the next time the question finds all that are left. */
+static uint32_t guilty_member(const struct corm__group *g)
+{
+    size_t inserts = 0;
+
+    if (is_one_members(g))
+        return g->log[0].member;
+    for (size_t i = 0; g->guilty != NULL && !g->has_found && i < g->log_count; i++)
+        inserts += g->log[i].batch != NULL && g->log[i].member == g->guilty->member;
+    return inserts == 1 ? g->guilty->member : nobody;
 }
 
 /* The segment was refused: goes back to in front of it, and sets g->at to who runs next. False where that
@@ -1332,8 +1407,14 @@ static bool recover(struct corm__group *g, struct corm__member *const *members)
         back_to_savepoint(g) < 0)
         return false;
     g->refused = false;
-    if (is_one_members(g)) {
-        g->at = g->log[0].member;
+    g->telling = TELLING;
+    uint32_t guilty = guilty_member(g);
+    if (guilty != nobody) {
+        if (g->guilty != NULL) {
+            g->has_found = true;
+            corm__error_place(&refused, g->guilty->file, g->guilty->line);
+        }
+        g->at = guilty;
         take_back(g, g->at);
         judge(g, members[g->at], &refused);
         g->at++;
@@ -1344,6 +1425,7 @@ static bool recover(struct corm__group *g, struct corm__member *const *members)
         g->at = first_suspect(g, g->at);
         take_back(g, g->at);
     }
+    g->guilty = NULL;
     for (uint32_t i = g->at; i < ran; i++) /* they have seen what was taken back */
         if (members[i]->state == CORM__MEMBER_DONE || members[i]->state == CORM__MEMBER_AGAIN)
             members[i]->state = CORM__MEMBER_RUNS;
@@ -1536,9 +1618,12 @@ static void begin(struct corm__group *g, struct corm__member *const *members, si
     g->members = count;
     g->refused = g->direct = g->is_saved = false;
     g->at = g->rounds = 0;
+    g->telling -= g->telling > 0;
     g->log = NULL;
     g->log_count = g->log_capacity = 0;
     g->suspects = NULL;
+    g->guilty = NULL;
+    g->has_found = false;
     g->wanted_count = g->doubtful_count = 0;
     forget_held(g);
     forget_batches(g);
