@@ -542,7 +542,9 @@ static void a_server_in_chaos_makes_nobody_lie(void **state)
 enum state { UNUSED, BEGUN, TOLD_DONE, TOLD_NOT };
 
 /* What the processes were told, by mark. It outlives them. */
+/* Of one round; between rounds nobody else is there. */
 struct board {
+    int64_t          first; /* the mark that is at 0 */
     _Atomic int64_t  next_mark;
     _Atomic uint64_t calls;
     _Atomic int64_t  longest_ms;
@@ -565,16 +567,17 @@ static void buy_until_killed(uint64_t own_chance)
         enum shape shape = (enum shape)(mix(&own_chance) % SHAPES);
         int        count = marks_of(shape);
         int64_t    mark = atomic_fetch_add(&board->next_mark, count), start = now_ms();
-        if (mark + count > PROCESS_MARKS)
+        int64_t    at = mark - board->first;
+        if (at + count > PROCESS_MARKS)
             _exit(0);
         for (int i = 0; i < count; i++) {
-            board->shapes[mark + i] = (uint8_t)shape;
-            atomic_store(&board->states[mark + i], BEGUN);
+            board->shapes[at + i] = (uint8_t)shape;
+            atomic_store(&board->states[at + i], BEGUN);
         }
         buy(&buyer, shape, mark, told);
         for (int i = 0; i < count; i++)
             if (told[i].rc != CORM_UNKNOWN)
-                atomic_store(&board->states[mark + i], told[i].rc >= 0 ? TOLD_DONE : TOLD_NOT);
+                atomic_store(&board->states[at + i], told[i].rc >= 0 ? TOLD_DONE : TOLD_NOT);
         atomic_fetch_add(&board->calls, 1);
         if (now_ms() - start > atomic_load(&board->longest_ms))
             atomic_store(&board->longest_ms, now_ms() - start);
@@ -593,7 +596,7 @@ static pid_t start_process(void)
     return pid;
 }
 
-/* One that has ended by itself is a failure, but at the end of the marks. */
+/* One that has ended by itself is a failure, but at the end of the round's marks. */
 static void end_process(pid_t pid)
 {
     int status = 0;
@@ -605,15 +608,14 @@ static void end_process(pid_t pid)
 }
 
 static uint8_t *rows_in_file;
-static int64_t  checked; /* marks below this one are of earlier rounds */
 
 static int take_purchase(void *arg)
 {
     const struct purchase *row = arg;
 
-    if (row->mark < checked || row->mark >= PROCESS_MARKS)
+    if (row->mark < board->first || row->mark >= board->first + PROCESS_MARKS)
         die("a purchase of an earlier round has come late");
-    rows_in_file[row->mark]++;
+    rows_in_file[row->mark - board->first]++;
     return 0;
 }
 
@@ -628,21 +630,23 @@ static void check_file(void)
 {
     struct corm_db *db = open_db(NULL);
     struct purchase row;
-    int64_t         end = atomic_load(&board->next_mark);
+    int64_t         count = atomic_load(&board->next_mark) - board->first;
 
     memset(rows_in_file, 0, PROCESS_MARKS);
     assert_true(corm_each(db, purchase, &row, take_purchase, &row) >= 0);
     corm_close(db);
-    for (int64_t mark = checked; mark < end && mark < PROCESS_MARKS; mark++) {
-        enum shape  shape = (enum shape)board->shapes[mark];
-        enum state  state = (enum state)atomic_load(&board->states[mark]);
+    for (int64_t at = 0; at < count && at < PROCESS_MARKS; at++) {
+        enum shape  shape = (enum shape)board->shapes[at];
+        enum state  state = (enum state)atomic_load(&board->states[at]);
         struct told told = {.rc = state == TOLD_DONE  ? 0
                                   : state == TOLD_NOT ? SOLD_OUT
                                                       : CORM_UNKNOWN};
-        int         rows = rows_in_file[mark];
+        int         rows = rows_in_file[at];
         count_purchase(judge(NULL, shape, &told, rows, 0), shape, told.rc, rows);
     }
-    checked = end;
+    board->first += count;
+    for (int64_t at = 0; at < count && at < PROCESS_MARKS; at++)
+        atomic_store(&board->states[at], 0);
     long long bad = number_beside(STOCK_DISAGREES, FLUSH_PRODUCTS, PLENTY, STOCK);
 
     counts.oversold += (uint64_t)bad;
@@ -692,7 +696,7 @@ static void killed_processes_leave_a_file_that_agrees(void **state)
     board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     rows_in_file = malloc(PROCESS_MARKS);
     assert_true(board != MAP_FAILED && rows_in_file != NULL);
-    while (now_ms() < end && atomic_load(&board->next_mark) < PROCESS_MARKS) {
+    while (now_ms() < end) {
         run_process_round(end);
         check_file();
         show_progress(start);
