@@ -261,7 +261,7 @@ static struct corm__array many_rows(size_t rows)
     for (size_t i = 0; i < rows; i++)
         fill_row(i);
     memcpy(columns, all, sizeof(all));
-    return (struct corm__array){rows, 1 + COLUMNS, columns};
+    return (struct corm__array){.rows = rows, .column_count = 1 + COLUMNS, .columns = columns};
 }
 
 /* Compares each row that comes with its source. */
@@ -375,8 +375,9 @@ static void rows_are_updated_and_deleted_by_their_key(void **state)
     char                      nulls[100] = {0};
     struct corm__array_column set[] = {{CORM_V_INT, value, NULL, nulls},
                                        {CORM_V_INT, id, NULL, NULL}};
-    struct corm__array        some = {100, 2, set}, keys = {50, 1, &set[1]};
-    struct corm_error         error;
+    struct corm__array        some = {.rows = 100, .column_count = 2, .columns = set},
+                       keys = {.rows = 50, .column_count = 1, .columns = &set[1]};
+    struct corm_error error;
 
     (void)state;
     new_many();
@@ -414,7 +415,7 @@ static void generated_keys_come_in_order(size_t rows)
     struct corm__connection  *c = open_connection();
     static int64_t            mark[ROWS_MAX];
     struct corm__array_column column = {CORM_V_INT, mark, NULL, NULL};
-    struct corm__array        array = {rows, 1, &column};
+    struct corm__array        array = {.rows = rows, .column_count = 1, .columns = &column};
     struct numbers           *n = numbers();
     struct corm_error         error;
     static int64_t            ids[ROWS_MAX];
@@ -441,6 +442,37 @@ static void generated_keys_come_in_order(size_t rows)
     corm__connection_close(c);
 }
 
+static void count_call(void *arg)
+{
+    ++*(int *)arg;
+}
+
+/* Where the packet is with the server, and its answer is not there. */
+static void something_is_done_while_the_server_works(void **state)
+{
+    struct corm__connection  *c = open_connection();
+    static int64_t            mark[ROWS_MAX];
+    struct corm__array_column column = {CORM_V_INT, mark, NULL, NULL};
+    int                       calls = 0;
+    struct corm__array        array = {.rows = ROWS_MAX,
+                                       .column_count = 1,
+                                       .columns = &column,
+                                       .meanwhile = count_call,
+                                       .meanwhile_arg = &calls};
+    struct corm_error         error;
+
+    (void)state;
+    new_numbered();
+    begin(c);
+    assert_ok(run_array(c, "INSERT INTO numbered (mark) VALUES (?)", &array, NULL, &error), &error);
+    assert_true(calls > 0);
+    calls = 0;
+    array.meanwhile = NULL;
+    assert_ok(run_array(c, "INSERT INTO numbered (mark) VALUES (?)", &array, NULL, &error), &error);
+    assert_int_equal(calls, 0);
+    corm__connection_close(c);
+}
+
 static void returning_gives_one_row_for_each_in_order(void **state)
 {
     (void)state;
@@ -454,7 +486,7 @@ static void rows_that_nobody_takes_are_an_error(void **state)
     struct corm__connection  *c = open_connection();
     int64_t                   mark[] = {1, 2};
     struct corm__array_column column = {CORM_V_INT, mark, NULL, NULL};
-    struct corm__array        array = {2, 1, &column};
+    struct corm__array        array = {.rows = 2, .column_count = 1, .columns = &column};
     struct corm_error         error;
 
     (void)state;
@@ -508,7 +540,7 @@ static void of_an_update_that_fails_the_rows_in_front_stay(void **state)
     struct corm__array        all = many_rows(6);
     int64_t                   id[] = {2, 3, 4, 5}, to[] = {102, 103, 1, 105};
     struct corm__array_column set[] = {{CORM_V_INT, to, NULL, NULL}, {CORM_V_INT, id, NULL, NULL}};
-    struct corm__array        some = {4, 2, set};
+    struct corm__array        some = {.rows = 4, .column_count = 2, .columns = set};
     struct corm_error         error;
 
     (void)state;
@@ -585,7 +617,7 @@ static void what_is_no_array_is_refused_before_anything_is_sent(void **state)
     bad = array;
     bad.column_count--;
     assert_code(run_array(c, insert_text, &bad, NULL, &error), CORM_MISUSE, &error);
-    bad = (struct corm__array){3, 1 + COLUMNS, spoilt};
+    bad = (struct corm__array){.rows = 3, .column_count = 1 + COLUMNS, .columns = spoilt};
     static const enum corm_value_kind kinds[] = {CORM_V_NONE, CORM_V_NULL, CORM_V_TIME,
                                                  CORM_V_COLUMN, (enum corm_value_kind)99};
     for (size_t i = 0; i < COUNT(kinds); i++) {
@@ -658,7 +690,7 @@ static struct corm__array rows_of(size_t rows, size_t bytes, const char *text)
     assert_in_range(source.body_size[rows - 1], 251, 65535);
     columns[0] = (struct corm__array_column){CORM_V_INT, source.id, NULL, NULL};
     columns[1] = (struct corm__array_column){CORM_V_BLOB, source.body, source.body_size, NULL};
-    return (struct corm__array){rows, 2, columns};
+    return (struct corm__array){.rows = rows, .column_count = 2, .columns = columns};
 }
 
 /* A decimal counts with its digits. */
@@ -718,7 +750,7 @@ static void an_array_ends_at_its_deadline(void **state)
     struct corm__array        all = many_rows(ROWS_MAX);
     struct corm__array_column set[] = {{CORM_V_INT, source.id, NULL, NULL},
                                        {CORM_V_INT, source.id, NULL, NULL}};
-    struct corm__array        some = {ROWS_MAX, 2, set};
+    struct corm__array        some = {.rows = ROWS_MAX, .column_count = 2, .columns = set};
     struct corm__statement    update = statement_of("UPDATE many SET whole = ? WHERE id = ?");
     struct corm_error         error;
 
@@ -839,7 +871,7 @@ static struct corm__array orders_of(size_t first)
     columns[0] = (struct corm__array_column){CORM_V_INT, source.id, NULL, NULL};
     columns[1] = (struct corm__array_column){CORM_V_INT, source.whole, NULL, NULL};
     columns[2] = (struct corm__array_column){CORM_V_INT, source.whole, NULL, NULL};
-    return (struct corm__array){BATCH, 3, columns};
+    return (struct corm__array){.rows = BATCH, .column_count = 3, .columns = columns};
 }
 
 static const char one_order[] = "INSERT INTO many (id, whole, big) VALUES (?, ?, ?)";
@@ -941,6 +973,7 @@ int main(int argc, char **argv)
         TEST(rows_per_second),
     };
     static const struct CMUnitTest mariadb[] = {
+        TEST(something_is_done_while_the_server_works),
         TEST(what_is_too_large_is_not_sent),
         TEST(a_forgotten_statement_is_prepared_again),
         TEST(without_array_binding_rows_go_one_by_one),

@@ -679,8 +679,9 @@ static int64_t by_array(struct corm_on on, const struct batch *b)
     size_t                     width = b->table->column_count;
     struct corm_value         *binds = (void *)room(b->count * width * sizeof(*binds));
     struct corm__array_column *columns = (void *)room(width * sizeof(*columns));
-    struct corm__array         array = {b->count, (uint32_t)width, columns};
-    struct corm__statement     s = {.verb = CORM__INSERT};
+    struct corm__array         array = {
+                .rows = b->count, .column_count = (uint32_t)width, .columns = columns};
+    struct corm__statement s = {.verb = CORM__INSERT};
 
     (void)on;
     for (size_t i = 0; i < b->count; i++) {

@@ -851,10 +851,11 @@ static int ids_row(struct corm__sink *base, const struct corm_value *values, uin
     return 0;
 }
 
-/* The bytes of rows that go into one packet. */
+/* The bytes of rows that go into one packet: enough that the trip is nothing, and several, since the next one is
+ * made while the server has this one. */
 static size_t packet_of(const struct call *call, const struct corm_table *table)
 {
-    enum { ALL = 1024 * 1024, HEAD = 128, TYPE = 3, LEAST = 64 };
+    enum { ALL = 256 * 1024, HEAD = 128, TYPE = 3, LEAST = 64 };
 
     assert(call->trx != NULL);
     size_t most = call->trx->connection->link->packet_max;
@@ -865,34 +866,100 @@ static size_t packet_of(const struct call *call, const struct corm_table *table)
     return most > head + LEAST ? most - head : LEAST;
 }
 
-/* One packet of rows from `first` on; *count of them were sent. */
-static int send_array(struct call *call, struct corm_arena *arena, const struct corm_table *table,
-                      const struct corm_write *write, size_t first, size_t *count)
+/* Rows that go in one packet. */
+struct packet {
+    struct corm_arena         *arena;
+    struct corm__statement     statement;
+    struct corm__array_column *columns;
+    size_t                     first, count;
+    bool                       is_made;
+    int                        rc; /* of its making, and why */
+    struct corm_error          error;
+};
+
+/* Rows that go in packets, of which two are in memory: one at the server, and the next. */
+struct packets {
+    struct call             *call;
+    const struct corm_table *table;
+    const struct corm_write *write;
+    struct packet            two[2];
+    int                      at;
+};
+
+static int fill_packet(const struct packets *all, struct packet *p)
 {
-    struct corm__statement statement;
-    struct ids_sink        ids = {.base = {.row = ids_row}};
-    int                    rc = corm__make_insert_array(call->dialect, arena, table, write, first,
-                                                        packet_of(call, table), count, &statement, call->error);
-    if (rc < 0)
-        return rc;
-    size_t                     width = statement.bind_count / *count;
-    struct corm__array_column *columns = corm_arena_alloc(arena, width * sizeof(*columns));
-    if (columns == NULL)
-        return corm__fail_memory(call->error, "an array");
-    for (size_t i = 0; i < width && rc == 0; i++)
-        rc = corm__array_fill(arena, statement.binds + i, width, *count, &columns[i], call->error);
-    if (rc < 0)
-        return rc;
-    struct corm__array array = {
-        .rows = *count, .column_count = (uint32_t)width, .columns = columns};
-    if (write->ids == NULL)
-        return corm__trx_send_array(call->trx, &statement, &array, NULL);
-    ids.ids = write->ids + first;
-    ids.room = *count;
-    rc = corm__trx_send_array(call->trx, &statement, &array, &ids.base);
-    if (rc == 0 && ids.count != *count)
+    p->rc = corm__make_insert_array(all->call->dialect, p->arena, all->table, all->write, p->first,
+                                    packet_of(all->call, all->table), &p->count, &p->statement,
+                                    &p->error);
+    if (p->rc < 0)
+        return p->rc;
+    size_t width = p->statement.bind_count / p->count;
+    p->columns = corm_arena_alloc(p->arena, width * sizeof(*p->columns));
+    if (p->columns == NULL)
+        return corm__fail_memory(&p->error, "an array");
+    for (size_t i = 0; i < width; i++)
+        if (corm__array_fill(p->arena, p->statement.binds + i, width, p->count, &p->columns[i],
+                             &p->error) < 0)
+            return p->error.code;
+    return 0;
+}
+
+/* From `first` on, unless it is there. */
+static void make_packet(struct packets *all, struct packet *p, size_t first)
+{
+    if (p->is_made && p->first == first)
+        return;
+    corm_arena_reset(p->arena);
+    p->first = first;
+    p->error = (struct corm_error){0};
+    p->rc = fill_packet(all, p);
+    p->is_made = true;
+}
+
+static void make_next(void *arg)
+{
+    struct packets      *all = arg;
+    const struct packet *p = &all->two[all->at];
+
+    if (p->first + p->count < all->write->count)
+        make_packet(all, &all->two[1 - all->at], p->first + p->count);
+}
+
+static int send_packet(struct packets *all)
+{
+    struct call         *call = all->call;
+    const struct packet *p = &all->two[all->at];
+    struct ids_sink      ids = {.base = {.row = ids_row}, .room = p->count};
+    struct corm__array   array = {.rows = p->count,
+                                  .column_count = (uint32_t)(p->statement.bind_count / p->count),
+                                  .columns = p->columns,
+                                  .meanwhile = make_next,
+                                  .meanwhile_arg = all};
+
+    if (all->write->ids == NULL)
+        return corm__trx_send_array(call->trx, &p->statement, &array, NULL);
+    ids.ids = all->write->ids + p->first;
+    int rc = corm__trx_send_array(call->trx, &p->statement, &array, &ids.base);
+    if (rc == 0 && ids.count != p->count)
         rc = corm__fail(call->error, CORM_SERVER_ERROR,
                         "fewer keys came back than rows were inserted");
+    return rc;
+}
+
+static int send_packets(struct packets *all, size_t first)
+{
+    int rc = 0;
+
+    for (; rc == 0 && first < all->write->count; all->at = 1 - all->at) {
+        struct packet *p = &all->two[all->at];
+        make_packet(all, p, first);
+        if (p->rc < 0) {
+            *all->call->error = p->error;
+            return p->rc;
+        }
+        rc = send_packet(all);
+        first += p->count;
+    }
     return rc;
 }
 
@@ -912,20 +979,24 @@ static size_t rows_of_text(const struct call *call, const struct corm_table *tab
 static int send_arrays(struct call *call, const struct corm_table *table,
                        const struct corm_write *write)
 {
-    struct corm_arena *arena = corm_arena_new();
-    size_t             text = rows_of_text(call, table, write), count = text;
+    struct packets all = {.call = call, .table = table, .write = write};
+    size_t         text = rows_of_text(call, table, write), first = 0;
+    int            rc = 0;
 
-    if (arena == NULL)
-        return corm__fail_memory(call->error, "an array");
-    int rc = corm__trx_open(call->trx, call->file, call->line);
-    for (size_t i = 0; rc == 0 && i < write->count; i += count) {
-        corm_arena_reset(arena);
-        if (text > 1 && write->count - i >= text)
-            rc = send_chunk(call, arena, table, write, i, text, true);
-        else
-            rc = send_array(call, arena, table, write, i, &count);
+    for (int i = 0; i < 2; i++)
+        all.two[i].arena = corm_arena_new();
+    if (all.two[0].arena == NULL || all.two[1].arena == NULL)
+        rc = corm__fail_memory(call->error, "an array");
+    if (rc == 0)
+        rc = corm__trx_open(call->trx, call->file, call->line);
+    for (; rc == 0 && text > 1 && write->count - first >= text; first += text) {
+        corm_arena_reset(all.two[0].arena);
+        rc = send_chunk(call, all.two[0].arena, table, write, first, text, true);
     }
-    corm_arena_free(arena);
+    if (rc == 0)
+        rc = send_packets(&all, first);
+    for (int i = 0; i < 2; i++)
+        corm_arena_free(all.two[i].arena);
     return rc;
 }
 

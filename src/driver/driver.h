@@ -108,11 +108,15 @@ struct corm__array_column {
     const char          *nulls; /* a row's byte is 1 where it is NULL, else 0; NULL: none is */
 };
 
-/* The values of a statement's `?`, for many executions. Nothing is copied. */
+/* The values of a statement's `?`, for many executions. Nothing is copied. `meanwhile` is called, if not NULL,
+ * where the driver would wait for a server: perhaps more than once, perhaps never. It does not touch the
+ * connection. */
 struct corm__array {
     size_t                           rows; /* 1 and up */
     uint32_t                         column_count;
     const struct corm__array_column *columns;
+    void (*meanwhile)(void *arg);
+    void *meanwhile_arg;
 };
 
 struct corm__driver {

@@ -64,7 +64,9 @@ struct mariadb_link {
     struct st_mariadb_methods        calls; /* of the protocol, with a look at rows */
     const struct st_mariadb_methods *own_calls;
 #endif
-    bool greeted; /* the first packet was looked at */
+    bool greeted;                 /* the first packet was looked at */
+    void (*meanwhile)(void *arg); /* of an array that is sent, or NULL */
+    void *meanwhile_arg;
 };
 
 /* One column of a result: where the library puts its value. */
@@ -395,8 +397,11 @@ static int run_execute(struct mariadb_link *link, MYSQL_STMT *statement, int64_t
     begin_call(link, deadline);
     int rc = 0, wanted = mysql_stmt_execute_start(&rc, statement);
 
-    while (wanted != 0)
+    while (wanted != 0) {
+        if ((wanted & MYSQL_WAIT_READ) != 0 && link->meanwhile != NULL)
+            link->meanwhile(link->meanwhile_arg);
         wanted = mysql_stmt_execute_cont(&rc, statement, wait_for(link, wanted, deadline));
+    }
     return rc;
 }
 
@@ -1595,8 +1600,11 @@ static int send_all(struct mariadb_link *link, struct corm__prepared *p,
 
     if (rc == 0)
         rc = bind_all(link, p, array, error);
+    link->meanwhile = array->meanwhile;
+    link->meanwhile_arg = array->meanwhile_arg;
     if (rc == 0)
         rc = send_bound(link, p, sink, deadline, &ignored, error);
+    link->meanwhile = NULL;
     (void)mysql_stmt_attr_set(p->statement, STMT_ATTR_ARRAY_SIZE, &single);
     if (rc == CORM__STALE_STATEMENT && error->server_code == ER_NEED_REPREPARE)
         rc = error->code = CORM_CONFLICT;
