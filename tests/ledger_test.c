@@ -798,6 +798,35 @@ static void setting_up_again_is_harmless_and_another_table_is_refused(void **sta
     corm_close(db);
 }
 
+/* About the longest that fits into a file's name: 50 characters, of three bytes each but for a quote that
+ * has to be doubled. */
+static void a_database_of_any_name_has_a_ledger(void **state)
+{
+    struct corm_error error = {0};
+    struct corm_db   *db = NULL;
+    char              encoded[1024] = "%60", quoted[256] = "``";
+
+    (void)state;
+    for (int i = 0; i < 49; i++) {
+        strcat(quoted, "\xE6\x9C\xAC");
+        strcat(encoded, "%E6%9C%AC");
+    }
+    beside("SET NAMES utf8mb4; CREATE DATABASE `%s`", quoted);
+    assert_ok(corm_open(&db, server_url(NULL, NULL, 0, encoded, "pool=1"), .error = &error),
+              &error);
+    assert_rows(corm_setup(db, &error), 0, &error);
+    new_table(db, sale);
+    assert_rows(corm_insert(db, sale, corm_set(sale.number, 1), .error = &error), 1, &error);
+    assert_int_equal(stats_of(db).commits, 1); /* not a second time, without it */
+    assert_int_equal(stats_of(db).rollbacks, 0);
+    corm_close(db);
+    assert_int_equal(number_beside("SET NAMES utf8mb4; SELECT COUNT(*) FROM `%s`.corm_ledger "
+                                   "WHERE sequence = 1",
+                                   quoted),
+                     1);
+    beside("SET NAMES utf8mb4; DROP DATABASE `%s`", quoted);
+}
+
 static int start_all(void **state)
 {
     (void)state;
@@ -832,6 +861,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(without_a_ledger_a_lost_commit_stays_unknown),
         cmocka_unit_test(rows_are_handed_on_and_old_ones_go),
         cmocka_unit_test(setting_up_again_is_harmless_and_another_table_is_refused),
+        cmocka_unit_test(a_database_of_any_name_has_a_ledger),
     };
     support_begin(argc, argv);
     (void)start_all(NULL);

@@ -51,8 +51,8 @@
  * `mutex` guards doubts and graves; no I/O happens under it. */
 #include "trx/ledger.h"
 
-#include "base/buffer.h"
 #include "base/clock.h"
+#include "schema/dialect.h"
 #include "trx/retry.h"
 
 #include <corm/arena.h>
@@ -69,8 +69,7 @@ enum {
     KEEP_DAYS = 7,
     TIDY_EVERY_S = 3600,
     TIDY_ROWS = 32,
-    TIDY_MS = 1000,
-    TEXT_SIZE = 640
+    TIDY_MS = 1000
 };
 
 /* Of the tests, which replace them to see that they would notice. */
@@ -117,7 +116,8 @@ struct kept {
 
 struct corm__ledger {
     const struct corm__node *node;
-    char                     texts[TEXTS][TEXT_SIZE];
+    struct corm_arena       *arena; /* of the texts */
+    const char              *texts[TEXTS];
     _Atomic int64_t          tidy_at;
     _Atomic uint32_t         grave_count;
     pthread_mutex_t          mutex; /* guards the rest, and changes of grave_count */
@@ -128,37 +128,41 @@ struct corm__ledger {
 
 /* ---- Making ------------------------------------------------------------------- */
 
-/* With its database: a session may have been told to USE another one. */
-static void name_table(const char *database, char name[160])
+/* A form with the table in it; with its database, because a session may have been told to USE another
+ * one. NULL where there is no memory. */
+static const char *make_text(const struct corm__ledger *l, const char *form)
 {
-    size_t n = 0;
+    struct corm__buffer text;
+    const char         *database = l->node->endpoint.database, *table = strstr(form, "%s");
 
+    corm__buffer_init(&text, l->arena);
+    corm__buffer_add(&text, form, (size_t)(table - form));
     if (database != NULL) {
-        name[n++] = '`';
-        for (const char *p = database; *p != '\0' && n < 140; p++) {
-            if (*p == '`')
-                name[n++] = '`';
-            name[n++] = *p;
-        }
+        corm__put_name(&text, CORM_DIALECT_MARIADB, database);
+        corm__buffer_putc(&text, '.');
     }
-    (void)snprintf(name + n, 160 - n, "%scorm_ledger", database != NULL ? "`." : "");
+    corm__buffer_puts(&text, "corm_ledger");
+    corm__buffer_puts(&text, table + strlen("%s"));
+    return text.failed ? NULL : text.text;
 }
 
 struct corm__ledger *corm__ledger_new(const struct corm__node *node)
 {
     struct corm__ledger *l = calloc(1, sizeof(*l));
-    char                 name[160];
 
     if (l == NULL)
         return NULL;
     l->node = node;
     (void)pthread_mutex_init(&l->mutex, NULL);
-    name_table(node->endpoint.database, name);
-    for (int i = 0; i < TEXTS; i++) {
-        /* The forms are the constants above. */
-        const char *at = strstr(forms[i], "%s");
-        (void)snprintf(l->texts[i], TEXT_SIZE, "%.*s%s%s", (int)(at - forms[i]), forms[i], name,
-                       at + 2);
+    l->arena = corm_arena_new();
+    bool has_memory = l->arena != NULL;
+    for (int i = 0; has_memory && i < TEXTS; i++) {
+        l->texts[i] = make_text(l, forms[i]);
+        has_memory = l->texts[i] != NULL;
+    }
+    if (!has_memory) {
+        corm__ledger_free(l);
+        return NULL;
     }
     return l;
 }
@@ -168,6 +172,7 @@ void corm__ledger_free(struct corm__ledger *l)
     if (l == NULL)
         return;
     (void)pthread_mutex_destroy(&l->mutex);
+    corm_arena_free(l->arena);
     free(l);
 }
 
