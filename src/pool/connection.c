@@ -141,8 +141,8 @@ static struct corm__cached *find_cached(struct corm__connection      *c,
         memcmp(cached->text, statement->text, statement->size) == 0)
         return cached; /* what comes again comes at once, often */
     void *entry = corm__map_find(&c->cache, statement->text, statement->size);
-    cached = entry; /* its first member */
-    if (cached != NULL && cached != c->newest) {
+    cached = entry;       /* its first member */
+    if (cached != NULL) { /* and it is not the newest */
         unlink_cached(c, cached);
         link_newest(c, cached);
     }
@@ -347,7 +347,7 @@ int corm__connection_end_session(struct corm__connection *c, const struct corm__
     struct corm__statement s = corm__control("(ends the session of a connection that was lost)");
     int                    rc = check_process(c, error);
 
-    if (rc < 0 || c->link->driver->end_session == NULL)
+    if (rc < 0)
         return rc;
     rc = c->link->driver->end_session(c->link, session, deadline, error);
     end_trip(c, &trip, &s, 0, rc > 0, error);

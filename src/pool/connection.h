@@ -69,7 +69,7 @@ int  corm__connection_end_reset(struct corm__connection *connection, int64_t dea
 /* Gives back all that the server holds for prepared statements. */
 void corm__connection_shed(struct corm__connection *connection);
 
-/* Ends the session of a link that is lost (driver.h: end_session). */
+/* Ends the session of a link that is lost (driver.h: end_session). Only of a driver that has sessions. */
 int corm__connection_end_session(struct corm__connection    *connection,
                                  const struct corm__session *session, int64_t deadline,
                                  struct corm_error *error);

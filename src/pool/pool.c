@@ -351,7 +351,7 @@ static int take_turn(struct corm__pool *pool, struct waiter *w, int64_t deadline
     if (pool->first == NULL && !w->has_place) /* as serve() would */
         w->connection = take_idle(pool, w->mode);
     if (w->connection != NULL) {
-        w->ticket = w->ticket != 0 ? w->ticket : ++pool->tickets;
+        w->ticket = ++pool->tickets; /* who has one already has a place, too */
         hand_out(pool, w->connection, w);
         (void)pthread_mutex_unlock(&pool->mutex);
         return 0;
@@ -437,8 +437,10 @@ static void close_used(struct corm__pool *pool, struct corm__connection *c, bool
 {
     (void)pthread_mutex_lock(&pool->mutex);
     take_out(&pool->used, c);
-    if (in_peace && c->slot.number != 0 && pool->slot_count < pool->max)
+    if (in_peace && c->slot.number != 0) {
+        assert(pool->slot_count < pool->max && "one more than connections");
         pool->slots[pool->slot_count++] = c->slot;
+    }
     (void)pthread_mutex_unlock(&pool->mutex);
     corm__connection_close(c);
 }

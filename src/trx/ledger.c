@@ -169,8 +169,6 @@ struct corm__ledger *corm__ledger_new(const struct corm__node *node)
 
 void corm__ledger_free(struct corm__ledger *l)
 {
-    if (l == NULL)
-        return;
     (void)pthread_mutex_destroy(&l->mutex);
     corm_arena_free(l->arena);
     free(l);
@@ -278,7 +276,7 @@ static int take_row(struct corm__sink *base, const struct corm_value *values, ui
 
     (void)count, (void)error;
     s->sequence = values[0].as.i;
-    if (values[1].kind == CORM_V_TEXT || values[1].kind == CORM_V_BLOB)
+    if (values[1].kind == CORM_V_TEXT)
         (void)snprintf(s->answer->keys, sizeof(s->answer->keys), "%.*s", (int)values[1].size,
                        values[1].as.s);
     return 0;
@@ -387,16 +385,14 @@ static int ask_later(struct corm__ledger *l, const struct corm__doubt *doubt, in
     struct corm__pool       *pool = l->node->write;
     struct corm__mode        single = {0};
     struct corm__connection *c = NULL;
+    struct corm_error        ignored = {0};
     int rc = corm__pool_acquire(pool, &single, (struct corm__caller){"corm_outcome()", 0}, deadline,
                                 &c, error);
 
     if (rc < 0)
         return rc;
-    rc = corm__connection_enter(c, &single, 0, deadline, error);
-    if (rc < 0 && c->link->lost)
-        *error = (struct corm_error){0}, rc = 0; /* it gets a new link */
-    if (rc == 0)
-        rc = corm__ledger_resolve(l, c, doubt, deadline, answer, error);
+    (void)corm__connection_enter(c, &single, 0, deadline, &ignored); /* or it gets a new link */
+    rc = corm__ledger_resolve(l, c, doubt, deadline, answer, error);
     corm__pool_release(pool, c);
     return rc;
 }
@@ -414,7 +410,7 @@ int corm__ledger_outcome(struct corm__ledger *l, uint64_t id, int64_t deadline,
         return kept.fate == COMMITTED;
     int rc = ask_later(l, &kept.doubt, deadline, &answer, &failed);
     if (rc < 0) {
-        if (failed.code == CORM_WOULD_BLOCK || failed.code == CORM_FORKED)
+        if (failed.code == CORM_WOULD_BLOCK)
             *error = failed;
         else
             corm__fail_server(error, CORM_UNKNOWN, failed.server_code, failed.sqlstate,
@@ -567,8 +563,9 @@ int corm__ledger_end_lost(struct corm__ledger *l, struct corm__connection *c, in
 {
     struct corm__session session;
 
-    while (atomic_load_explicit(&l->grave_count, memory_order_relaxed) > 0 &&
-           take_grave(l, &session)) {
+    if (atomic_load_explicit(&l->grave_count, memory_order_relaxed) == 0)
+        return 0;
+    while (take_grave(l, &session)) {
         if (end_session(c, &session, deadline, error) < 0) {
             corm__ledger_bury(l, &session);
             return error->code;

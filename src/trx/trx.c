@@ -555,7 +555,7 @@ static int run(struct corm_trx *trx, const struct corm__statement *statements, s
         note_savepoints(trx, rc < 0 ? run.failed : n);
     tell_deadline(trx);
     if (rc < 0 && commits) {
-        if (trx->entered && run.failed + 2 == n && trx->error.server_code != 0)
+        if (trx->entered && run.failed + 2 == n)
             corm__ledger_refused(trx->connection, &trx->error);
         rc = judge_commit(trx, statements, n);
     }
@@ -659,6 +659,13 @@ static size_t bytes_of(const struct corm__statement *statement)
     return bytes;
 }
 
+/* Where there is room. */
+static void append(struct corm_trx *trx, const struct corm__statement *statement, size_t bytes)
+{
+    trx->pending[trx->pending_count++] = *statement;
+    trx->pending_bytes += bytes;
+}
+
 int corm__trx_buffer(struct corm_trx *trx, const struct corm__statement *statement)
 {
     size_t bytes = bytes_of(statement);
@@ -678,8 +685,7 @@ int corm__trx_buffer(struct corm_trx *trx, const struct corm__statement *stateme
                        ? rc
                        : corm__trx_doom(trx, statement->file, statement->line);
     }
-    trx->pending[trx->pending_count++] = *statement;
-    trx->pending_bytes += bytes;
+    append(trx, statement, bytes);
     return 0;
 }
 
@@ -779,8 +785,7 @@ bool corm__trx_is_entered(const struct corm_trx *trx)
 
 static void warn_once(struct corm__watch *watch)
 {
-    if (atomic_load_explicit(&watch->warned, memory_order_relaxed) ||
-        atomic_exchange(&watch->warned, true) || watch->on_warning == NULL)
+    if (atomic_exchange(&watch->warned, true) || watch->on_warning == NULL)
         return;
     watch->on_warning(
         "the database has no table corm_ledger: where the answer to a COMMIT is lost, "
@@ -873,14 +878,13 @@ static const char *set_text(uint32_t depth)
 
 /* A server that goes back to a savepoint which stands in front of everything gives up all row locks: what
  * was read behind it may change then. Not where its engine has a part in the transaction from the start. */
-static int take_part(struct corm_trx *trx)
+static void take_part(struct corm_trx *trx)
 {
     struct corm__statement start = corm__control("START TRANSACTION WITH CONSISTENT SNAPSHOT");
 
-    if (trx->state != CORM__TRX_READY || trx->pending_count > 0 || trx->mode.read_only ||
-        !trx->node->endpoint.driver->has_trips)
-        return 0;
-    return corm__trx_buffer(trx, &start);
+    if (trx->state == CORM__TRX_READY && trx->pending_count == 0 && !trx->mode.read_only &&
+        trx->node->endpoint.driver->has_trips)
+        append(trx, &start, bytes_of(&start));
 }
 
 int corm__trx_savepoint(struct corm_trx *trx, const char *file, int32_t line)
@@ -898,9 +902,8 @@ int corm__trx_savepoint(struct corm_trx *trx, const char *file, int32_t line)
     struct corm__statement set = corm__control(set_text(trx->depth));
     set.file = file;
     set.line = line;
-    rc = take_part(trx);
-    if (rc == 0)
-        rc = corm__trx_buffer(trx, &set);
+    take_part(trx);
+    rc = corm__trx_buffer(trx, &set);
     if (rc < 0)
         return rc;
     trx->savepoints[trx->depth++] = (struct corm__savepoint){.at = trx->pending_count - 1};
