@@ -1,5 +1,5 @@
 /* ledger_edges_test.c -- the states of a slot, edge by edge, as ledger.c draws them, before a driver that does
- * what a script says (scripted.h). No server, no clock. */
+ * what a script says (scripted.h). No server, no clock; and no random numbers where the test says so. */
 #include "scripted.h"
 
 #include <corm/corm.h>
@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #define ACCOUNT(X)                                                                                 \
@@ -18,7 +19,23 @@
 CORM_MODEL(account, ACCOUNT);
 CORM_DEFINE(account, ACCOUNT);
 
+#define SALE(X)                                                                                    \
+    X(id, int, .pk = 1, .autoinc = 1)                                                              \
+    X(amount, int)
+CORM_MODEL(sale, SALE);
+CORM_DEFINE(sale, SALE);
+
 static struct corm_db *db;
+
+static bool has_no_random;
+
+int real_getentropy(void *buffer, size_t size) __asm__("__real_getentropy");
+int scarce_getentropy(void *buffer, size_t size) __asm__("__wrap_getentropy");
+
+int scarce_getentropy(void *buffer, size_t size)
+{
+    return has_no_random ? -1 : real_getentropy(buffer, size);
+}
 
 static void open_with_ledger(enum corm_dialect dialect)
 {
@@ -166,15 +183,48 @@ static void a_refused_entry_takes_another_slot(void **state)
     assert_int_equal(runs, 1);
 }
 
-static void a_table_that_is_gone_is_done_without(void **state)
+/* Gone, or another one, or not for us. */
+static void a_table_that_takes_no_entries_is_done_without(void **state)
+{
+    (void)state;
+    static const struct {
+        int code, server_code;
+    } reasons[] = {{CORM_NO_TABLE, 1146}, {CORM_NO_COLUMN, 1054}, {CORM_DENIED, 1142}};
+    struct corm_error error;
+    for (int i = 0; i < 3; i++) {
+        atomic_store(&db->node.watch.has_ledger, true);
+        (void)own_slot(&error);
+        fails_at(.at = "[UPDATE", .nth = 1, .code = reasons[i].code,
+                 .server_code = reasons[i].server_code, .failed = 1);
+        assert_int_equal(transact(&error), 1);
+        assert_int_equal(runs, 2);
+        assert_log("SELECT [UPDATE,INSERT,COMMIT]! ROLLBACK SELECT [UPDATE,COMMIT] ");
+        assert_false(atomic_load(&db->node.watch.has_ledger));
+    }
+    /* The same error of the user's own statement is the user's. */
+    atomic_store(&db->node.watch.has_ledger, true);
+    (void)own_slot(&error);
+    fails_at(.at = "[UPDATE", .nth = 1, .code = CORM_DENIED, .server_code = 1142, .failed = 0);
+    assert_int_equal(transact(&error), CORM_DENIED);
+    assert_int_equal(runs, 1);
+    assert_true(atomic_load(&db->node.watch.has_ledger));
+}
+
+/* A number that somebody else may have is not taken. */
+static void without_random_numbers_nothing_is_committed(void **state)
 {
     (void)state;
     struct corm_error error;
-    (void)own_slot(&error);
-    fails_at(.at = "[UPDATE", .nth = 1, .code = CORM_NO_TABLE, .server_code = 1146, .failed = 1);
+    has_no_random = true;
+    assert_int_equal(transact(&error), CORM_NO_MEMORY);
+    has_no_random = false;
+    assert_int_equal(runs, 1);
+    assert_non_null(strstr(error.message, "random numbers"));
+    assert_log("enter(trx) SELECT ROLLBACK ");
+    assert_int_equal(scripted.commits, 0);
+    scripted_clear();
     assert_int_equal(transact(&error), 1);
-    assert_int_equal(runs, 2);
-    assert_log("SELECT [UPDATE,INSERT,COMMIT]! ROLLBACK SELECT [UPDATE,COMMIT] ");
+    assert_int_equal(scripted.entered, 1);
 }
 
 static void what_does_not_write_is_not_entered(void **state)
@@ -276,18 +326,52 @@ static void a_resolver_that_loses_its_commit_begins_again(void **state)
                "connect close kill START INSERT SELECT COMMIT ");
 }
 
-/* What it has read before its COMMIT failed does not count, and is not left open. */
-static void a_resolver_whose_commit_is_refused_begins_again(void **state)
+/* What it has read before its COMMIT failed does not count, and nothing is left open. */
+static void a_resolver_that_is_refused_begins_again(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *at;
+        int         nth;
+        const char *log;
+    } steps[] = {
+        {"START", 1, "START! "},
+        {"INSERT", 2, "START INSERT! "},
+        {"SELECT", 2, "START INSERT SELECT! "},
+        {"COMMIT", 2, "START INSERT SELECT COMMIT! "},
+    };
+    struct corm_error error;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        char log[256];
+        (void)own_slot(&error);
+        scripted.done = true;
+        fails_at(LOSS("[UPDATE", 1));
+        fails_at(.at = steps[i].at, .nth = steps[i].nth, .code = CORM_DEADLOCK,
+                 .server_code = 1213);
+        assert_int_equal(transact(&error), 1);
+        assert_int_equal(runs, 1);
+        (void)snprintf(log, sizeof(log),
+                       "SELECT [UPDATE,INSERT,COMMIT]! connect close kill %s"
+                       "ROLLBACK kill START INSERT SELECT COMMIT ",
+                       steps[i].log);
+        assert_log(log);
+    }
+}
+
+/* Nobody knows what its session is in then. */
+static void a_resolver_that_cannot_roll_back_takes_a_new_link(void **state)
 {
     (void)state;
     struct corm_error error;
     (void)own_slot(&error);
     scripted.done = true;
     fails_at(LOSS("[UPDATE", 1));
-    fails_at(.at = "COMMIT", .nth = 2, .code = CORM_DEADLOCK, .server_code = 1213);
+    fails_at(.at = "SELECT", .nth = 2, .code = CORM_LOCK_TIMEOUT, .server_code = 1205);
+    fails_at(.at = "ROLLBACK", .nth = 1, .code = CORM_SERVER_ERROR, .server_code = 1105);
     assert_int_equal(transact(&error), 1);
-    assert_log("SELECT [UPDATE,INSERT,COMMIT]! connect close kill START INSERT SELECT COMMIT! "
-               "ROLLBACK kill START INSERT SELECT COMMIT ");
+    assert_int_equal(runs, 1);
+    assert_log("SELECT [UPDATE,INSERT,COMMIT]! connect close kill START INSERT SELECT! ROLLBACK! "
+               "connect close kill START INSERT SELECT COMMIT ");
 }
 
 static void a_session_that_cannot_be_ended_is_waited_for(void **state)
@@ -368,7 +452,296 @@ static void outcomes_are_forgotten_when_they_are_old_or_too_many(void **state)
     assert_int_equal(corm_outcome(db, 3, 100, NULL), CORM_NO_TICKET);
 }
 
+/* A commit by nobody, which the server has. */
+static uint64_t keep_doubt(void)
+{
+    struct corm__doubt doubt = {.slot = {.number = 1, .epoch = 1, .sequence = scripted.entered}};
+
+    scripted.done = true;
+    return corm__ledger_keep(corm__ledger_of(db->store), &doubt);
+}
+
+static void an_outcome_is_asked_on_a_new_link_where_the_old_one_is_lost(void **state)
+{
+    (void)state;
+    struct corm_error error;
+    (void)own_slot(&error);
+    uint64_t outcome = keep_doubt();
+    fails_at(LOSS("enter()", 1));
+    error = (struct corm_error){0};
+    assert_int_equal(corm_outcome(db, outcome, 100, &error), 1);
+    assert_int_equal(error.code, 0);
+    assert_log("enter()! connect close kill START INSERT SELECT COMMIT ");
+}
+
+/* It would wait for itself: that is no answer to the question, and says what to do. */
+static void an_outcome_is_not_asked_by_who_holds_the_only_connection(void **state)
+{
+    (void)state;
+    struct corm_error error;
+    struct corm_trx  *trx;
+    (void)own_slot(&error);
+    uint64_t outcome = keep_doubt();
+    assert_int_equal(corm_begin(db, &trx), 0);
+    assert_int_equal(work(trx, NULL), 1);
+    scripted_clear();
+    assert_int_equal(corm_outcome(db, outcome, 100, &error), CORM_WOULD_BLOCK);
+    assert_int_equal(error.code, CORM_WOULD_BLOCK);
+    assert_true(error.outcome == outcome);
+    assert_log("");
+    corm_end(trx);
+    assert_int_equal(corm_outcome(db, outcome, 100, &error), 1);
+}
+
+enum { DOUBTS_KEPT = 1024 };
+
+static void keep_many_doubts(const struct corm_event *event, void *arg)
+{
+    (void)arg;
+    if (strcmp(event->text, "COMMIT") != 0)
+        return;
+    for (int i = 0; i < DOUBTS_KEPT; i++)
+        (void)keep_doubt();
+}
+
+/* What is answered meanwhile is no answer for the doubt that has taken its place. */
+static void an_answer_is_not_kept_for_another_doubt(void **state)
+{
+    (void)state;
+    struct corm_error error;
+    (void)own_slot(&error);
+    uint64_t outcome = keep_doubt();
+    db->node.watch.on_statement = keep_many_doubts;
+    assert_int_equal(corm_outcome(db, outcome, 100, &error), 1);
+    db->node.watch.on_statement = NULL;
+    assert_int_equal(corm_outcome(db, outcome, 100, &error), CORM_NO_TICKET);
+    scripted.done = false;
+    assert_int_equal(corm_outcome(db, outcome + DOUBTS_KEPT, 100, &error), 0);
+}
+
+/* ---- Sessions that were lost -------------------------------------------------------------- */
+
+static int count_in_log(const char *word)
+{
+    int n = 0;
+
+    for (const char *p = scripted.log; (p = strstr(p, word)) != NULL; p += strlen(word))
+        n++;
+    return n;
+}
+
+static void sessions_that_were_lost_are_ended_once_and_not_more_than_are_kept(void **state)
+{
+    (void)state;
+    enum { GRAVES = 64 };
+    struct corm_error error;
+    (void)own_slot(&error);
+    for (uint64_t id = 1; id <= GRAVES + 1; id++)
+        corm__ledger_bury(corm__ledger_of(db->store), &(struct corm__session){.id = id});
+    assert_int_equal(transact(&error), 1);
+    assert_int_equal(count_in_log("kill "), GRAVES);
+    assert_int_equal(transact(&error), 1);
+    assert_int_equal(count_in_log("kill "), GRAVES);
+}
+
+static void a_session_that_could_not_be_ended_is_left_to_the_next(void **state)
+{
+    (void)state;
+    struct corm_error error;
+    (void)own_slot(&error);
+    corm__ledger_bury(corm__ledger_of(db->store), &(struct corm__session){.id = 7});
+    fails_at(LOSS("kill", 1));
+    assert_int_equal(transact(&error), 1);
+    assert_log("kill! close connect kill enter(trx) SELECT [UPDATE,INSERT,COMMIT] ");
+}
+
+/* ---- Rows of others ---------------------------------------------------------------------- */
+
+/* A connection that has just entered its first commit. */
+static struct corm__connection *hold_connection(struct corm_trx **trx)
+{
+    assert_int_equal(corm_begin(db, trx), 0);
+    assert_int_equal(work(*trx, NULL), 1);
+    (*trx)->connection->slot = (struct corm__slot){1, 1, 1};
+    (*trx)->connection->link->in_trx = false;
+    scripted_clear();
+    return (*trx)->connection;
+}
+
+static void no_more_old_rows_go_than_were_asked_for(void **state)
+{
+    (void)state;
+    enum { ROWS = 32 };
+    struct corm_trx         *trx;
+    struct corm__connection *c = hold_connection(&trx);
+    scripted.old_slots = ROWS + 8; /* a server that does not keep to LIMIT */
+    corm__ledger_tidy(corm__ledger_of(db->store), c);
+    assert_int_equal(count_in_log("SELECT "), 1);
+    assert_int_equal(count_in_log("DELETE "), ROWS);
+    corm_end(trx);
+}
+
+static void old_rows_that_cannot_be_deleted_are_left(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *at;
+        int         nth;
+        const char *log;
+    } steps[] = {
+        {"DELETE", 2, "enter() SELECT DELETE DELETE! "},
+        {"SELECT", 1, "enter() SELECT! "},
+        {"enter()", 1, "enter()! "},
+    };
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        struct corm_trx         *trx;
+        struct corm__connection *c = hold_connection(&trx);
+        scripted.old_slots = 3;
+        scripted.now += (int64_t)3600 * 1000000000;
+        fails_at(.at = steps[i].at, .nth = steps[i].nth, .code = CORM_LOCK_TIMEOUT,
+                 .server_code = 1205);
+        corm__ledger_tidy(corm__ledger_of(db->store), c);
+        assert_log(steps[i].log);
+        corm_end(trx);
+    }
+}
+
+static struct corm__connection *tidied;
+
+static void tidy_too(void)
+{
+    corm__ledger_tidy(corm__ledger_of(db->store), tidied);
+}
+
+/* Of two at the same moment, and for an hour behind it, one looks. */
+static void one_looks_for_old_rows_at_a_time(void **state)
+{
+    (void)state;
+    struct corm_trx *trx;
+    tidied = hold_connection(&trx);
+    scripted.at_clock = tidy_too;
+    corm__ledger_tidy(corm__ledger_of(db->store), tidied);
+    assert_log("enter() SELECT ");
+    scripted.now += (int64_t)3599 * 1000000000;
+    corm__ledger_tidy(corm__ledger_of(db->store), tidied);
+    assert_log("enter() SELECT ");
+    scripted.now += (int64_t)1 * 1000000000;
+    corm__ledger_tidy(corm__ledger_of(db->store), tidied);
+    assert_log("enter() SELECT SELECT ");
+    corm_end(trx);
+}
+
+/* ---- Making the table ---------------------------------------------------------------------- */
+
+/* A connection that was in a transaction, no ledger, and a fence that holds. */
+static void prepare_setup(void)
+{
+    struct corm_trx *trx;
+
+    atomic_store(&db->node.watch.has_ledger, false);
+    assert_int_equal(corm_begin(db, &trx), 0);
+    assert_int_equal(work(trx, NULL), 1);
+    corm_end(trx);
+    scripted_clear();
+    fails_at(.at = "INSERT", .nth = 2, .code = CORM_OUT_OF_RANGE, .server_code = 1690);
+}
+
+static void the_table_is_made_and_its_fence_tried(void **state)
+{
+    (void)state;
+    struct corm_error error = {0};
+    prepare_setup();
+    assert_int_equal(corm_setup(db, &error), 0);
+    assert_log("enter() CREATE START INSERT INSERT! ROLLBACK ");
+    assert_true(atomic_load(&db->node.watch.has_ledger));
+}
+
+/* Wherever it fails the caller is told why, nothing stays open, and the ledger is not relied on. */
+static void a_setup_that_fails_half_way_says_so(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *at;
+        int         nth;
+        const char *log;
+    } steps[] = {
+        {"enter()", 1, "enter()! close "},
+        {"CREATE", 1, "enter() CREATE! "},
+        {"START", 1, "enter() CREATE START! ROLLBACK "},
+        {"INSERT", 1, "enter() CREATE START INSERT! ROLLBACK "},
+        {"INSERT", 2, "enter() CREATE START INSERT INSERT! ROLLBACK "},
+    };
+    scripted.has_ledger = false;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        struct corm_error error = {0};
+        prepare_setup();
+        scripted_clear();
+        fails_at(.at = steps[i].at, .nth = steps[i].nth, .code = CORM_DENIED, .server_code = 1142);
+        assert_int_equal(corm_setup(db, &error), CORM_DENIED);
+        assert_int_equal(error.server_code, 1142);
+        assert_log(steps[i].log);
+        assert_false(atomic_load(&db->node.watch.has_ledger));
+    }
+}
+
+static void a_table_without_a_fence_is_refused(void **state)
+{
+    (void)state;
+    struct corm_error error = {0};
+    prepare_setup();
+    scripted_clear();
+    assert_int_equal(corm_setup(db, &error), CORM_UNSUPPORTED);
+    assert_log("enter() CREATE START INSERT INSERT ROLLBACK ");
+    assert_false(atomic_load(&db->node.watch.has_ledger));
+}
+
+static void a_setup_without_a_connection_is_an_error(void **state)
+{
+    (void)state;
+    struct corm_error error = {0};
+    struct corm_trx  *trx;
+    prepare_setup();
+    assert_int_equal(corm_begin(db, &trx), 0);
+    assert_int_equal(work(trx, NULL), 1);
+    scripted_clear();
+    assert_int_equal(corm_setup(db, &error), CORM_WOULD_BLOCK);
+    assert_log("");
+    corm_end(trx);
+}
+
 /* ---- Without compounds ------------------------------------------------------------------ */
+
+/* It fails on our side, and COMMIT was not sent: nothing is in doubt, and the slot is as good as before. */
+static void an_entry_that_fails_here_is_known_and_keeps_the_slot(void **state)
+{
+    (void)state;
+    struct corm_error error;
+    struct corm__slot slot = own_slot(&error);
+    fails_at(.at = "INSERT", .nth = 1, .code = CORM_NO_MEMORY);
+    assert_int_equal(transact(&error), CORM_NO_MEMORY);
+    assert_int_equal(runs, 1);
+    assert_log("SELECT UPDATE INSERT! ROLLBACK ");
+    assert_int_equal(slot_now().number, slot.number);
+    assert_true(atomic_load(&db->node.watch.has_ledger));
+}
+
+/* The server has told them before COMMIT was sent, and the ledger is not asked to keep them. */
+static void keys_that_were_told_stay_when_the_answer_to_commit_is_lost(void **state)
+{
+    (void)state;
+    struct corm_error error = {0};
+    struct corm_trx  *trx;
+    int64_t           key = 0;
+    (void)own_slot(&error);
+    scripted.done = true;
+    fails_at(LOSS("COMMIT", 1));
+    assert_int_equal(corm_begin(db, &trx, .error = &error), 0);
+    assert_int_equal(corm_insert(trx, sale, corm_set(sale.amount, 1), .id_later = &key), 1);
+    assert_int_equal(corm_commit(trx), 0);
+    assert_int_equal(key, 1);
+    assert_int_equal(scripted.entered_keys, 0);
+    corm_end(trx);
+}
 
 static void a_loss_at_the_entry_is_known_where_it_travels_alone(void **state)
 {
@@ -411,19 +784,35 @@ int main(void)
         MARIA(a_first_commit_claims_a_slot_and_the_next_ones_count_it_up),
         MARIA(what_was_lost_in_front_of_commit_leaves_the_slot_alone),
         MARIA(a_refused_entry_takes_another_slot),
-        MARIA(a_table_that_is_gone_is_done_without),
+        MARIA(a_table_that_takes_no_entries_is_done_without),
+        MARIA(without_random_numbers_nothing_is_committed),
         MARIA(what_does_not_write_is_not_entered),
         MARIA(a_write_on_a_db_is_a_transaction),
         MARIA(a_doubt_that_is_answered_with_done_is_success),
         MARIA(a_doubt_that_is_answered_with_never_runs_again),
         MARIA(a_doubt_of_the_long_form_is_told),
         MARIA(a_resolver_that_loses_its_commit_begins_again),
-        MARIA(a_resolver_whose_commit_is_refused_begins_again),
+        MARIA(a_resolver_that_is_refused_begins_again),
+        MARIA(a_resolver_that_cannot_roll_back_takes_a_new_link),
         MARIA(a_session_that_cannot_be_ended_is_waited_for),
         MARIA(nobody_answers_and_it_is_unknown_until_asked_again),
         MARIA(a_doubt_is_asked_for_resolve_ms_where_the_deadline_has_passed),
         MARIA(never_behind_the_deadline_is_the_deadline),
         MARIA(outcomes_are_forgotten_when_they_are_old_or_too_many),
+        MARIA(an_outcome_is_asked_on_a_new_link_where_the_old_one_is_lost),
+        MARIA(an_outcome_is_not_asked_by_who_holds_the_only_connection),
+        MARIA(an_answer_is_not_kept_for_another_doubt),
+        MARIA(sessions_that_were_lost_are_ended_once_and_not_more_than_are_kept),
+        MARIA(a_session_that_could_not_be_ended_is_left_to_the_next),
+        MARIA(no_more_old_rows_go_than_were_asked_for),
+        MARIA(old_rows_that_cannot_be_deleted_are_left),
+        MARIA(one_looks_for_old_rows_at_a_time),
+        MARIA(the_table_is_made_and_its_fence_tried),
+        MARIA(a_setup_that_fails_half_way_says_so),
+        MARIA(a_table_without_a_fence_is_refused),
+        MARIA(a_setup_without_a_connection_is_an_error),
+        MYSQL_(an_entry_that_fails_here_is_known_and_keeps_the_slot),
+        MYSQL_(keys_that_were_told_stay_when_the_answer_to_commit_is_lost),
         MYSQL_(a_loss_at_the_entry_is_known_where_it_travels_alone),
         MYSQL_(a_loss_at_commit_is_resolved_without_compounds_too),
         SQLITE_(a_file_needs_no_ledger),

@@ -2082,11 +2082,23 @@ static int use_what_is_the_parents(void *arg)
     if (corm__node_check(parent->node, &error) != CORM_FORKED || !parent->used->link->lost ||
         parent->used->link->sent)
         return 6;
+    struct corm__session session = {.id = 1};
+    if (corm__connection_end_session(parent->used, &session, patience(), &error) != CORM_FORKED)
+        return 7;
+    struct corm__array array = {.rows = 1};
+    if (corm__connection_run_array(parent->used, &s, &array, NULL, 1, patience(), &error) !=
+            CORM_FORKED ||
+        world.executed != 1)
+        return 8;
+    int connects = world.connecting;
+    if (corm__connection_reopen(parent->used, &endpoint, patience(), &error) != CORM_FORKED ||
+        world.connecting != connects)
+        return 9;
     corm__pool_release(parent->pool, parent->used);
     if (world.disowned != 1)
-        return 7;
+        return 10;
     corm__pool_free(parent->pool);
-    return world.disowned == 2 && world.live == 0 ? 0 : 8;
+    return world.disowned == 2 && world.live == 0 ? 0 : 11;
 }
 
 static void a_child_is_refused_and_touches_nothing(void **state)

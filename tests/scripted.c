@@ -29,6 +29,11 @@ void    scripted_pause(int64_t ns, int64_t deadline) __asm__("__wrap_corm__pause
 
 int64_t scripted_now(void)
 {
+    void (*at_clock)(void) = scripted.at_clock;
+
+    scripted.at_clock = NULL;
+    if (at_clock != NULL)
+        at_clock();
     return scripted.now;
 }
 
@@ -110,7 +115,7 @@ static const struct scripted_fault *by_chance(void)
 static int suffer(struct corm__link *link, const char *entry, const struct scripted_fault *f,
                   struct corm_error *error)
 {
-    if (link != NULL && link->lost && strcmp(entry, "close") != 0)
+    if (link != NULL && link->lost && !link->holds_data && strcmp(entry, "close") != 0)
         scripted.used_after_loss++;
     note(entry, f != NULL && f->code != 0);
     if (f == NULL)
@@ -301,6 +306,8 @@ static void note_entry(const struct corm__statement *statement)
     if (strstr(statement->text, "corm_ledger (slot, epoch, sequence") != NULL &&
         statement->bind_count >= 3)
         scripted.entered = statement->binds[statement->bind_count - 1].as.i;
+    if (strstr(statement->text, "corm_ledger (slot, epoch, sequence, made)") != NULL)
+        scripted.entered_keys++;
 }
 
 static int link_end_session(struct corm__link *link, const struct corm__session *session,
@@ -325,6 +332,8 @@ static int link_execute(struct corm__link *link, struct corm__prepared *p,
         return rc;
     if (strncmp(statement->text, "SELECT sequence", 15) == 0)
         return give_rows(scripted.done ? scripted.entered : 0, 1, sink, error);
+    if (strncmp(statement->text, "SELECT slot", 11) == 0)
+        return give_rows(1, scripted.old_slots, sink, error);
     result->rows = scripted.rows;
     result->generated = 1;
     return statement->verb == CORM__READ ? give_rows(1, scripted.rows, sink, error) : 0;

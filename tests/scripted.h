@@ -40,6 +40,9 @@ struct scripted {
     bool              has_ledger; /* links that are opened say so */
     bool              done;    /* what the ledger says: the commit that was entered last is there */
     int64_t           entered; /* its sequence */
+    int               entered_keys; /* how many commits had the ledger keep generated keys */
+    int               old_slots;    /* rows of the ledger that nobody has touched for days */
+    void (*at_clock)(void);         /* is called once, when somebody looks at the clock */
     struct scripted_fault faults[SCRIPTED_FAULTS_MAX];
     int                   met[SCRIPTED_FAULTS_MAX]; /* how many calls each fault has seen */
     int                   fault_count;

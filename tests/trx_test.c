@@ -1217,6 +1217,178 @@ static void a_deadlock_is_told_though_nobody_knows_of_which_statement(void **sta
     corm_end(trx);
 }
 
+/* An error whose statement nobody knows could be taken for an answer to another one: what the question
+ * failed with is told, but where the transaction is gone anyway. */
+static void what_a_lost_question_says_is_the_error_in_front_of_a_commit(void **state)
+{
+    (void)state;
+    static const struct {
+        int code, server_code, told;
+    } cases[] = {{CORM_DUPLICATE, 1062, CORM_NO_MEMORY}, {CORM_DEADLOCK, 1213, CORM_DEADLOCK}};
+    for (int i = 0; i < 2; i++) {
+        struct corm_trx *trx = begin();
+        assert_int_equal(lock_one(trx), 1);
+        assert_int_equal(insert_later(trx), 1);
+        scripted_clear();
+        fails_at(.at = "[INSERT,SELECT]", .nth = 1, .code = cases[i].code,
+                 .server_code = cases[i].server_code);
+        fails_at(.at = "prepare", .nth = i == 0 ? 2 : 1, .code = CORM_NO_MEMORY);
+        assert_int_equal(read_one(trx), cases[i].told);
+        assert_state(CORM__TRX_DOOMED);
+        assert_log("[INSERT,SELECT]! prepare! ");
+        assert_int_equal(corm_commit(trx), cases[i].told);
+        corm_end(trx);
+    }
+}
+
+/* Who gives a transaction back last is served first, and of many only so many are kept. */
+static void transactions_are_kept_for_reuse_but_not_all(void **state)
+{
+    (void)state;
+    enum { KEPT = 256 };
+    struct corm_trx *all[KEPT + 2];
+    for (int i = 0; i < KEPT + 2; i++)
+        all[i] = begin();
+    assert_int_equal(corm__trx_store_live(db->store), KEPT + 2);
+    for (int i = 0; i < KEPT + 2; i++)
+        corm_end(all[i]);
+    assert_int_equal(corm__trx_store_live(db->store), 0);
+    struct corm_trx *trx = begin();
+    assert_ptr_equal(trx, all[KEPT - 1]);
+    corm_end(trx);
+}
+
+/* It has waited for nothing but its connection, and that took too long. */
+static void a_single_statement_in_a_file_that_was_opened_too_late_is_not_sent(void **state)
+{
+    (void)state;
+    struct corm_error error = {0};
+    fails_at(LOSS("SELECT", 1));
+    fails_at(.at = "connect", .nth = 1, .takes_ms = 30000);
+    assert_int_equal(corm_count(db, account), CORM_DISCONNECTED);
+    assert_int_equal(corm_count(db, account, .error = &error), CORM_TIMEOUT);
+    assert_non_null(strstr(error.message, "30000 ms"));
+    assert_int_equal(corm_count(db, account), 1);
+    assert_log("SELECT! close connect SELECT ");
+}
+
+static int refuse_to_leave(struct corm_trx *trx, const struct corm__statement *statement)
+{
+    (void)statement;
+    corm__fail(&trx->error, CORM_CONFLICT, "the function runs again");
+    return corm__trx_doom(trx, NULL, 0);
+}
+
+/* What a group does not let out is not sent, in whatever way it would have been. */
+static void what_a_group_holds_back_is_not_sent(void **state)
+{
+    (void)state;
+    struct corm_trx *trx = begin();
+    trx->leave = refuse_to_leave;
+    assert_int_equal(corm__trx_open(trx, NULL, 0), CORM_CONFLICT);
+    assert_state(CORM__TRX_DOOMED);
+    assert_null(trx->connection);
+    corm_end(trx);
+    trx = begin();
+    trx->leave = refuse_to_leave;
+    assert_int_equal(insert_later(trx), CORM_CONFLICT);
+    corm_end(trx);
+    trx = begin();
+    trx->leave = refuse_to_leave;
+    assert_int_equal(lock_one(trx), CORM_CONFLICT);
+    assert_null(trx->connection);
+    corm_end(trx);
+    trx = begin();
+    trx->leave = refuse_to_leave;
+    assert_int_equal(corm_savepoint(trx), CORM_CONFLICT);
+    assert_int_equal(trx->depth, 0);
+    corm_end(trx);
+    assert_log("");
+}
+
+/* A database in memory is gone with its link: that is put right, and kept. */
+static void a_link_that_holds_the_data_is_rolled_back_and_kept_though_it_is_lost(void **state)
+{
+    (void)state;
+    struct corm_trx *trx = begin();
+    assert_int_equal(lock_one(trx), 1);
+    trx->connection->link->holds_data = true;
+    fails_at(LOSS("UPDATE", 1));
+    assert_int_equal(write_now(trx), CORM_DISCONNECTED);
+    assert_state(CORM__TRX_DOOMED);
+    assert_int_equal(corm_rollback(trx), 0);
+    assert_state(CORM__TRX_OVER);
+    assert_int_equal(corm_start(trx), 0);
+    assert_int_equal(lock_one(trx), 1);
+    assert_int_equal(corm_commit(trx), 0);
+    corm_end(trx);
+    assert_log("enter(trx) SELECT UPDATE! ROLLBACK SELECT COMMIT ");
+}
+
+static void a_savepoint_that_finds_the_buffer_full_sends_it_first(void **state)
+{
+    (void)state;
+    for (int fails = 0; fails < 2; fails++) {
+        struct corm_trx *trx = begin();
+        scripted_clear();
+        if (fails)
+            fails_at(DUPLICATE("[INSERT", 1));
+        for (int i = 0; i < CORM__PENDING_MAX - 1; i++)
+            assert_int_equal(insert_later(trx), 1);
+        assert_log("");
+        assert_int_equal(corm_savepoint(trx), fails ? CORM_DUPLICATE : 0);
+        assert_state(fails ? CORM__TRX_DOOMED : CORM__TRX_OPEN);
+        assert_int_equal(trx->depth, fails ? 0 : 1);
+        assert_int_equal(trx->pending_count, fails ? 0 : 1);
+        /* What failed is in front of the savepoint, so that it mends nothing. */
+        assert_int_equal(corm_savepoint_rollback(trx), fails ? CORM_DUPLICATE : 0);
+        corm_end(trx);
+    }
+}
+
+/* Nothing that it has read can be changed by it, and a server may refuse the part in the transaction. */
+static void a_savepoint_of_what_only_reads_takes_no_part(void **state)
+{
+    (void)state;
+    struct corm_trx *trx = NULL;
+    assert_int_equal(corm_begin(db, &trx, .read_only = true), 0);
+    assert_int_equal(corm_savepoint(trx), 0);
+    assert_int_equal(read_one(trx), 1);
+    assert_int_equal(corm_savepoint_rollback(trx), 0);
+    assert_int_equal(corm_commit(trx), 0);
+    corm_end(trx);
+    assert_log("enter(trx) [SAVEPOINT,SELECT] ROLLBACK_TO COMMIT ");
+}
+
+/* A file is told that the old one is not needed; that finds the buffer full, and what is sent fails. */
+static void a_savepoint_that_cannot_be_moved_dooms(void **state)
+{
+    (void)state;
+    struct corm_trx *trx = begin();
+    assert_int_equal(corm_savepoint(trx), 0);
+    for (int i = 0; i < CORM__PENDING_MAX - 2; i++)
+        assert_int_equal(insert_later(trx), 1);
+    fails_at(DUPLICATE("INSERT", 3));
+    assert_int_equal(corm__trx_savepoint_move(trx), CORM_DUPLICATE);
+    assert_state(CORM__TRX_DOOMED);
+    assert_int_equal(trx->depth, 0);
+    assert_int_equal(corm_commit(trx), CORM_DUPLICATE);
+    corm_end(trx);
+    assert_log("enter(trx) SAVEPOINT INSERT INSERT INSERT! ROLLBACK ");
+}
+
+static void rows_in_one_statement_that_was_prepared_too_slowly_are_not_sent(void **state)
+{
+    (void)state;
+    struct account   rows[] = {{5, 0}, {6, 0}};
+    struct corm_trx *trx = begin();
+    fails_at(.at = "prepare", .nth = 1, .takes_ms = 31000);
+    assert_int_equal(corm_insert_rows(trx, account, 2, rows), CORM_TIMEOUT);
+    assert_state(CORM__TRX_DOOMED);
+    corm_end(trx);
+    assert_log("enter(trx) prepare ROLLBACK ");
+}
+
 /* ---- A db inside a function ---------------------------------------------------------------- */
 
 static struct corm_db *other_db;
@@ -1465,6 +1637,15 @@ int main(void)
         MARIA(an_array_is_not_sent_after_the_deadline),
         MARIA(a_nested_function_on_what_is_doomed_does_not_run),
         MARIA(a_deadlock_is_told_though_nobody_knows_of_which_statement),
+        MARIA(what_a_lost_question_says_is_the_error_in_front_of_a_commit),
+        MARIA(transactions_are_kept_for_reuse_but_not_all),
+        SQLITE_(a_single_statement_in_a_file_that_was_opened_too_late_is_not_sent),
+        MARIA(what_a_group_holds_back_is_not_sent),
+        SQLITE_(a_link_that_holds_the_data_is_rolled_back_and_kept_though_it_is_lost),
+        MARIA(a_savepoint_that_finds_the_buffer_full_sends_it_first),
+        MARIA(a_savepoint_of_what_only_reads_takes_no_part),
+        SQLITE_(a_savepoint_that_cannot_be_moved_dooms),
+        MYSQL_(rows_in_one_statement_that_was_prepared_too_slowly_are_not_sent),
         cmocka_unit_test(random_walks_keep_the_invariants),
     };
 
