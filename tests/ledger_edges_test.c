@@ -411,6 +411,44 @@ static void nobody_answers_and_it_is_unknown_until_asked_again(void **state)
     assert_log("");
 }
 
+static void an_outcome_is_asked_until_the_server_takes_connections_again(void **state)
+{
+    (void)state;
+    struct corm_error error;
+    (void)own_slot(&error);
+    fails_at(LOSS("[UPDATE", 1));
+    fails_at(.at = "connect", .code = CORM_UNREACHABLE, .server_code = 2003);
+    assert_int_equal(transact(&error), CORM_UNKNOWN);
+    scripted_clear();
+    scripted.done = true;
+    int64_t  began = scripted.now;
+    uint64_t outcome = error.outcome;
+    fails_at(.at = "connect", .nth = 1, .code = CORM_UNREACHABLE, .server_code = 2003);
+    fails_at(.at = "connect", .nth = 2, .code = CORM_UNREACHABLE, .server_code = 2003);
+    error = (struct corm_error){0};
+    assert_int_equal(corm_outcome(db, outcome, 10000, &error), 1);
+    assert_int_equal(error.code, 0);
+    assert_true(scripted.now > began && scripted.now - began < (int64_t)10000 * 1000000);
+    assert_log("connect! connect! connect kill START INSERT SELECT COMMIT ");
+}
+
+static void who_is_not_let_in_is_told_at_once(void **state)
+{
+    (void)state;
+    struct corm_error error;
+    (void)own_slot(&error);
+    fails_at(LOSS("[UPDATE", 1));
+    fails_at(.at = "connect", .code = CORM_UNREACHABLE, .server_code = 2003);
+    assert_int_equal(transact(&error), CORM_UNKNOWN);
+    scripted_clear();
+    int64_t began = scripted.now;
+    fails_at(.at = "connect", .code = CORM_DENIED, .server_code = 1045);
+    assert_int_equal(corm_outcome(db, error.outcome, 10000, &error), CORM_UNKNOWN);
+    assert_int_equal(error.server_code, 1045);
+    assert_int_equal(scripted.now, began);
+    assert_log("connect! ");
+}
+
 static void a_doubt_is_asked_for_resolve_ms_where_the_deadline_has_passed(void **state)
 {
     (void)state;
@@ -796,6 +834,8 @@ int main(void)
         MARIA(a_resolver_that_cannot_roll_back_takes_a_new_link),
         MARIA(a_session_that_cannot_be_ended_is_waited_for),
         MARIA(nobody_answers_and_it_is_unknown_until_asked_again),
+        MARIA(an_outcome_is_asked_until_the_server_takes_connections_again),
+        MARIA(who_is_not_let_in_is_told_at_once),
         MARIA(a_doubt_is_asked_for_resolve_ms_where_the_deadline_has_passed),
         MARIA(never_behind_the_deadline_is_the_deadline),
         MARIA(outcomes_are_forgotten_when_they_are_old_or_too_many),

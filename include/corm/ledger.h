@@ -40,7 +40,7 @@ CORM_API int corm_setup(struct corm_db *db, struct corm_error *error);
 /* What became of a COMMIT that was reported as CORM_UNKNOWN, by the `outcome` of its error: 1 where it was
  * done, 0 where it was not and never will be; both stay true. Generated keys that were asked for are not told.
  *
- * Negative: CORM_UNKNOWN where the server has not answered within `timeout_ms` either, ask again; CORM_NO_TICKET
+ * Negative: CORM_UNKNOWN where the server has not answered within `timeout_ms` either, or lets nobody in, ask again; CORM_NO_TICKET
  * where there is no such outcome: 0, of another db, older than three days, or of more than 1,024 in between;
  * CORM_NESTED inside a function of corm_transact(), CORM_WOULD_BLOCK where this thread holds the connections
  * that it would need. `error` may be NULL. Takes a connection of the pool. Blocks. From any thread. */

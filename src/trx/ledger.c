@@ -379,21 +379,39 @@ static void note_fate(struct corm__ledger *l, uint64_t id, enum fate fate)
     (void)pthread_mutex_unlock(&l->mutex);
 }
 
+/* Of the pool, as soon as the server takes one. */
+static int wait_for_connection(struct corm__ledger *l, int64_t deadline,
+                               struct corm__connection **c, struct corm_error *error)
+{
+    const struct corm__caller caller = {"corm_outcome()", 0};
+    struct corm__mode         single = {0};
+    uint64_t                  random = (uint64_t)corm__now() | 1;
+
+    for (uint32_t tries = 1;; tries++) {
+        int rc = corm__pool_acquire(l->node->write, &single, caller, deadline, c, error);
+        if (rc == 0 ||
+            corm__verdict_on(l->node->endpoint.driver, error, CORM_AT_CONNECT) != CORM_RUN_AGAIN)
+            return rc;
+        corm__pause(corm__retry_pause(tries + 1, &random), deadline);
+        if (corm__ms_left(deadline) == 0)
+            return rc;
+        *error = (struct corm_error){0};
+    }
+}
+
 static int ask_later(struct corm__ledger *l, const struct corm__doubt *doubt, int64_t deadline,
                      struct corm__answer *answer, struct corm_error *error)
 {
-    struct corm__pool       *pool = l->node->write;
     struct corm__mode        single = {0};
     struct corm__connection *c = NULL;
     struct corm_error        ignored = {0};
-    int rc = corm__pool_acquire(pool, &single, (struct corm__caller){"corm_outcome()", 0}, deadline,
-                                &c, error);
+    int                      rc = wait_for_connection(l, deadline, &c, error);
 
     if (rc < 0)
         return rc;
     (void)corm__connection_enter(c, &single, 0, deadline, &ignored); /* or it gets a new link */
     rc = corm__ledger_resolve(l, c, doubt, deadline, answer, error);
-    corm__pool_release(pool, c);
+    corm__pool_release(l->node->write, c);
     return rc;
 }
 
