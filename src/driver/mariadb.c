@@ -66,7 +66,11 @@ struct mariadb_link {
 #endif
     bool greeted;                 /* the first packet was looked at */
     void (*meanwhile)(void *arg); /* of an array that is sent, or NULL */
-    void *meanwhile_arg;
+    void         *meanwhile_arg;
+    unsigned char head[7]; /* of an answer: the head of its packet, and how many columns it has */
+    size_t        head_size;
+    bool          wants_head;
+    bool          talks_nonsense;
 };
 
 /* One column of a result: where the library puts its value. */
@@ -221,8 +225,55 @@ static bool may_read(struct mariadb_link *link)
     return link->late <= LATE_MAX;
 }
 
-static ssize_t note_read(struct mariadb_link *link, ssize_t size)
+/* What an answer says of its columns; false where that cannot be: the library makes room for as many, and fills
+ * it, before it reads on. */
+static bool is_sensible(const unsigned char *head, size_t size)
 {
+    enum { HEAD = 4, COLUMNS_MAX = 4096 }; /* of MariaDB and MySQL, in any result */
+    size_t length = head[0] | head[1] << 8 | head[2] << 16;
+
+    if (size <= HEAD || length == 0)
+        return true;
+    if (head[HEAD] == 0xFC)
+        return length > 2 &&
+               (size < HEAD + 3 || (head[HEAD + 1] | head[HEAD + 2] << 8) <= COLUMNS_MAX);
+    return head[HEAD] != 0xFD && head[HEAD] != 0xFE;
+}
+
+/* Bytes of an answer as they come, from the first. */
+static void look_at_head(struct mariadb_link *link, const unsigned char *bytes, size_t size)
+{
+    size_t n = sizeof(link->head) - link->head_size;
+
+    n = n < size ? n : size;
+    memcpy(link->head + link->head_size, bytes, n);
+    link->head_size += n;
+    link->wants_head = link->head_size < sizeof(link->head);
+    if (is_sensible(link->head, link->head_size))
+        return;
+    link->talks_nonsense = link->base.lost = true;
+    (void)shutdown(mysql_get_socket(link->mysql), SHUT_RDWR);
+}
+
+/* Where an answer begins with what is read next. Some of it may be here: results come behind each other.
+ * Inside TLS nobody sees more. */
+static void expect_head(struct mariadb_link *link)
+{
+    const MARIADB_PVIO *pvio = link->mysql->net.pvio;
+
+    link->head_size = 0;
+    link->wants_head = pvio != NULL;
+    if (link->wants_head && pvio->cache_pos < pvio->cache + pvio->cache_size)
+        look_at_head(link, pvio->cache_pos,
+                     (size_t)(pvio->cache + pvio->cache_size - pvio->cache_pos));
+}
+
+static ssize_t note_read(struct mariadb_link *link, const unsigned char *bytes, ssize_t size)
+{
+    if (size > 0 && link->wants_head)
+        look_at_head(link, bytes, (size_t)size);
+    if (link->talks_nonsense)
+        return 0;
     if (size > 0 && corm__ms_left(link->deadline) == 0)
         link->late += (size_t)size;
     return size;
@@ -237,14 +288,15 @@ static ssize_t read_in_time(MARIADB_PVIO *pvio, uchar *buffer, size_t length)
 {
     struct mariadb_link *link = link_of(pvio);
 
-    return may_read(link) ? note_read(link, link->own->read(pvio, buffer, length)) : 0;
+    return may_read(link) ? note_read(link, buffer, link->own->read(pvio, buffer, length)) : 0;
 }
 
 static ssize_t async_read_in_time(MARIADB_PVIO *pvio, uchar *buffer, size_t length)
 {
     struct mariadb_link *link = link_of(pvio);
 
-    return may_read(link) ? note_read(link, link->own->async_read(pvio, buffer, length)) : 0;
+    return may_read(link) ? note_read(link, buffer, link->own->async_read(pvio, buffer, length))
+                          : 0;
 }
 
 #ifdef CORM_ROWS_HAVE_LENGTHS
@@ -363,6 +415,7 @@ static void begin_call(struct mariadb_link *link, int64_t deadline)
 static int run_query(struct mariadb_link *link, const char *text, size_t size, int64_t deadline)
 {
     begin_call(link, deadline);
+    expect_head(link);
     int rc = 0, wanted = mysql_real_query_start(&rc, link->mysql, text, (unsigned long)size);
 
     while (wanted != 0)
@@ -395,6 +448,7 @@ static int run_prepare(struct mariadb_link *link, MYSQL_STMT *statement, const c
 static int run_execute(struct mariadb_link *link, MYSQL_STMT *statement, int64_t deadline)
 {
     begin_call(link, deadline);
+    expect_head(link);
     int rc = 0, wanted = mysql_stmt_execute_start(&rc, statement);
 
     while (wanted != 0) {
@@ -438,6 +492,7 @@ static void run_stmt_free_result(struct mariadb_link *link, MYSQL_STMT *statemen
 static int run_stmt_next_result(struct mariadb_link *link, MYSQL_STMT *statement, int64_t deadline)
 {
     begin_call(link, deadline);
+    expect_head(link);
     int rc = 0, wanted = mysql_stmt_next_result_start(&rc, statement);
 
     while (wanted != 0)
@@ -461,7 +516,7 @@ static int fail(struct mariadb_link *link, unsigned int server_code, const char 
         return corm__fail_server(error, link->is_open ? CORM_DEADLINE : CORM_UNREACHABLE,
                                  (int)server_code, state, "the server did not answer in time");
     }
-    if (server_code == 0) { /* the library gave up without a word */
+    if (server_code == 0 || link->talks_nonsense) { /* the library gave up without a word */
         link->base.lost = true;
         return corm__fail(error, link->is_open ? CORM_DISCONNECTED : CORM_UNREACHABLE,
                           "the server's answer makes no sense");

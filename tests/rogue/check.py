@@ -379,6 +379,7 @@ MISCHIEF = {
     "one column too few": instead(lambda p: bytes([(p[0] - 1) % 250]) + p[1:] if p else b"\1"),
     "65535 columns": instead(lambda p: b"\xfc\xff\xff"),
     "many columns": instead(lambda p: b"\xfd\xff\xff\xff"),
+    "a hundred million columns": instead(lambda p: b"\xfe" + (10**8).to_bytes(8, "little")),
     "more columns than numbers": instead(lambda p: b"\xfe" + b"\xff" * 8),
     "NULL": instead(lambda p: b"\xfb"),
     "a length that lies": instead(lambda p: b"\xfc\xff\xff" + p),
