@@ -13,12 +13,9 @@
 #define _POSIX_C_SOURCE 200809L
 #endif
 
-#include "shop.h"
+#include "shop_corm.h"
 #include "shop_mariadb.h"
 
-#include <corm/corm.h>
-
-#include <getopt.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -29,39 +26,16 @@
 
 const char *const program = "corm_group";
 
-#define PRODUCT(X)                                                                                 \
-    X(id, int, .pk = 1, .autoinc = 1)                                                              \
-    X(name, varchar(20))                                                                           \
-    X(stock, int)
-CORM_MODEL(product, PRODUCT);
-CORM_DEFINE(product, PRODUCT);
-
-#define ORDER(X)                                                                                   \
-    X(id, int, .pk = 1, .autoinc = 1)                                                              \
-    X(user_id, int)                                                                                \
-    X(product_id, int)                                                                             \
-    X(qty, int)                                                                                    \
-    X(number, int, .unique = 1)
-CORM_MODEL(order, ORDER);
-CORM_DEFINE(order, ORDER);
-
-enum { SOLD_OUT = CORM_USER };
 enum { MAX_IN_FLIGHT = 100000, ROWS_AT_ONCE = 1000, MAX_ROUNDS = 100 };
 
 struct options {
-    const char *url;
-    int         in_flight;
-    int         purchases;
-    int         products;
-    int         stock;
-    int         qty_min;
-    int         qty_max;
-    int         refused_percent;
-    int         duplicate_percent;
-    int         deadlock_every; /* groups; 0: never */
-    int         rounds;         /* 0: one run, without a clean one beside it */
-    uint64_t    seed;
-    bool        json;
+    const char   *url;
+    int           in_flight;
+    struct demand demand;
+    int           refused_percent;
+    int           duplicate_percent;
+    int           deadlock_every; /* groups; 0: never */
+    int           rounds;         /* 0: one run, without a clean one beside it */
 };
 
 /* What a purchase has to come to. */
@@ -95,7 +69,7 @@ struct shop {
 
 static enum fate fate_of(const struct options *opt, int index)
 {
-    int at = (int)(mix(opt->seed + (uint64_t)index) % 100);
+    int at = (int)(mix(opt->demand.seed + (uint64_t)index) % 100);
 
     if (at < opt->refused_percent)
         return IS_REFUSED;
@@ -159,8 +133,8 @@ static void submit(struct shop *shop, int index, uint64_t *random)
     want->index = index;
     want->fate = fate_of(opt, index);
     want->runs = 0;
-    want->wish.product = random_between(random, 1, opt->products);
-    want->wish.qty = random_between(random, opt->qty_min, opt->qty_max);
+    want->wish.product = random_between(random, 1, opt->demand.products);
+    want->wish.qty = random_between(random, opt->demand.qty_min, opt->demand.qty_max);
     if (want->fate == IS_REFUSED)
         want->wish.qty = INT32_MAX;
     want->start_ns = now_ns();
@@ -173,11 +147,11 @@ static void submit(struct shop *shop, int index, uint64_t *random)
 static void buy_all(struct shop *shop)
 {
     struct pollfd ready = {.fd = corm_fd(shop->db), .events = POLLIN};
-    uint64_t      random = mix(shop->opt->seed) | 1;
+    uint64_t      random = mix(shop->opt->demand.seed) | 1;
     int           next = 0;
 
-    while (next < shop->opt->purchases || shop->under_way > 0) {
-        while (next < shop->opt->purchases && shop->free != NULL)
+    while (next < shop->opt->demand.purchases || shop->under_way > 0) {
+        while (next < shop->opt->demand.purchases && shop->free != NULL)
             submit(shop, next++, &random);
         if (corm_dispatch(shop->db) == 0)
             (void)poll(&ready, 1, -1);
@@ -186,12 +160,6 @@ static void buy_all(struct shop *shop)
 
 /* ---- the tables ------------------------------------------------------------------------ */
 
-static void check(int rc, const struct corm_error *error)
-{
-    if (rc < 0)
-        die("%s", error->message);
-}
-
 /* The numbers of those that shall fail by them. Their rows are no orders: no product, no pieces. */
 static void add_numbers(struct corm_db *db, const struct options *opt)
 {
@@ -199,66 +167,15 @@ static void add_numbers(struct corm_db *db, const struct options *opt)
     struct corm_error error = {0};
     size_t            n = 0;
 
-    for (int i = 0; i < opt->purchases; i++) {
+    for (int i = 0; i < opt->demand.purchases; i++) {
         if (fate_of(opt, i) == IS_DUPLICATE)
             rows[n++] = (struct order){.number = i + 1};
-        if (n == ROWS_AT_ONCE || (n > 0 && i == opt->purchases - 1)) {
+        if (n == ROWS_AT_ONCE || (n > 0 && i == opt->demand.purchases - 1)) {
             check(corm_insert_rows(db, order, n, rows, .error = &error), &error);
             n = 0;
         }
     }
     free(rows);
-}
-
-static void make_tables(struct corm_db *db, const struct options *opt)
-{
-    struct product   *rows = allocate((size_t)opt->products, sizeof *rows);
-    struct corm_error e = {0};
-
-    check(corm_drop_table(db, order, .if_exists = true, .error = &e), &e);
-    check(corm_drop_table(db, product, .if_exists = true, .error = &e), &e);
-    check(corm_create_table(db, product, .error = &e), &e);
-    check(corm_create_table(db, order, .error = &e), &e);
-    for (int i = 0; i < opt->products; i++)
-        rows[i] = (struct product){.name = "race", .stock = opt->stock};
-    check(corm_insert_rows(db, product, (size_t)opt->products, rows, .error = &e), &e);
-    free(rows);
-    add_numbers(db, opt);
-}
-
-static int64_t read_number(struct corm_db *db, struct corm_arena *arena, const char *text)
-{
-    struct corm_rows  rows = {0};
-    struct corm_error error = {0};
-
-    check(corm_sql(db, &rows, text, .arena = arena, .error = &error), &error);
-    if (rows.row_count != 1 || rows.values[0].kind != CORM_V_INT)
-        die("no number (to: %s)", text);
-    return rows.values[0].as.i;
-}
-
-static struct ledger ledger_of(struct corm_db *db, int stock_given)
-{
-    struct corm_arena *arena = corm_arena_new();
-    const char        *type = corm_dialect_of(db) == CORM_DIALECT_SQLITE ? "INTEGER" : "SIGNED";
-    struct ledger      l;
-    char               text[512];
-
-    if (arena == NULL)
-        die("out of memory");
-    snprintf(text, sizeof text,
-             "SELECT COUNT(*) FROM product p LEFT JOIN (SELECT product_id, SUM(qty) AS pieces"
-             " FROM `order` GROUP BY product_id) o ON o.product_id = p.id"
-             " WHERE p.stock < 0 OR p.stock + COALESCE(o.pieces, 0) <> %d",
-             stock_given);
-    l.wrong_products = read_number(db, arena, text);
-    l.order_rows = read_number(db, arena, "SELECT COUNT(*) FROM `order` WHERE product_id > 0");
-    snprintf(text, sizeof text, "SELECT CAST(SUM(stock) AS %s) FROM product", type);
-    l.stock = read_number(db, arena, text);
-    snprintf(text, sizeof text, "SELECT CAST(COALESCE(SUM(qty), 0) AS %s) FROM `order`", type);
-    l.pieces = read_number(db, arena, text);
-    corm_arena_free(arena);
-    return l;
 }
 
 /* ---- the foreign program ---------------------------------------------------------------- */
@@ -280,8 +197,7 @@ static MYSQL *connect_foreign(const char *url)
     char          address[SQL_SIZE];
 
     (void)snprintf(address, sizeof address, "%.*s", (int)strcspn(url, "?"), url);
-    if (!parse_url(address, &target))
-        die("a foreign program wants a server");
+    target = target_of(address);
     return connect_to(&target);
 }
 
@@ -392,7 +308,7 @@ static struct totals run(struct shop *shop)
     uint64_t              start;
 
     shop->all = allocate((size_t)opt->in_flight, sizeof *shop->all);
-    shop->latency_ns = allocate((size_t)opt->purchases, sizeof *shop->latency_ns);
+    shop->latency_ns = allocate((size_t)opt->demand.purchases, sizeof *shop->latency_ns);
     for (int i = opt->in_flight; i-- > 0;) {
         shop->all[i] = (struct purchase){.shop = shop, .user = i + 1, .next = shop->free};
         shop->free = &shop->all[i];
@@ -400,7 +316,7 @@ static struct totals run(struct shop *shop)
     start = now_ns();
     buy_all(shop);
     t.seconds = (double)(now_ns() - start) / 1e9;
-    take_percentiles(&t, shop->latency_ns, (size_t)opt->purchases);
+    take_percentiles(&t, shop->latency_ns, (size_t)opt->demand.purchases);
     t.bought = shop->counts[BUYS];
     t.refused = shop->counts[IS_REFUSED] + shop->counts[IS_DUPLICATE];
     t.failed = shop->failed;
@@ -428,9 +344,10 @@ static struct race race(const struct options *opt)
     struct corm_counters counters[2];
 
     check(corm_open(&shop.db, opt->url, .error = &error), &error);
-    make_tables(shop.db, opt);
+    make_tables(shop.db, &opt->demand);
+    add_numbers(shop.db, opt);
     check(corm_connect_all(shop.db, &error), &error);
-    struct ledger before = ledger_of(shop.db, opt->stock);
+    struct ledger before = ledger_of(shop.db, opt->demand.stock);
     corm_stats(shop.db, &counters[0]);
     foreign.db = shop.db;
     if (opt->deadlock_every > 0)
@@ -439,10 +356,10 @@ static struct race race(const struct options *opt)
     if (opt->deadlock_every > 0)
         stop_foreign(&foreign);
     corm_stats(shop.db, &counters[1]);
-    struct ledger after = ledger_of(shop.db, opt->stock);
+    struct ledger after = ledger_of(shop.db, opt->demand.stock);
     race.totals.invariant = ledger_agrees(&before, &after, &race.totals) && race.totals.failed == 0;
     corm_close(shop.db);
-    race.rate = opt->purchases / race.totals.seconds;
+    race.rate = opt->demand.purchases / race.totals.seconds;
     race.group_size = (double)(counters[1].members - counters[0].members) /
                       (double)(counters[1].groups - counters[0].groups);
     race.trips = (double)(counters[1].round_trips - counters[0].round_trips) /
@@ -455,13 +372,10 @@ static int race_once(const struct options *opt)
 {
     struct race r = race(opt);
 
-    print_totals(&(struct asked){.how = "corm",
-                                 .connections = opt->in_flight,
-                                 .purchases = opt->purchases,
-                                 .products = opt->products,
-                                 .json = opt->json},
-                 &r.totals);
-    if (!opt->json && opt->deadlock_every > 0)
+    print_totals(
+        &(struct asked){.how = "corm", .connections = opt->in_flight, .demand = &opt->demand},
+        &r.totals);
+    if (!opt->demand.json && opt->deadlock_every > 0)
         printf("deadlocks of groups   %lld\n", (long long)r.deadlocks);
     return r.totals.invariant ? 0 : 1;
 }
@@ -519,12 +433,12 @@ static int compare(const struct options *opt)
     struct spread ratio = spread_of(ratios, opt->rounds), mean = spread_of(runs, opt->rounds);
     struct spread rate = spread_of(rates[1], opt->rounds);
     struct spread clean_rate = spread_of(rates[0], opt->rounds);
-    if (opt->json) {
+    if (opt->demand.json) {
         printf("{\"how\":\"corm\",\"rounds\":%d,\"purchases\":%d,\"clean_per_second\":%.1f,"
                "\"purchases_per_second\":%.1f,\"ratio\":%.3f,\"ratio_least\":%.3f,"
                "\"ratio_most\":%.3f,\"runs_mean\":%.3f,\"group_size\":%.1f,\"refused\":%lld,"
                "\"deadlocks\":%lld,\"invariant\":%s}\n",
-               opt->rounds, opt->purchases, clean_rate.median, rate.median, ratio.median,
+               opt->rounds, opt->demand.purchases, clean_rate.median, rate.median, ratio.median,
                ratio.least, ratio.most, mean.median, spread_of(sizes, opt->rounds).median,
                (long long)refused, (long long)deadlocks, invariant ? "true" : "false");
         return invariant ? 0 : 1;
@@ -542,99 +456,29 @@ static int compare(const struct options *opt)
 
 /* ---- the command line ------------------------------------------------------------------ */
 
-static const char usage[] =
-    "usage: corm_group --url URL [options]\n"
-    "  --in-flight N            purchases under way at once (500)\n"
-    "  --purchases N            together (10000)\n"
-    "  --products K             chosen from evenly (1)\n"
-    "  --stock S                of each product (enough for all)\n"
-    "  --qty A-B                pieces a purchase (1-30)\n"
-    "  --refused-percent P      purchases that their function refuses (0)\n"
-    "  --duplicate-percent P    purchases that a unique key refuses (0)\n"
-    "  --deadlock-every N       each Nth group loses a deadlock with a foreign program (0: none)\n"
-    "  --rounds R               R times, each beside a run without any of these three\n"
-    "  --seed X                 what is bought, and who fails, depends on this alone (1)\n"
-    "  --json                   one JSON object on a line\n"
-    "How large groups are is said in the URL: ?group_max=64.\n"
-    "Tables `product` and `order` of the database are dropped and made anew.\n"
-    "Ends with 1 when a purchase came to what it should not, or the tables disagree.\n";
-
-enum {
-    URL,
-    IN_FLIGHT,
-    PURCHASES,
-    PRODUCTS,
-    STOCK,
-    QTY,
-    REFUSED,
-    DUPLICATE,
-    DEADLOCK_EVERY,
-    ROUNDS,
-    SEED,
-    JSON,
-    HELP
-};
-
-static const struct option known[] = {
-    {"url", required_argument, NULL, URL},
-    {"in-flight", required_argument, NULL, IN_FLIGHT},
-    {"purchases", required_argument, NULL, PURCHASES},
-    {"products", required_argument, NULL, PRODUCTS},
-    {"stock", required_argument, NULL, STOCK},
-    {"qty", required_argument, NULL, QTY},
-    {"refused-percent", required_argument, NULL, REFUSED},
-    {"duplicate-percent", required_argument, NULL, DUPLICATE},
-    {"deadlock-every", required_argument, NULL, DEADLOCK_EVERY},
-    {"rounds", required_argument, NULL, ROUNDS},
-    {"seed", required_argument, NULL, SEED},
-    {"json", no_argument, NULL, JSON},
-    {"help", no_argument, NULL, HELP},
-    {NULL, 0, NULL, 0},
-};
-
-static void take_option(int key, const char *arg, struct options *opt)
-{
-    switch (key) {
-    case URL: opt->url = arg; break;
-    case IN_FLIGHT: opt->in_flight = (int)number_option("in-flight", arg, 1, MAX_IN_FLIGHT); break;
-    case PURCHASES: opt->purchases = (int)number_option("purchases", arg, 1, MAX_PURCHASES); break;
-    case PRODUCTS: opt->products = (int)number_option("products", arg, 1, MAX_PRODUCTS); break;
-    case STOCK: opt->stock = (int)number_option("stock", arg, 0, INT32_MAX); break;
-    case QTY: parse_qty(arg, &opt->qty_min, &opt->qty_max); break;
-    case REFUSED: opt->refused_percent = (int)number_option("refused-percent", arg, 0, 50); break;
-    case DUPLICATE:
-        opt->duplicate_percent = (int)number_option("duplicate-percent", arg, 0, 50);
-        break;
-    case DEADLOCK_EVERY:
-        opt->deadlock_every = (int)number_option("deadlock-every", arg, 1, 1000000);
-        break;
-    case ROUNDS: opt->rounds = (int)number_option("rounds", arg, 1, MAX_ROUNDS); break;
-    case SEED: opt->seed = (uint64_t)number_option("seed", arg, 0, INT64_MAX); break;
-    case JSON: opt->json = true; break;
-    case HELP: fputs(usage, stdout); exit(0);
-    default: fputs(usage, stderr); exit(2);
-    }
-}
-
 int main(int argc, char **argv)
 {
-    struct options opt = {.in_flight = 500,
-                          .purchases = 10000,
-                          .products = 1,
-                          .stock = -1,
-                          .qty_min = 1,
-                          .qty_max = 30,
-                          .seed = 1};
-    int            key;
-    int            status;
+    struct options    opt = {.in_flight = 500, .demand = usual_demand()};
+    int               status;
+    struct option_row rows[] = {
+        {"url", "URL", "the database; how large groups are is said in it: ?group_max=64",
+         .text = &opt.url},
+        {"in-flight", "N", "purchases under way at once (500)", &opt.in_flight, 1, MAX_IN_FLIGHT,
+         NULL, NULL},
+        {"refused-percent", "P", "purchases that their function refuses (0)", &opt.refused_percent,
+         0, 50, NULL, NULL},
+        {"duplicate-percent", "P", "purchases that a unique key refuses (0)",
+         &opt.duplicate_percent, 0, 50, NULL, NULL},
+        {"deadlock-every", "N", "each Nth group loses a deadlock with a foreign program (0: none)",
+         &opt.deadlock_every, 1, 1000000, NULL, NULL},
+        {"rounds", "R", "R times, each beside a run without any of these three", &opt.rounds, 1,
+         MAX_ROUNDS, NULL, NULL},
+        {0},
+    };
 
-    while ((key = getopt_long(argc, argv, "", known, NULL)) != -1)
-        take_option(key, optarg, &opt);
-    if (optind < argc)
-        die("unexpected argument number %d", optind);
+    read_options(argc, argv, "--url URL [options]", rows, &opt.demand);
     if (opt.url == NULL)
         die("--url is missing (--help tells more)");
-    opt.stock = stock_for(opt.stock, opt.purchases, opt.qty_max);
     if (opt.deadlock_every > 0 && opt.duplicate_percent > 0)
         die("--deadlock-every wants the end of the orders free: leave --duplicate-percent out");
     status = opt.rounds > 0 ? compare(&opt) : race_once(&opt);

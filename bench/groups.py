@@ -135,7 +135,7 @@ class Scenes:
 
     def alone(self, rounds):
         for url, name in ((self.url, "MariaDB"), ("sqlite:" + self.folder + "/one.db", "SQLite")):
-            command = [bench("corm_alone"), url, str(3000 // self.less)]
+            command = [bench("corm_alone"), "--url", url, "--purchases", str(3000 // self.less)]
             answers = [answer_of(command) for _ in range(rounds)]
             print(f"\n{name}, one buyer alone, p50")
             for way in ("lock", "key", "ticket"):

@@ -15,7 +15,6 @@
 
 #include "shop_mariadb.h"
 
-#include <getopt.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -35,13 +34,7 @@ struct options {
     struct target target;
     int           connections;
     int           group;
-    int           purchases;
-    int           products;
-    int           stock;
-    int           qty_min;
-    int           qty_max;
-    uint64_t      seed;
-    bool          json;
+    struct demand demand;
 };
 
 /* Purchases whose products are locked by the same connections, in their order. */
@@ -276,13 +269,13 @@ static void *buyer_main(void *arg)
 
 static void fill_lines(const struct options *opt, struct line *lines, int count)
 {
-    uint64_t random = mix(opt->seed) | 1;
+    uint64_t random = mix(opt->demand.seed) | 1;
 
     for (int i = 0; i < count; i++)
-        lines[i].wishes = allocate((size_t)opt->purchases, sizeof(struct wish));
-    for (int i = 0; i < opt->purchases; i++) {
-        struct wish  w = {.product = random_between(&random, 1, opt->products),
-                          .qty = random_between(&random, opt->qty_min, opt->qty_max)};
+        lines[i].wishes = allocate((size_t)opt->demand.purchases, sizeof(struct wish));
+    for (int i = 0; i < opt->demand.purchases; i++) {
+        struct wish  w = {.product = random_between(&random, 1, opt->demand.products),
+                          .qty = random_between(&random, opt->demand.qty_min, opt->demand.qty_max)};
         struct line *line = &lines[w.product % count];
 
         line->wishes[line->count++] = w;
@@ -293,7 +286,7 @@ static struct totals run(const struct options *opt, struct buyer *buyers)
 {
     struct totals     t = {0};
     pthread_barrier_t ready;
-    uint64_t         *latency_ns = allocate((size_t)opt->purchases, sizeof *latency_ns);
+    uint64_t         *latency_ns = allocate((size_t)opt->demand.purchases, sizeof *latency_ns);
     uint64_t          start;
     uint64_t          end = 0;
     size_t            done = 0;
@@ -301,7 +294,7 @@ static struct totals run(const struct options *opt, struct buyer *buyers)
     pthread_barrier_init(&ready, NULL, (unsigned int)opt->connections + 1);
     for (int i = 0; i < opt->connections; i++) {
         buyers[i].ready = &ready;
-        buyers[i].latency_ns = allocate((size_t)opt->purchases, sizeof *latency_ns);
+        buyers[i].latency_ns = allocate((size_t)opt->demand.purchases, sizeof *latency_ns);
         if (pthread_create(&buyers[i].thread, NULL, buyer_main, &buyers[i]) != 0)
             die("cannot start a thread");
     }
@@ -327,7 +320,7 @@ static struct totals run(const struct options *opt, struct buyer *buyers)
 
 static int race(const struct options *opt)
 {
-    int           line_count = opt->products < opt->connections ? 1 : opt->connections;
+    int           line_count = opt->demand.products < opt->connections ? 1 : opt->connections;
     struct buyer *buyers = allocate((size_t)opt->connections, sizeof *buyers);
     struct line  *lines = allocate((size_t)line_count, sizeof *lines);
     MYSQL        *db = connect_to(&opt->target);
@@ -336,8 +329,8 @@ static int race(const struct options *opt)
     struct totals t;
 
     create_tables(db);
-    add_products(db, opt->products, opt->stock);
-    before = read_ledger(db, opt->stock);
+    add_products(db, opt->demand.products, opt->demand.stock);
+    before = read_ledger(db, opt->demand.stock);
     fill_lines(opt, lines, line_count);
     for (int i = 0; i < opt->connections; i++) {
         buyers[i].opt = opt;
@@ -346,14 +339,12 @@ static int race(const struct options *opt)
         prepare_all(&buyers[i]);
     }
     t = run(opt, buyers);
-    after = read_ledger(db, opt->stock);
-    t.invariant = ledger_agrees(&before, &after, &t) && t.bought + t.refused == opt->purchases;
-    print_totals(&(struct asked){.how = "group",
-                                 .connections = opt->connections,
-                                 .purchases = opt->purchases,
-                                 .products = opt->products,
-                                 .json = opt->json},
-                 &t);
+    after = read_ledger(db, opt->demand.stock);
+    t.invariant =
+        ledger_agrees(&before, &after, &t) && t.bought + t.refused == opt->demand.purchases;
+    print_totals(
+        &(struct asked){.how = "group", .connections = opt->connections, .demand = &opt->demand},
+        &t);
     for (int i = 0; i < opt->connections; i++)
         finish(&buyers[i]);
     for (int i = 0; i < line_count; i++)
@@ -366,77 +357,22 @@ static int race(const struct options *opt)
 
 /* ---- the command line ------------------------------------------------------------------ */
 
-static const char usage[] =
-    "usage: plain_group --url mariadb://USER:PASSWORD@HOST:PORT/DATABASE [options]\n"
-    "  --connections C  each with a thread (1)\n"
-    "  --group N        purchases of one transaction at most (256)\n"
-    "  --purchases N    together (10000)\n"
-    "  --products K     chosen from evenly (1)\n"
-    "  --stock S        of each product (enough for all)\n"
-    "  --qty A-B        pieces a purchase (1-30)\n"
-    "  --seed X         what is bought depends on this alone (1)\n"
-    "  --json           one JSON object on a line\n"
-    "Tables `product` and `order` of the database are dropped and made anew.\n"
-    "Ends with 1 when a purchase failed or the tables disagree with what was told.\n";
-
-enum { URL, CONNECTIONS, GROUP, PURCHASES, PRODUCTS, STOCK, QTY, SEED, JSON, HELP };
-
-static const struct option known[] = {
-    {"url", required_argument, NULL, URL},
-    {"connections", required_argument, NULL, CONNECTIONS},
-    {"group", required_argument, NULL, GROUP},
-    {"purchases", required_argument, NULL, PURCHASES},
-    {"products", required_argument, NULL, PRODUCTS},
-    {"stock", required_argument, NULL, STOCK},
-    {"qty", required_argument, NULL, QTY},
-    {"seed", required_argument, NULL, SEED},
-    {"json", no_argument, NULL, JSON},
-    {"help", no_argument, NULL, HELP},
-    {NULL, 0, NULL, 0},
-};
-
-static void take_option(int key, const char *arg, struct options *opt)
-{
-    switch (key) {
-    case URL:
-        if (!parse_url(arg, &opt->target))
-            die("--url wants mariadb://USER:PASSWORD@HOST:PORT/DATABASE");
-        break;
-    case CONNECTIONS:
-        opt->connections = (int)number_option("connections", arg, 1, MAX_CONNECTIONS);
-        break;
-    case GROUP: opt->group = (int)number_option("group", arg, 1, MAX_GROUP); break;
-    case PURCHASES: opt->purchases = (int)number_option("purchases", arg, 1, MAX_PURCHASES); break;
-    case PRODUCTS: opt->products = (int)number_option("products", arg, 1, MAX_PRODUCTS); break;
-    case STOCK: opt->stock = (int)number_option("stock", arg, 0, INT32_MAX); break;
-    case QTY: parse_qty(arg, &opt->qty_min, &opt->qty_max); break;
-    case SEED: opt->seed = (uint64_t)number_option("seed", arg, 0, INT64_MAX); break;
-    case JSON: opt->json = true; break;
-    case HELP: fputs(usage, stdout); exit(0);
-    default: fputs(usage, stderr); exit(2);
-    }
-}
-
 int main(int argc, char **argv)
 {
-    struct options opt = {.connections = 1,
-                          .group = 256,
-                          .purchases = 10000,
-                          .products = 1,
-                          .stock = -1,
-                          .qty_min = 1,
-                          .qty_max = 30,
-                          .seed = 1};
-    int            key;
-    int            status;
+    struct options    opt = {.connections = 1, .group = 256, .demand = usual_demand()};
+    const char       *url = NULL;
+    int               status;
+    struct option_row rows[] = {
+        {"url", "URL", "mariadb://USER:PASSWORD@HOST:PORT/DATABASE", .text = &url},
+        {"connections", "C", "each with a thread (1)", &opt.connections, 1, MAX_CONNECTIONS, NULL,
+         NULL},
+        {"group", "N", "purchases of one transaction at most (256)", &opt.group, 1, MAX_GROUP, NULL,
+         NULL},
+        {0},
+    };
 
-    while ((key = getopt_long(argc, argv, "", known, NULL)) != -1)
-        take_option(key, optarg, &opt);
-    if (optind < argc)
-        die("unexpected argument number %d", optind);
-    if (opt.target.host[0] == '\0')
-        die("--url is missing (--help tells more)");
-    opt.stock = stock_for(opt.stock, opt.purchases, opt.qty_max);
+    read_options(argc, argv, "--url URL [options]", rows, &opt.demand);
+    opt.target = target_of(url);
     if (mysql_library_init(0, NULL, NULL) != 0)
         die("cannot start the client library");
     status = race(&opt);

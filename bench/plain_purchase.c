@@ -17,7 +17,6 @@
 #include "shop_mariadb.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,13 +34,7 @@ struct options {
     struct target     target;
     const struct how *how;
     int               connections;
-    int               purchases;
-    int               products;
-    int               stock; /* of each product; -1: enough for all */
-    int               qty_min;
-    int               qty_max;
-    uint64_t          seed;
-    bool              json;
+    struct demand     demand;
     bool              show_server;
 };
 
@@ -324,8 +317,9 @@ static void buyer_shop(struct buyer *b)
     const struct options *opt = b->opt;
 
     for (int i = 0; i < b->count; i++) {
-        struct wish  w = {.product = random_between(&b->random, 1, opt->products),
-                          .qty = random_between(&b->random, opt->qty_min, opt->qty_max)};
+        struct wish  w = {.product = random_between(&b->random, 1, opt->demand.products),
+                          .qty =
+                              random_between(&b->random, opt->demand.qty_min, opt->demand.qty_max)};
         uint64_t     start = now_ns();
         enum outcome outcome = purchase(b, &w);
 
@@ -387,8 +381,8 @@ static void *buyer_main(void *arg)
 static void buyers_ready(struct buyer *buyers, const struct options *opt, struct gate *gate,
                          uint64_t *latency_ns)
 {
-    int share = opt->purchases / opt->connections;
-    int rest = opt->purchases % opt->connections;
+    int share = opt->demand.purchases / opt->connections;
+    int rest = opt->demand.purchases % opt->connections;
 
     for (int i = 0; i < opt->connections; i++) {
         struct buyer *b = &buyers[i];
@@ -399,7 +393,7 @@ static void buyers_ready(struct buyer *buyers, const struct options *opt, struct
         b->count = share + (i < rest ? 1 : 0);
         b->latency_ns = latency_ns;
         latency_ns += b->count;
-        b->random = mix(mix(opt->seed) + (uint64_t)b->user);
+        b->random = mix(mix(opt->demand.seed) + (uint64_t)b->user);
         if (b->random == 0)
             b->random = 1;
         b->db = connect_to(&opt->target);
@@ -474,7 +468,7 @@ static int race(const struct options *opt)
 {
     struct gate   gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     struct buyer *buyers = allocate((size_t)opt->connections, sizeof *buyers);
-    uint64_t     *latency_ns = allocate((size_t)opt->purchases, sizeof *latency_ns);
+    uint64_t     *latency_ns = allocate((size_t)opt->demand.purchases, sizeof *latency_ns);
     MYSQL        *db = connect_to(&opt->target);
     struct ledger before;
     struct ledger after;
@@ -482,18 +476,16 @@ static int race(const struct options *opt)
     uint64_t      start_ns;
 
     create_tables(db);
-    add_products(db, opt->products, opt->stock);
-    before = read_ledger(db, opt->stock);
+    add_products(db, opt->demand.products, opt->demand.stock);
+    before = read_ledger(db, opt->demand.stock);
     buyers_ready(buyers, opt, &gate, latency_ns);
     start_ns = buyers_run(buyers, opt->connections, &gate);
     t = add_up(buyers, opt->connections, start_ns, latency_ns);
-    after = read_ledger(db, opt->stock);
+    after = read_ledger(db, opt->demand.stock);
     t.invariant = ledger_agrees(&before, &after, &t);
     print_totals(&(struct asked){.how = opt->how->name,
                                  .connections = opt->connections,
-                                 .purchases = opt->purchases,
-                                 .products = opt->products,
-                                 .json = opt->json},
+                                 .demand = &opt->demand},
                  &t);
     buyers_done(buyers, opt);
     mysql_close(db);
@@ -546,7 +538,7 @@ static int show_server(const struct options *opt)
 
 /* ---- the command line ------------------------------------------------------------------ */
 
-static const struct how *parse_how(const char *text)
+static const struct how *how_of(const char *text)
 {
     for (size_t i = 0; i < sizeof all_hows / sizeof all_hows[0]; i++) {
         if (strcmp(text, all_hows[i].name) == 0)
@@ -555,87 +547,25 @@ static const struct how *parse_how(const char *text)
     die("--how is text or prepared, not '%s'", text);
 }
 
-static const char usage[] =
-    "usage: plain_purchase --url mariadb://USER:PASSWORD@HOST:PORT/DATABASE [options]\n"
-    "  --how text|prepared  how statements are sent (text)\n"
-    "  --connections C      buyers, each a thread with a connection (1)\n"
-    "  --purchases N        made by all buyers together (1000)\n"
-    "  --products K         chosen from evenly (1)\n"
-    "  --stock S            of each product (enough for all)\n"
-    "  --qty A-B            pieces a purchase (1-30)\n"
-    "  --seed X             what is bought depends on this alone (1)\n"
-    "  --json               one JSON object on a line\n"
-    "  --show-server        one line about the server, and no purchase\n"
-    "Tables `product` and `order` of the database are dropped and made anew.\n"
-    "Ends with 1 when a purchase failed or the tables disagree with what was told.\n";
-
-enum { URL, HOW, CONNECTIONS, PURCHASES, PRODUCTS, STOCK, QTY, SEED, JSON, SERVER, HELP };
-
-static const struct option known[] = {
-    {"url", required_argument, NULL, URL},
-    {"how", required_argument, NULL, HOW},
-    {"connections", required_argument, NULL, CONNECTIONS},
-    {"purchases", required_argument, NULL, PURCHASES},
-    {"products", required_argument, NULL, PRODUCTS},
-    {"stock", required_argument, NULL, STOCK},
-    {"qty", required_argument, NULL, QTY},
-    {"seed", required_argument, NULL, SEED},
-    {"json", no_argument, NULL, JSON},
-    {"show-server", no_argument, NULL, SERVER},
-    {"help", no_argument, NULL, HELP},
-    {NULL, 0, NULL, 0},
-};
-
-static void take_option(int key, const char *arg, struct options *opt)
-{
-    switch (key) {
-    case URL:
-        if (!parse_url(arg, &opt->target))
-            die("--url wants mariadb://USER:PASSWORD@HOST:PORT/DATABASE");
-        break;
-    case HOW: opt->how = parse_how(arg); break;
-    case CONNECTIONS:
-        opt->connections = (int)number_option("connections", arg, 1, MAX_CONNECTIONS);
-        break;
-    case PURCHASES: opt->purchases = (int)number_option("purchases", arg, 1, MAX_PURCHASES); break;
-    case PRODUCTS: opt->products = (int)number_option("products", arg, 1, MAX_PRODUCTS); break;
-    case STOCK: opt->stock = (int)number_option("stock", arg, 0, INT32_MAX); break;
-    case QTY: parse_qty(arg, &opt->qty_min, &opt->qty_max); break;
-    case SEED: opt->seed = (uint64_t)number_option("seed", arg, 0, INT64_MAX); break;
-    case JSON: opt->json = true; break;
-    case SERVER: opt->show_server = true; break;
-    case HELP: fputs(usage, stdout); exit(0);
-    default: fputs(usage, stderr); exit(2);
-    }
-}
-
-static void parse_options(int argc, char **argv, struct options *opt)
-{
-    int key;
-
-    *opt = (struct options){.how = &all_hows[0],
-                            .connections = 1,
-                            .purchases = 1000,
-                            .products = 1,
-                            .stock = -1,
-                            .qty_min = 1,
-                            .qty_max = 30,
-                            .seed = 1};
-    while ((key = getopt_long(argc, argv, "", known, NULL)) != -1)
-        take_option(key, optarg, opt);
-    if (optind < argc)
-        die("unexpected argument number %d", optind);
-    if (opt->target.host[0] == '\0')
-        die("--url is missing (--help tells more)");
-    opt->stock = stock_for(opt->stock, opt->purchases, opt->qty_max);
-}
-
 int main(int argc, char **argv)
 {
-    struct options opt;
-    int            status;
+    struct options    opt = {.connections = 1, .demand = usual_demand()};
+    const char       *url = NULL;
+    const char       *how = all_hows[0].name;
+    int               status;
+    struct option_row rows[] = {
+        {"url", "URL", "mariadb://USER:PASSWORD@HOST:PORT/DATABASE", .text = &url},
+        {"how", "text|prepared", "how statements are sent (text)", .text = &how},
+        {"connections", "C", "buyers, each a thread with a connection (1)", &opt.connections, 1,
+         MAX_CONNECTIONS, NULL, NULL},
+        {"show-server", NULL, "one line about the server, and no purchase",
+         .flag = &opt.show_server},
+        {0},
+    };
 
-    parse_options(argc, argv, &opt);
+    read_options(argc, argv, "--url URL [options]", rows, &opt.demand);
+    opt.target = target_of(url);
+    opt.how = how_of(how);
     if (mysql_library_init(0, NULL, NULL) != 0)
         die("cannot start the client library");
     status = opt.show_server ? show_server(&opt) : race(&opt);

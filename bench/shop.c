@@ -1,12 +1,10 @@
 /* shop.c -- what the programs of the bench share: wishes, the clock, what came of a run. */
 #include "shop.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 void die(const char *format, ...)
@@ -111,67 +109,20 @@ void print_totals(const struct asked *asked, const struct totals *t)
     double      rate = t->seconds > 0 ? (t->bought + t->refused) / t->seconds : 0;
     const char *invariant = t->invariant ? "true" : "false";
 
-    if (asked->json)
+    if (asked->demand->json)
         printf("{\"how\":\"%s\",\"connections\":%d,\"purchases\":%d,\"products\":%d,\"bought\":%d,"
                "\"refused\":%d,\"failed\":%d,\"seconds\":%.6f,\"purchases_per_second\":%.1f,"
                "\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"runs_mean\":%.3f,\"invariant\":%s}\n",
-               asked->how, asked->connections, asked->purchases, asked->products, t->bought,
-               t->refused, t->failed, t->seconds, rate, t->p50_ms, t->p99_ms, t->runs_mean,
-               invariant);
+               asked->how, asked->connections, asked->demand->purchases, asked->demand->products,
+               t->bought, t->refused, t->failed, t->seconds, rate, t->p50_ms, t->p99_ms,
+               t->runs_mean, invariant);
     else
         printf("how                   %s\nconnections           %d\npurchases             %d\n"
                "products              %d\nbought                %d\nrefused               %d\n"
                "failed                %d\nseconds               %.3f\n"
                "purchases per second  %.1f\np50 ms                %.3f\n"
                "p99 ms                %.3f\nruns a purchase       %.3f\ninvariant holds       %s\n",
-               asked->how, asked->connections, asked->purchases, asked->products, t->bought,
-               t->refused, t->failed, t->seconds, rate, t->p50_ms, t->p99_ms, t->runs_mean,
-               invariant);
-}
-
-/* ---- the command line ------------------------------------------------------------------ */
-
-bool parse_whole(const char *text, const char *end, int64_t low, int64_t high, int64_t *out)
-{
-    char *stop;
-
-    if (text == end || *text < '0' || *text > '9')
-        return false;
-    errno = 0;
-    *out = strtoll(text, &stop, 10);
-    return errno == 0 && stop == end && *out >= low && *out <= high;
-}
-
-int64_t number_option(const char *name, const char *text, int64_t low, int64_t high)
-{
-    int64_t number;
-
-    if (!parse_whole(text, text + strlen(text), low, high, &number))
-        die("--%s wants a whole number from %" PRId64 " to %" PRId64 ", not '%s'", name, low, high,
-            text);
-    return number;
-}
-
-void parse_qty(const char *text, int *qty_min, int *qty_max)
-{
-    const char *end = text + strlen(text);
-    const char *dash = strchr(text, '-');
-    int64_t     low;
-    int64_t     high;
-
-    if (!parse_whole(text, dash == NULL ? end : dash, 1, MAX_QTY, &low) ||
-        !parse_whole(dash == NULL ? text : dash + 1, end, low, MAX_QTY, &high))
-        die("--qty wants A-B or A, with 1 <= A <= B <= %d, not '%s'", MAX_QTY, text);
-    *qty_min = (int)low;
-    *qty_max = (int)high;
-}
-
-int stock_for(int stock, int purchases, int qty_max)
-{
-    int64_t enough = (int64_t)purchases * qty_max;
-
-    if (stock < 0 && enough > INT32_MAX)
-        die("a stock for %d purchases of up to %d pieces does not fit an INT: give --stock",
-            purchases, qty_max);
-    return stock >= 0 ? stock : (int)enough;
+               asked->how, asked->connections, asked->demand->purchases, asked->demand->products,
+               t->bought, t->refused, t->failed, t->seconds, rate, t->p50_ms, t->p99_ms,
+               t->runs_mean, invariant);
 }

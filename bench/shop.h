@@ -5,6 +5,8 @@
 #ifndef BENCH_SHOP_H
 #define BENCH_SHOP_H
 
+#include "options.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,11 +62,9 @@ struct totals {
 
 /* What a run was asked for, as far as it is printed. */
 struct asked {
-    const char *how;
-    int         connections;
-    int         purchases;
-    int         products;
-    bool        json;
+    const char          *how;
+    int                  connections;
+    const struct demand *demand;
 };
 
 /* Whether the tables agree with each other and with what the buyers were told; if not, says how. */
@@ -83,12 +83,5 @@ void print_totals(const struct asked *asked, const struct totals *t);
 
 /* The digits from `text` to `end`, as a number within the bounds. */
 bool parse_whole(const char *text, const char *end, int64_t low, int64_t high, int64_t *out);
-
-/* The value of an option, or the end of the program. */
-int64_t number_option(const char *name, const char *text, int64_t low, int64_t high);
-void    parse_qty(const char *text, int *qty_min, int *qty_max);
-
-/* A stock that is enough for all, unless one was given (>= 0). */
-int stock_for(int stock, int purchases, int qty_max);
 
 #endif

@@ -146,7 +146,7 @@ static bool take_part(char *out, const char *from, const char *to)
     return true;
 }
 
-bool parse_url(const char *url, struct target *t)
+static bool parse_url(const char *url, struct target *t)
 {
     const char *scheme_end = strstr(url, "://");
     const char *user = scheme_end == NULL ? NULL : scheme_end + 3;
@@ -169,4 +169,15 @@ bool parse_url(const char *url, struct target *t)
            take_part(t->password, user_end == NULL ? at : user_end + 1, at) &&
            take_part(t->host, at + 1, host_end == NULL ? slash : host_end) &&
            take_part(t->database, slash + 1, slash + strlen(slash)) && t->host[0] != '\0';
+}
+
+struct target target_of(const char *url)
+{
+    struct target target = {0};
+
+    if (url == NULL)
+        die("--url is missing (--help tells more)");
+    if (!parse_url(url, &target))
+        die("--url wants mariadb://USER:PASSWORD@HOST:PORT/DATABASE");
+    return target;
 }

@@ -22,8 +22,9 @@ struct target {
     unsigned int port;
 };
 
-/* mariadb://user:password@host:port/database. No message holds it, as it holds a password. */
-bool parse_url(const char *url, struct target *t);
+/* mariadb://user:password@host:port/database, or the end of the program; NULL is no such URL. No message
+ * holds it, as it holds a password. */
+struct target target_of(const char *url);
 
 /* Each ends the program where it fails. */
 MYSQL        *connect_to(const struct target *t);

@@ -11,7 +11,6 @@
 
 #include "shop.h"
 
-#include <getopt.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,15 +21,9 @@ const char *const program = "sqlite_group";
 enum { MAX_GROUP = 1024 };
 
 struct options {
-    const char *file;
-    int         group;
-    int         purchases;
-    int         products;
-    int         stock;
-    int         qty_min;
-    int         qty_max;
-    uint64_t    seed;
-    bool        json;
+    const char   *file;
+    int           group;
+    struct demand demand;
 };
 
 struct shop {
@@ -99,7 +92,7 @@ static void open_shop(struct shop *shop, const struct options *opt)
     snprintf(sql, sizeof sql,
              "WITH RECURSIVE n(id) AS (VALUES (1) UNION ALL SELECT id + 1 FROM n WHERE id < %d)"
              " INSERT INTO product SELECT id, 'product ' || id, %d FROM n",
-             opt->products, opt->stock);
+             opt->demand.products, opt->demand.stock);
     run(shop->db, sql);
     shop->begin = prepare(shop->db, "BEGIN IMMEDIATE");
     shop->read_stock = prepare(shop->db, "SELECT id, name, stock FROM product WHERE id = ?");
@@ -107,8 +100,8 @@ static void open_shop(struct shop *shop, const struct options *opt)
         prepare(shop->db, "INSERT INTO `order` (user_id, product_id, qty) VALUES (?, ?, ?)");
     shop->set_stock = prepare(shop->db, "UPDATE product SET stock = ? WHERE id = ?");
     shop->commit = prepare(shop->db, "COMMIT");
-    shop->stocks = allocate((size_t)opt->products + 1, sizeof *shop->stocks);
-    shop->read_by = allocate((size_t)opt->products + 1, sizeof *shop->read_by);
+    shop->stocks = allocate((size_t)opt->demand.products + 1, sizeof *shop->stocks);
+    shop->read_by = allocate((size_t)opt->demand.products + 1, sizeof *shop->read_by);
 }
 
 static void close_shop(struct shop *shop)
@@ -196,18 +189,19 @@ static void make_group(struct shop *shop, int number, const struct wish *wishes,
 
 static struct totals buy_all(struct shop *shop, const struct options *opt)
 {
-    struct wish  *wishes = allocate((size_t)opt->purchases, sizeof *wishes);
-    uint64_t     *latency_ns = allocate((size_t)opt->purchases, sizeof *latency_ns);
-    uint64_t      random = mix(opt->seed) | 1;
+    struct wish  *wishes = allocate((size_t)opt->demand.purchases, sizeof *wishes);
+    uint64_t     *latency_ns = allocate((size_t)opt->demand.purchases, sizeof *latency_ns);
+    uint64_t      random = mix(opt->demand.seed) | 1;
     struct totals t = {0};
     uint64_t      start;
 
-    for (int i = 0; i < opt->purchases; i++)
-        wishes[i] = (struct wish){.product = random_between(&random, 1, opt->products),
-                                  .qty = random_between(&random, opt->qty_min, opt->qty_max)};
+    for (int i = 0; i < opt->demand.purchases; i++)
+        wishes[i] =
+            (struct wish){.product = random_between(&random, 1, opt->demand.products),
+                          .qty = random_between(&random, opt->demand.qty_min, opt->demand.qty_max)};
     start = now_ns();
-    for (int at = 0, number = 1; at < opt->purchases; at += opt->group, number++) {
-        int      left = opt->purchases - at;
+    for (int at = 0, number = 1; at < opt->demand.purchases; at += opt->group, number++) {
+        int      left = opt->demand.purchases - at;
         int      count = left < opt->group ? left : opt->group;
         uint64_t began = now_ns();
 
@@ -216,7 +210,7 @@ static struct totals buy_all(struct shop *shop, const struct options *opt)
             latency_ns[at + i] = now_ns() - began;
     }
     t.seconds = (double)(now_ns() - start) / 1e9;
-    take_percentiles(&t, latency_ns, (size_t)opt->purchases);
+    take_percentiles(&t, latency_ns, (size_t)opt->demand.purchases);
     free(latency_ns);
     free(wishes);
     return t;
@@ -230,83 +224,32 @@ static int race(const struct options *opt)
     struct totals t;
 
     open_shop(&shop, opt);
-    before = read_ledger(&shop, opt->stock);
+    before = read_ledger(&shop, opt->demand.stock);
     t = buy_all(&shop, opt);
-    after = read_ledger(&shop, opt->stock);
-    t.invariant = ledger_agrees(&before, &after, &t) && t.bought + t.refused == opt->purchases;
+    after = read_ledger(&shop, opt->demand.stock);
+    t.invariant =
+        ledger_agrees(&before, &after, &t) && t.bought + t.refused == opt->demand.purchases;
     close_shop(&shop);
-    print_totals(&(struct asked){.how = "group",
-                                 .connections = 1,
-                                 .purchases = opt->purchases,
-                                 .products = opt->products,
-                                 .json = opt->json},
-                 &t);
+    print_totals(&(struct asked){.how = "group", .connections = 1, .demand = &opt->demand}, &t);
     return t.invariant ? 0 : 1;
 }
 
 /* ---- the command line ------------------------------------------------------------------ */
 
-static const char usage[] = "usage: sqlite_group --file FILE [options]\n"
-                            "  --group N      purchases of one transaction at most (256)\n"
-                            "  --purchases N  together (10000)\n"
-                            "  --products K   chosen from evenly (1)\n"
-                            "  --stock S      of each product (enough for all)\n"
-                            "  --qty A-B      pieces a purchase (1-30)\n"
-                            "  --seed X       what is bought depends on this alone (1)\n"
-                            "  --json         one JSON object on a line\n"
-                            "Tables `product` and `order` of the file are dropped and made anew.\n"
-                            "Ends with 1 when the tables disagree with what was told.\n";
-
-enum { FILE_NAME, GROUP, PURCHASES, PRODUCTS, STOCK, QTY, SEED, JSON, HELP };
-
-static const struct option known[] = {
-    {"file", required_argument, NULL, FILE_NAME},
-    {"group", required_argument, NULL, GROUP},
-    {"purchases", required_argument, NULL, PURCHASES},
-    {"products", required_argument, NULL, PRODUCTS},
-    {"stock", required_argument, NULL, STOCK},
-    {"qty", required_argument, NULL, QTY},
-    {"seed", required_argument, NULL, SEED},
-    {"json", no_argument, NULL, JSON},
-    {"help", no_argument, NULL, HELP},
-    {NULL, 0, NULL, 0},
-};
-
-static void take_option(int key, const char *arg, struct options *opt)
-{
-    switch (key) {
-    case FILE_NAME: opt->file = arg; break;
-    case GROUP: opt->group = (int)number_option("group", arg, 1, MAX_GROUP); break;
-    case PURCHASES: opt->purchases = (int)number_option("purchases", arg, 1, MAX_PURCHASES); break;
-    case PRODUCTS: opt->products = (int)number_option("products", arg, 1, MAX_PRODUCTS); break;
-    case STOCK: opt->stock = (int)number_option("stock", arg, 0, INT32_MAX); break;
-    case QTY: parse_qty(arg, &opt->qty_min, &opt->qty_max); break;
-    case SEED: opt->seed = (uint64_t)number_option("seed", arg, 0, INT64_MAX); break;
-    case JSON: opt->json = true; break;
-    case HELP: fputs(usage, stdout); exit(0);
-    default: fputs(usage, stderr); exit(2);
-    }
-}
-
 int main(int argc, char **argv)
 {
-    struct options opt = {.group = 256,
-                          .purchases = 10000,
-                          .products = 1,
-                          .stock = -1,
-                          .qty_min = 1,
-                          .qty_max = 30,
-                          .seed = 1};
-    int            key;
-    int            status;
+    struct options    opt = {.group = 256, .demand = usual_demand()};
+    int               status;
+    struct option_row rows[] = {
+        {"file", "FILE", "of SQLite", .text = &opt.file},
+        {"group", "N", "purchases of one transaction at most (256)", &opt.group, 1, MAX_GROUP, NULL,
+         NULL},
+        {0},
+    };
 
-    while ((key = getopt_long(argc, argv, "", known, NULL)) != -1)
-        take_option(key, optarg, &opt);
-    if (optind < argc)
-        die("unexpected argument number %d", optind);
+    read_options(argc, argv, "--file FILE [options]", rows, &opt.demand);
     if (opt.file == NULL)
         die("--file is missing (--help tells more)");
-    opt.stock = stock_for(opt.stock, opt.purchases, opt.qty_max);
     status = race(&opt);
     if (fflush(stdout) != 0)
         die("cannot write the outcome");
