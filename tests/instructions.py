@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""instructions.py PROGRAM [--write] - what a purchase and a read cost the client does not grow unseen.
+
+Counts, it does not time: callgrind's instructions of corm and of libc on its behalf, corm's allocations, round
+trips and bytes on the wire; of a row read by its key, of a purchase alone, without a key and with one, and of one of
+256 that share a transaction of the server; on SQLite and, where CORM_TEST_MARIADB_URL is set, on MariaDB. PROGRAM is bench/corm_cost. Compares
+with instructions.txt: 20 % more instructions or bytes, one more round trip a purchase, or any allocation more, is
+a failure. What SQLite and Connector/C spend is theirs, and another version of them spends something else. Prints
+TAP; --write makes instructions.txt anew instead, for what a change has to cost, or saves.
+"""
+
+import json
+import os
+import shutil
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+KEPT = os.path.join(HERE, "instructions.txt")
+MORE = 1.20  # so much of what is kept is a failure
+TIMES = 4
+COLUMNS = ("instructions", "allocations", "trips", "bytes")
+HEAD = """\
+# What one costs the client; tests/instructions.py says what and how. Made by an optimised build of gcc on x86-64
+# (debugoptimized), with what the holder costs taken off `group`.
+#
+# target  work      instructions allocations    trips    bytes
+"""
+
+sys.path.insert(0, os.path.join(HERE, "..", "bench"))
+sys.dont_write_bytecode = True
+import callgrind  # noqa: E402
+
+
+def costs_of(program, target, url):
+    """{(target, work): [a cost for each of COLUMNS]}"""
+    out, spent = callgrind.count([program, "--url", url, "--times", str(TIMES)])
+    whole = {}
+    for line, one in zip(out.splitlines(), spent[1::2]):  # each work runs once before, to prepare
+        row = json.loads(line)
+        whole[row["work"]] = (row["n"], row["rounds"], [one.instructions["corm"], one.allocations["corm"],
+                              row["round_trips"], row["bytes_up"] + row["bytes_down"]])
+    _, turns, all_of = whole.pop("holder")
+    holder = [cost / turns for cost in all_of]
+    costs = {}
+    for work, (n, rounds, all_of) in whole.items():
+        off = [rounds * cost for cost in holder] if work == "group" else [0] * len(COLUMNS)
+        costs[target, work] = [(cost - less) / n for cost, less in zip(all_of, off)]
+    return costs
+
+
+def read_kept():
+    kept = {}
+    with open(KEPT, encoding="utf-8") as file:
+        for line in file:
+            if not line.startswith("#"):
+                target, work, *costs = line.split()
+                kept[target, work] = [float(cost) for cost in costs]
+    return kept
+
+
+def text_of(costs):
+    lines = [f"{target:9} {work:8} {c[0]:13.1f} {c[1]:11.3f} {c[2]:8.4f} {c[3]:8.2f}\n"
+             for (target, work), c in costs.items()]
+    return HEAD + "".join(lines)
+
+
+def limits_of(kept):
+    """The most that passes."""
+    return [kept[0] * MORE, kept[1] + 0.01, kept[2] + 0.01, kept[3] * MORE]
+
+
+def judge(kept, found):
+    """What is too much, a sentence each."""
+    return [f"{column}: {now:.4g}, and {was:.4g} are kept; {limit:.4g} would pass"
+            for column, was, now, limit in zip(COLUMNS, kept, found, limits_of(kept)) if now > limit]
+
+
+def check_judge():
+    """A check that lets everything pass would not be seen otherwise."""
+    kept = [1000, 0, 2, 100]
+    assert judge(kept, [1199, 0, 2, 119]) == []
+    for column, worse in enumerate(([1201, 0, 2, 100], [1000, 1, 2, 100], [1000, 0, 2.5, 100], [1000, 0, 2, 121])):
+        assert [text.split(":")[0] for text in judge(kept, worse)] == [COLUMNS[column]], worse
+
+
+def main():
+    words = [word for word in sys.argv[1:] if word != "--write"]
+    if len(words) != 1:
+        sys.exit(__doc__)
+    if not shutil.which("valgrind"):
+        sys.exit("instructions.py: valgrind is needed") if "--write" in sys.argv else print("1..0 # SKIP no valgrind")
+        return
+    costs = costs_of(words[0], "sqlite", "sqlite::memory:")
+    server = os.environ.get("CORM_TEST_MARIADB_URL")
+    if server:
+        costs.update(costs_of(words[0], "mariadb", server))
+    if "--write" in sys.argv:
+        if not server:
+            sys.exit("instructions.py: to write the table it runs under scripts/with-mariadb")
+        with open(KEPT, "w", encoding="utf-8") as file:
+            file.write(text_of(costs))
+        return
+    check_judge()
+    kept = read_kept()
+    failed = 0
+    print(f"1..{len(costs)}")
+    for number, (name, found) in enumerate(costs.items(), 1):
+        wrong = judge(kept[name], found) if name in kept else ["it is not in instructions.txt"]
+        failed += bool(wrong)
+        print(f"{'not ok' if wrong else 'ok'} {number} - {' '.join(name)} costs what is kept")
+        for text in wrong:
+            print(f"# {text}")
+        if not wrong and found[0] * MORE < kept[name][0]:
+            print(f"# {found[0]:.0f} instructions, far less than the {kept[name][0]:.0f} that are kept")
+    print("# " + text_of(costs).replace("\n", "\n# "))
+    if failed:
+        print("# where it has to cost that: scripts/with-mariadb tests/instructions.py build/bench/corm_cost --write")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
