@@ -10,26 +10,32 @@ The command gets a temporary folder of its own, which must be empty after every 
 
 import argparse
 import errno
+import fcntl
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import traceback
 
 KEYS = ["mode", "buyers", "purchases", "products", "stock_before", "stock_after", "bought",
         "refused", "failed", "pieces_bought", "order_rows", "order_pieces", "oversold", "invariant",
         "seconds", "purchases_per_second", "p50_ms", "p99_ms", "round_trips", "attempts",
-        "group_size_mean"]
+        "group_size_mean", "p90_ms", "max_ms", "groups", "failures", "waits", "timeline"]
 MODES = ["naive", "lock", "guarded", "optimistic", "group"]
 STRICT = MODES[1:]
-FRACTIONS = ["seconds", "purchases_per_second", "p50_ms", "p99_ms", "group_size_mean"]
+FRACTIONS = ["seconds", "purchases_per_second", "p50_ms", "p90_ms", "p99_ms", "max_ms", "group_size_mean"]
+TYPES = {"mode": str, "invariant": bool, "failures": list, "waits": list, "timeline": dict}
+TIMELINE = ["slice_ms", "bought", "refused", "failed", "pieces", "groups", "members"]
 SECONDS = 300  # nothing takes that long; it is against hanging
 PASSWORD = "Wombat9Key"
 LOGIN = "Quokka7Usr:" + PASSWORD
@@ -144,10 +150,11 @@ def json_is_one_line_for_each_mode_with_these_keys_in_this_order():
     for line in lines:
         assert [key for key, _ in line] == KEYS, line
         for key, value in line:
-            wanted = (str if key == "mode" else bool if key == "invariant" else
-                      float if key in FRACTIONS else int)
-            assert type(value) is wanted, (key, value)
+            wanted = float if key in FRACTIONS else TYPES.get(key, int)
+            assert type(dict(value) if key == "timeline" else value) is wanted, (key, value)
         r = dict(line)
+        assert [key for key, _ in r["timeline"]] == TIMELINE, r["timeline"]
+        assert r["failures"] == [], r
         assert (r["buyers"], r["purchases"], r["products"]) == (20, 60, 1), r
         assert r["stock_before"] == 200, r
         assert r["seconds"] > 0 and 0 < r["p50_ms"] <= r["p99_ms"], r
@@ -195,20 +202,16 @@ def read_terminal(terminal):
         return b""
 
 
-@test_on("sqlite")
-def on_a_terminal_there_is_progress_on_stderr_only():
-    for mode in ("guarded", "group"):
-        look_for_progress(mode)
-
-
-def look_for_progress(mode):
+def on_terminal(columns, mode, **names):
+    """What a race shows on a terminal of so many columns, line by line as it was written over, and its JSON."""
     purchases, shown = 1000, b""
     while b"\r" not in shown and purchases < 10000000:  # a run that is over at once shows none
         purchases *= 4
         terminal, side = pty.openpty()
+        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         process = subprocess.Popen([command, "race", "--mode", mode, "--json", "--purchases",
                                     str(purchases)], stdout=subprocess.PIPE, stderr=side,
-                                   env=environment())
+                                   env=environment(**{"TERM": "xterm", "NO_COLOR": "", **names}))
         os.close(side)
         shown = b""
         while part := read_terminal(terminal):
@@ -217,7 +220,43 @@ def look_for_progress(mode):
         out = process.communicate(timeout=SECONDS)[0]
         assert process.returncode == 0, (out, shown)
         assert len(out.splitlines()) == 1 and json.loads(out)["purchases"] == purchases, out
-    assert mode.encode() + b": " in shown and b" bought" in shown, shown
+    return shown.decode().split("\r"), json.loads(out)
+
+
+PROGRESS = re.compile(r"(\S+) +(?:([#-]+)| +)? +(\d+) %  ([\d,]+)/s  p99 ([\d.]+) ms(?:  ([\d.]+) in a group)?")
+
+
+@test_on("sqlite")
+def on_a_terminal_progress_is_written_over_and_cleared():
+    for mode in ("guarded", "group"):
+        lines, _ = on_terminal(100, mode)
+        assert lines[0] == "" and lines[-1] == "\033[K", lines
+        for line in lines[1:-1]:
+            assert line.endswith("\033[K") and "\033[42m" in line, line
+            found = PROGRESS.fullmatch(re.sub(r"\033\[\d*[mK]", "", line))
+            assert found and found[1] == mode, line
+            assert int(found[3]) <= 100 and (found[6] is not None) == (mode == "group"), line
+
+
+@test_on("sqlite")
+def progress_has_no_colours_where_none_are_wanted():
+    for names in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        lines, _ = on_terminal(100, "group", **names)
+        for line in lines[1:-1]:
+            found = PROGRESS.fullmatch(line.replace("\033[K", ""))
+            assert found, line
+            bar = found[2]
+            assert len(bar) * int(found[3]) // 100 - 1 <= bar.count("#") <= len(bar) * int(found[3]) // 100 + 1, line
+
+
+@test_on("sqlite")
+def progress_does_not_wrap_on_a_narrow_terminal():
+    for columns in (80, 60, 40, 20):
+        lines, _ = on_terminal(columns, "group")
+        for line in lines[1:]:
+            seen = re.sub(r"\033\[\d*[mK]", "", line)
+            assert len(seen) < columns, (columns, line)
+        assert all(line.startswith("group") for line in lines[1:-1]), lines
 
 
 @test
@@ -472,10 +511,10 @@ def help_names_every_option_and_version_is_a_number():
     assert result.code == 0 and result.err == "", result
     assert corm("help", "race").out == result.out
     for option in ("url", "mode", "buyers", "purchases", "products", "stock", "qty", "seed",
-                   "connections", "replace", "json", "verbose", "help"):
+                   "connections", "replace", "json", "report", "verbose", "help"):
         assert "--" + option in result.out, (option, str(result))
     for key in KEYS:
-        assert key in result.out.replace(".", " ").split(), (key, str(result))
+        assert key in re.split(r"[\s.,;]+", result.out), (key, str(result))
     result = corm("--version")
     assert result.code == 0, result
     assert [part.isdigit() for part in result.out.split()[1].split(".")] == [True] * 3, result

@@ -1,11 +1,12 @@
 /* doctor_report.c -- findings for a person, on a terminal or in a pipe, and for a program. */
 #include "doctor.h"
 
+#include "terminal.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { SEVERITIES = DOCTOR_ERROR + 1, INDENT = 9, WIDTH = 80, WIDEST = 110 };
@@ -43,20 +44,13 @@ static void count_by_severity(const struct doctor_finding *findings, size_t coun
 
 /* ---- For a person ---------------------------------------------------------- */
 
-static bool wants_colour(void)
-{
-    const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
-
-    return (no == NULL || no[0] == '\0') && terminal != NULL && strcmp(terminal, "dumb") != 0;
-}
-
 static int width(void)
 {
-    struct winsize size;
+    int columns = terminal_width(STDOUT_FILENO);
 
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < WIDTH / 2)
+    if (columns < WIDTH / 2)
         return WIDTH;
-    return size.ws_col < WIDEST ? size.ws_col : WIDEST;
+    return columns < WIDEST ? columns : WIDEST;
 }
 
 /* The words of a text in lines of `columns`, indented. A word that is longer than a line stays whole, so
@@ -109,8 +103,8 @@ static void print_sum(const struct doctor_facts *facts, const struct doctor_find
 void doctor_report(const struct doctor_facts *facts, const struct doctor_finding *findings,
                    size_t count)
 {
-    bool terminal = isatty(STDOUT_FILENO) == 1;
-    bool coloured = terminal && wants_colour();
+    bool terminal = terminal_is(STDOUT_FILENO);
+    bool coloured = terminal_wants_colour(STDOUT_FILENO);
     int  columns = width();
 
     for (int severity = DOCTOR_ERROR; severity >= DOCTOR_OK; severity--)

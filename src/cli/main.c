@@ -31,8 +31,9 @@ static void help(FILE *out)
           "  0    all is well\n"
           "  1    the invariant of the race is broken, or a purchase failed (neither counts for\n"
           "       the mode naive, which is there to show it), or the doctor found an error, or\n"
-          "       stdout could not be written\n"
-          "  2    wrong use: the command line, or a URL that cannot be read\n"
+          "       stdout or the report could not be written\n"
+          "  2    wrong use: the command line, a URL that cannot be read, or a report in a place\n"
+          "       where nothing can be written\n"
           "  3    the database could not be reached or used, or memory or threads ran out\n"
           "  4    the doctor found warnings, and no error\n"
           "  128+N  ended by signal N; 130 is Ctrl-C\n",

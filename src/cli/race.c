@@ -126,7 +126,7 @@ static int buy(struct corm_db *db, const struct race_options *options, const str
 }
 
 static int run_mode(struct corm_db *db, const struct race_options *options,
-                    const struct race_mode *mode, int32_t *ids)
+                    const struct race_mode *mode, int32_t *ids, struct race_page *page)
 {
     struct corm_error  error = {0};
     struct race_result result;
@@ -145,13 +145,15 @@ static int run_mode(struct corm_db *db, const struct race_options *options,
         return CLI_DATABASE;
     }
     race_report_result(options, corm_dialect_of(db), &result);
+    race_page_add(page, &result);
     if (mode->strict && (result.failed > 0 || !race_invariant(&result)))
         return CLI_BROKEN;
     return CLI_FINE;
 }
 
 /* A mode that is broken does not keep the next one from showing what it can. */
-static int run_modes(struct corm_db *db, const struct race_options *options, int32_t *ids)
+static int run_modes(struct corm_db *db, const struct race_options *options, int32_t *ids,
+                     struct race_page *page)
 {
     int code = CLI_FINE;
 
@@ -159,7 +161,7 @@ static int run_modes(struct corm_db *db, const struct race_options *options, int
         int now;
         if ((options->modes & 1U << i) == 0)
             continue;
-        now = run_mode(db, options, &race_modes[i], ids);
+        now = run_mode(db, options, &race_modes[i], ids, page);
         if (interrupt_signal() != 0 || now == CLI_DATABASE || ferror(stdout))
             return now; /* nobody would see the rest */
         if (now != CLI_FINE)
@@ -168,7 +170,7 @@ static int run_modes(struct corm_db *db, const struct race_options *options, int
     return code;
 }
 
-static int race(struct corm_db *db, const struct race_options *options)
+static int race(struct corm_db *db, const struct race_options *options, struct race_page *page)
 {
     struct corm_error error = {0};
     int32_t          *ids;
@@ -188,25 +190,55 @@ static int race(struct corm_db *db, const struct race_options *options)
         return CLI_DATABASE;
     }
     race_report_start(options, corm_dialect_of(db), connections);
-    code = run_modes(db, options, ids);
+    race_page_about(page, corm_dialect_of(db), connections);
+    code = run_modes(db, options, ids, page);
     free(ids);
+    return code;
+}
+
+/* ---- The page --------------------------------------------------------------- */
+
+static int begin_page(const struct race_options *options, struct race_page **page)
+{
+    if (race_page_begin(options, page))
+        return CLI_FINE;
+    fprintf(stderr, "corm race: --report: '%s' cannot be written: %s\n", cli_shown(options->report),
+            strerror(errno));
+    return CLI_USAGE;
+}
+
+/* A race that could not be run, or was called off, leaves no page. */
+static int end_page(const struct race_options *options, struct race_page *page, int code)
+{
+    if (code == CLI_FINE || code == CLI_BROKEN) {
+        if (interrupt_signal() == 0 && !race_page_end(page)) {
+            fprintf(stderr, "corm race: --report: '%s' could not be written: %s\n",
+                    cli_shown(options->report), strerror(errno));
+            code = CLI_BROKEN;
+        }
+    }
+    race_page_free(page);
     return code;
 }
 
 int race_main(int argc, const char **argv)
 {
     struct race_options options;
+    struct race_page   *page = NULL;
     struct corm_db     *db = NULL;
     int                 code = race_options_read(&options, argc, argv);
 
     if (code >= 0)
         return code;
     interrupt_catch();
-    code = options.scratch ? make_scratch(&options) : CLI_FINE;
+    code = begin_page(&options, &page);
+    if (code == CLI_FINE && options.scratch)
+        code = make_scratch(&options);
     if (code == CLI_FINE)
         code = open_database(&options, &db);
     if (code == CLI_FINE)
-        code = race(db, &options);
+        code = race(db, &options, page);
+    code = end_page(&options, page, code);
     corm_close(db);
     scratch_remove();
     race_options_free(&options);

@@ -6,7 +6,10 @@
  *     race_run.c       the buyers as threads
  *     race_group.c     the buyers by one thread, which submits what they want
  *     race_tally.c     what they were told: counts, latencies, failures
+ *     race_times.c     when they were told, and how long they had waited, in a bounded space
+ *     race_progress.c  the line on a terminal while they buy
  *     race_report.c    what a person or a program is told
+ *     race_page.c      the page of --report; race_page.html is its text, style and script
  *     race.c           the verb: one mode after the other, and the exit code
  *
  * Which piece of which product a purchase wants depends on the seed and its number alone, so a race
@@ -16,6 +19,7 @@
 
 #include <corm/corm.h>
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -57,6 +61,7 @@ struct race_options {
     uint64_t seed;
     int32_t  connections; /* for pool= of scratch; 0: not given */
     bool     json;
+    char    *report; /* the page's file; NULL: none */
     bool     verbose;
     bool     replace; /* drop the tables whoever made them */
     unsigned modes;   /* bit i: race_modes[i] */
@@ -128,6 +133,42 @@ struct race_proof {
 int race_proof_read(struct corm_db *db, const struct race_options *options,
                     struct race_proof *proof, struct corm_error *error);
 
+/* ---- When, and how long ---------------------------------------------------- */
+
+/* How long purchases had waited: how many, by time. A bucket is an eighth of a doubling wide. */
+enum { RACE_WAIT_BUCKETS = 256 };
+struct race_waits {
+    int64_t counts[RACE_WAIT_BUCKETS];
+    int64_t count;
+};
+
+void race_waits_add(struct race_waits *waits, int64_t ns);
+/* The end of a bucket, which does not belong to it. */
+double race_wait_limit_ms(int bucket);
+/* About the time that `percent` of all did not exceed: the end of its bucket. 0 of nothing. */
+double race_waits_percentile_ms(const struct race_waits *waits, int percent);
+
+/* What happened when: slices of equal width, from the start. When a race outlasts them two become one, all
+ * along, so there is always room. */
+enum { RACE_SLICES = 120 };
+struct race_slice {
+    int64_t  bought;
+    int64_t  refused;
+    int64_t  failed;
+    int64_t  pieces;  /* told bought */
+    uint64_t groups;  /* since the start of the race, as the slice ended; see race_times.c */
+    uint64_t members; /* likewise */
+};
+struct race_timeline {
+    int64_t           slice_ns;
+    int               used; /* slices, the last one may be going on */
+    struct race_slice slices[RACE_SLICES];
+};
+
+void race_timeline_start(struct race_timeline *timeline);
+/* The slice of a time since the start, and whether it is the first one asked for in it. */
+struct race_slice *race_timeline_at(struct race_timeline *timeline, int64_t ns, bool *is_new);
+
 /* ---- A run ---------------------------------------------------------------- */
 
 enum { RACE_FAILURE_KINDS = 5 };
@@ -151,7 +192,11 @@ struct race_result {
     int64_t                 failed_otherwise; /* those that found no room in `failures` */
     double                  seconds;
     double                  p50_ms;
+    double                  p90_ms;
     double                  p99_ms;
+    double                  max_ms;
+    struct race_waits       waits;
+    struct race_timeline    timeline;
     uint64_t                round_trips;
     uint64_t                attempts;
     uint64_t                groups;  /* transactions of the server that purchases shared */
@@ -170,6 +215,9 @@ int64_t race_oversold(const struct race_result *result);
 /* Whether what the buyers were told and what the database holds are the same. */
 bool race_invariant(const struct race_result *result);
 
+/* As people call it. */
+const char *race_dialect_name(enum corm_dialect dialect);
+
 /* For a person: what is going to happen. `connections` are open. */
 void race_report_start(const struct race_options *options, enum corm_dialect dialect,
                        int connections);
@@ -181,10 +229,52 @@ void race_report_result(const struct race_options *options, enum corm_dialect di
 /* On stderr: why purchases failed. */
 void race_report_failures(const struct race_result *result);
 
-/* One line on a terminal, written over and over; purchases so far. */
-void race_progress_show(const struct race_mode *mode, int64_t bought, int64_t refused,
-                        int64_t failed, double seconds);
+/* The same as one line of JSON; NULL when there is no memory. The caller frees it with json_decref(). */
+json_t *race_report_json(const struct race_options *options, const struct race_result *result);
+
+/* ---- Progress: one line on a terminal, written over and over ---------------- */
+
+/* Whether somebody is watching who wants it. */
+bool race_progress_is_wanted(const struct race_options *options);
+
+/* Purchases so far. */
+struct race_progress {
+    const struct race_mode *mode;
+    int64_t                 purchases; /* all there will be */
+    int64_t                 told;
+    int64_t                 failed;
+    double                  seconds;
+    double                  p99_ms;
+    double                  group_size; /* mean; 0: no groups */
+};
+
+enum { RACE_PROGRESS_SIZE = 512 };
+
+/* The line for a terminal of so many columns, one of which stays free, with colours or without. */
+void race_progress_line(const struct race_progress *progress, int columns, bool colour,
+                        char line[static RACE_PROGRESS_SIZE]);
+
+void race_progress_show(const struct race_progress *progress);
 void race_progress_clear(void);
+
+/* ---- The page of --report ---------------------------------------------------- */
+
+struct race_page;
+
+/* Begins the page of options->report: looks whether it could be written. False when not: errno says why.
+ * *page is NULL where none was asked for, which the other calls take. */
+bool race_page_begin(const struct race_options *options, struct race_page **page);
+/* What it says above the modes. */
+void race_page_about(struct race_page *page, enum corm_dialect dialect, int connections);
+/* Adds a mode. */
+void race_page_add(struct race_page *page, const struct race_result *result);
+/* Writes it and puts it in its place, over an older one. False when that was not possible: errno says why,
+ * and what was there is still there. */
+bool race_page_end(struct race_page *page);
+void race_page_free(struct race_page *page);
+
+/* The text of race_page.html, made into an array by the build. */
+extern const char race_page_html[];
 
 /* On stderr: what went wrong, and while doing what. */
 void race_complain(const char *doing, const struct corm_error *error);

@@ -133,7 +133,7 @@ int race_by_submitting(struct race_tally *tally, const int32_t *ids)
         places[i].next = race.free;
         race.free = &places[i];
     }
-    race.watched = isatty(STDERR_FILENO) && !tally->options->verbose;
+    race.watched = race_progress_is_wanted(tally->options);
     race_tally_start(tally);
     race.shown_ns = tally->started_ns;
     buy_all(&race);

@@ -33,6 +33,7 @@ enum option {
     OPT_CONNECTIONS,
     OPT_MODE,
     OPT_JSON,
+    OPT_REPORT,
     OPT_VERBOSE,
     OPT_REPLACE,
     OPT_HELP
@@ -65,6 +66,10 @@ static const struct poptOption option_table[] = {
      "drop the tables product and order even if they hold what no race put there", NULL},
     {"json", '\0', POPT_ARG_NONE, NULL, OPT_JSON, "print one JSON object a line for each mode",
      NULL},
+    {"report", '\0', POPT_ARG_STRING, NULL, OPT_REPORT,
+     "also write a page of HTML with the same numbers as pictures, which needs nothing but a browser; it"
+     " takes the place of an older one when all modes are done",
+     "FILE"},
     {"verbose", '\0', POPT_ARG_NONE, NULL, OPT_VERBOSE,
      "show on stderr each statement that is sent", NULL},
     {"help", 'h', POPT_ARG_NONE, NULL, OPT_HELP, "print this", NULL},
@@ -137,6 +142,15 @@ static int read_seed(const char *word, uint64_t *seed)
     return wrong("seed", word, "a number from 0 to 18446744073709551615");
 }
 
+static int read_report(const char *word, struct race_options *options)
+{
+    if (word[0] == '\0')
+        return wrong("report", word, "a file");
+    free(options->report);
+    options->report = strdup(word);
+    return options->report == NULL ? CLI_DATABASE : 0;
+}
+
 static int read_mode(const char *word, unsigned *modes)
 {
     if (strcmp(word, "all") == 0) {
@@ -173,6 +187,7 @@ static int read_option(enum option which, const char *word, struct race_options 
         return read_int("connections", word, 1, CONNECTIONS_MAX, &options->connections);
     case OPT_REPLACE: options->replace = true; return 0;
     case OPT_JSON: options->json = true; return 0;
+    case OPT_REPORT: return read_report(word, options);
     case OPT_VERBOSE: options->verbose = true; return 0;
     case OPT_HELP: given->help = true; return 0;
     }
@@ -297,14 +312,21 @@ void race_help(void)
         "\n"
         "With --json a line has the keys mode buyers purchases products stock_before stock_after\n"
         "bought refused failed pieces_bought order_rows order_pieces oversold invariant seconds\n"
-        "purchases_per_second p50_ms p99_ms round_trips attempts group_size_mean.\n"
+        "purchases_per_second p50_ms p99_ms round_trips attempts group_size_mean p90_ms max_ms\n"
+        "groups; failures, a list of [code, how many]; waits, a list of [ms, how many waited less,\n"
+        "but not less than the ms before]; and timeline, with lists of what came to bought, refused,\n"
+        "failed, pieces, groups and members in each slice of slice_ms.\n"
+        "\n"
+        "On a terminal a line on stderr shows how far it is, without colours where NO_COLOR is\n"
+        "set; in a pipe, and with --verbose, there is none.\n"
         "\n"
         "A password in --url can be seen by other users of this machine; one in DATABASE_URL\n"
         "with --url env cannot.\n"
         "\n"
         "Exit codes: 0 the invariant held and nothing failed (naive may do as it likes),\n"
-        "1 it did not hold, or a purchase failed, 2 wrong use, 3 the database could not be\n"
-        "reached or used, or memory or threads ran out, 130 Ctrl-C.\n");
+        "1 it did not hold, or a purchase failed, or stdout or the report could not be written,\n"
+        "2 wrong use, or the report could not be begun, 3 the database could not be reached or\n"
+        "used, or memory or threads ran out, 130 Ctrl-C.\n");
 }
 
 int race_options_read(struct race_options *options, int argc, const char **argv)
@@ -343,4 +365,6 @@ void race_options_free(struct race_options *options)
 {
     free(options->url);
     options->url = NULL;
+    free(options->report);
+    options->report = NULL;
 }

@@ -1,15 +1,13 @@
 /* race_report.c -- what a person or a program is told about a race.
  *
  * On stdout stands the result and nothing else: a block of text for each mode, or a line of JSON.
- * Progress and complaints go to stderr; progress only to a terminal. */
+ * Complaints go to stderr. */
 #include "race.h"
 
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
-
-enum { PROGRESS_WIDTH = 78 };
 
 /* ---- Judgement ------------------------------------------------------------ */
 
@@ -44,7 +42,7 @@ static double per_second(const struct race_result *result)
 
 /* ---- For a person --------------------------------------------------------- */
 
-static const char *dialect_name(enum corm_dialect dialect)
+const char *race_dialect_name(enum corm_dialect dialect)
 {
     switch (dialect) {
     case CORM_DIALECT_MARIADB: return "MariaDB";
@@ -73,7 +71,7 @@ void race_report_start(const struct race_options *options, enum corm_dialect dia
     printf(" piece%s, %" PRId32 " product%s with %" PRId32 " in stock%s\n",
            plural(options->qty_max), options->products, plural(options->products), options->stock,
            options->products == 1 ? "" : " each");
-    printf("%s, %d connection%s, seed %" PRIu64 "\n", dialect_name(dialect), connections,
+    printf("%s, %d connection%s, seed %" PRIu64 "\n", race_dialect_name(dialect), connections,
            plural(connections), options->seed);
     fflush(stdout);
 }
@@ -150,7 +148,8 @@ static void print_block(const struct race_options *options, enum corm_dialect di
     printf("  failed       %" PRId64 "\n", result->failed);
     printf("  speed        %.0f purchases per second, %.3f s\n", per_second(result),
            result->seconds);
-    printf("  latency      p50 %.2f ms, p99 %.2f ms\n", result->p50_ms, result->p99_ms);
+    printf("  latency      p50 %.2f ms, p90 %.2f ms, p99 %.2f ms, at most %.2f ms\n",
+           result->p50_ms, result->p90_ms, result->p99_ms, result->max_ms);
     if (result->groups > 0)
         printf("  groups       %" PRIu64 " transactions of the database, %.1f purchases in each\n",
                result->groups, race_group_size_mean(result));
@@ -168,38 +167,149 @@ static double rounded(double x, int digits)
     return round(x * scale) / scale;
 }
 
-static json_t *json_of(const struct race_options *options, const struct race_result *result)
+/* Puts a value into an object, whatever became of both; json_t is told to free it. */
+static bool put(json_t *object, const char *name, json_t *value)
+{
+    return value != NULL && json_object_set_new(object, name, value) == 0;
+}
+
+static bool append(json_t *array, json_t *value)
+{
+    return value != NULL && json_array_append_new(array, value) == 0;
+}
+
+static bool add_numbers(const struct race_options *options, const struct race_result *result,
+                        json_t *object)
 {
     const struct race_proof *p = &result->proof;
+    json_t                  *numbers =
+        json_pack("{s:s, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b,"
+                  " s:f, s:f, s:f, s:f, s:I, s:I, s:f, s:f, s:f, s:I}",
+                  "mode", result->mode->name,                                  //
+                  "buyers", (int)options->buyers,                              //
+                  "purchases", (int)options->purchases,                        //
+                  "products", (int)options->products,                          //
+                  "stock_before", (json_int_t)p->stock_before,                 //
+                  "stock_after", (json_int_t)p->stock_after,                   //
+                  "bought", (json_int_t)result->bought,                        //
+                  "refused", (json_int_t)result->refused,                      //
+                  "failed", (json_int_t)result->failed,                        //
+                  "pieces_bought", (json_int_t)result->pieces_bought,          //
+                  "order_rows", (json_int_t)p->order_rows,                     //
+                  "order_pieces", (json_int_t)p->order_pieces,                 //
+                  "oversold", (json_int_t)race_oversold(result),               //
+                  "invariant", (int)race_invariant(result),                    //
+                  "seconds", rounded(result->seconds, 6),                      //
+                  "purchases_per_second", rounded(per_second(result), 3),      //
+                  "p50_ms", rounded(result->p50_ms, 6),                        //
+                  "p99_ms", rounded(result->p99_ms, 6),                        //
+                  "round_trips", (json_int_t)result->round_trips,              //
+                  "attempts", (json_int_t)result->attempts,                    //
+                  "group_size_mean", rounded(race_group_size_mean(result), 3), //
+                  "p90_ms", rounded(result->p90_ms, 6),                        //
+                  "max_ms", rounded(result->max_ms, 6),                        //
+                  "groups", (json_int_t)result->groups);
+    bool done = numbers != NULL && json_object_update(object, numbers) == 0;
 
-    return json_pack("{s:s, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b,"
-                     " s:f, s:f, s:f, s:f, s:I, s:I, s:f}",
-                     "mode", result->mode->name,                             //
-                     "buyers", (int)options->buyers,                         //
-                     "purchases", (int)options->purchases,                   //
-                     "products", (int)options->products,                     //
-                     "stock_before", (json_int_t)p->stock_before,            //
-                     "stock_after", (json_int_t)p->stock_after,              //
-                     "bought", (json_int_t)result->bought,                   //
-                     "refused", (json_int_t)result->refused,                 //
-                     "failed", (json_int_t)result->failed,                   //
-                     "pieces_bought", (json_int_t)result->pieces_bought,     //
-                     "order_rows", (json_int_t)p->order_rows,                //
-                     "order_pieces", (json_int_t)p->order_pieces,            //
-                     "oversold", (json_int_t)race_oversold(result),          //
-                     "invariant", (int)race_invariant(result),               //
-                     "seconds", rounded(result->seconds, 6),                 //
-                     "purchases_per_second", rounded(per_second(result), 3), //
-                     "p50_ms", rounded(result->p50_ms, 6),                   //
-                     "p99_ms", rounded(result->p99_ms, 6),                   //
-                     "round_trips", (json_int_t)result->round_trips,         //
-                     "attempts", (json_int_t)result->attempts,               //
-                     "group_size_mean", rounded(race_group_size_mean(result), 3));
+    json_decref(numbers);
+    return done;
+}
+
+/* [[end of a bucket in ms, purchases in it], ...] */
+static json_t *json_of_waits(const struct race_waits *waits)
+{
+    json_t *array = json_array();
+    bool    done = array != NULL;
+
+    for (int i = 0; i < RACE_WAIT_BUCKETS && done; i++)
+        if (waits->counts[i] > 0)
+            done = append(array,
+                          json_pack("[f, I]", race_wait_limit_ms(i), (json_int_t)waits->counts[i]));
+    if (done)
+        return array;
+    json_decref(array);
+    return NULL;
+}
+
+static bool append_slice(json_t *columns[static 6], const struct race_slice *slice, uint64_t groups,
+                         uint64_t members)
+{
+    return append(columns[0], json_integer((json_int_t)slice->bought)) &&
+           append(columns[1], json_integer((json_int_t)slice->refused)) &&
+           append(columns[2], json_integer((json_int_t)slice->failed)) &&
+           append(columns[3], json_integer((json_int_t)slice->pieces)) &&
+           append(columns[4], json_integer((json_int_t)groups)) &&
+           append(columns[5], json_integer((json_int_t)members));
+}
+
+/* A list for each number, with what came to it in each slice. */
+static bool add_slices(const struct race_timeline *timeline, json_t *object)
+{
+    static const char *const names[6] = {"bought", "refused", "failed",
+                                         "pieces", "groups",  "members"};
+    json_t                  *columns[6];
+    uint64_t                 groups = 0, members = 0;
+    bool done = put(object, "slice_ms", json_real((double)timeline->slice_ns / 1e6));
+
+    for (int i = 0; i < 6 && done; i++) {
+        columns[i] = json_array();
+        done = put(object, names[i], columns[i]);
+    }
+    for (int i = 0; i < timeline->used && done; i++) {
+        const struct race_slice *slice = &timeline->slices[i];
+        uint64_t                 groups_now = slice->groups > groups ? slice->groups : groups;
+        uint64_t                 members_now = slice->members > members ? slice->members : members;
+
+        done = append_slice(columns, slice, groups_now - groups, members_now - members);
+        groups = groups_now;
+        members = members_now;
+    }
+    return done;
+}
+
+static json_t *json_of_timeline(const struct race_timeline *timeline)
+{
+    json_t *object = json_object();
+
+    if (object != NULL && add_slices(timeline, object))
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+/* [["CORM_DEADLOCK", 3], ...] */
+static json_t *json_of_failures(const struct race_result *result)
+{
+    json_t *array = json_array();
+    bool    done = array != NULL;
+
+    for (int i = 0; i < result->failure_kinds && done; i++)
+        done = append(array, json_pack("[s, I]", corm_code_name(result->failures[i].first.code),
+                                       (json_int_t)result->failures[i].count));
+    if (done && result->failed_otherwise > 0)
+        done = append(array, json_pack("[s, I]", "other", (json_int_t)result->failed_otherwise));
+    if (done)
+        return array;
+    json_decref(array);
+    return NULL;
+}
+
+json_t *race_report_json(const struct race_options *options, const struct race_result *result)
+{
+    json_t *object = json_object();
+
+    if (object != NULL && add_numbers(options, result, object) &&
+        put(object, "failures", json_of_failures(result)) &&
+        put(object, "waits", json_of_waits(&result->waits)) &&
+        put(object, "timeline", json_of_timeline(&result->timeline)))
+        return object;
+    json_decref(object);
+    return NULL;
 }
 
 static void print_json(const struct race_options *options, const struct race_result *result)
 {
-    json_t *object = json_of(options, result);
+    json_t *object = race_report_json(options, result);
 
     if (object == NULL) {
         fprintf(stderr, "corm race: out of memory; the line of JSON is missing\n");
@@ -233,24 +343,6 @@ void race_report_failures(const struct race_result *result)
     if (result->failed_otherwise > 0)
         fprintf(stderr, "corm race: %s: %" PRId64 " more failed in other ways\n",
                 result->mode->name, result->failed_otherwise);
-}
-
-void race_progress_show(const struct race_mode *mode, int64_t bought, int64_t refused,
-                        int64_t failed, double seconds)
-{
-    char line[PROGRESS_WIDTH + 1];
-
-    snprintf(line, sizeof line,
-             "%s: %" PRId64 " bought, %" PRId64 " refused, %" PRId64 " failed, %.1f s", mode->name,
-             bought, refused, failed, seconds);
-    fprintf(stderr, "\r%-*s", PROGRESS_WIDTH, line);
-    fflush(stderr);
-}
-
-void race_progress_clear(void)
-{
-    fprintf(stderr, "\r%*s\r", PROGRESS_WIDTH, "");
-    fflush(stderr);
 }
 
 void race_complain(const char *doing, const struct corm_error *error)

@@ -11,11 +11,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { STACK_BYTES = 256 * 1024 }; /* the default, 8 MiB, times 10,000 is more than many may map */
 
@@ -131,7 +131,7 @@ static int32_t start_buyers(struct run *run, struct buyer *buyers, int32_t count
 
 static void wait_for_end(struct run *run)
 {
-    bool watched = isatty(STDERR_FILENO) && !run->tally->options->verbose;
+    bool watched = race_progress_is_wanted(run->tally->options);
 
     pthread_mutex_lock(&run->mutex);
     while (run->running > 0 && !watched)

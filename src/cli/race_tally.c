@@ -1,7 +1,6 @@
 /* race_tally.c -- what the buyers of one mode were told: counts, latencies, failures.
  *
- * `mutex` guards the list of failures; the counters are atomic, and a purchase's latency is written by
- * who made the purchase. */
+ * `mutex` guards the result; a purchase's latency is written by who made the purchase. */
 #include "race_tally.h"
 
 #include <stdlib.h>
@@ -37,6 +36,7 @@ void race_tally_free(struct race_tally *tally)
 void race_tally_start(struct race_tally *tally)
 {
     corm_stats(tally->db, &tally->before);
+    race_timeline_start(&tally->result->timeline);
     tally->started_ns = race_now_ns();
 }
 
@@ -61,28 +61,71 @@ static void add_failure(struct race_result *result, const struct corm_error *err
             (struct race_failure){.count = 1, .first = *error};
 }
 
+/* Groups are counted by corm, so they belong to the slice in which they are seen. */
+static void count_groups(const struct race_tally *tally, struct race_slice *slice)
+{
+    struct corm_counters now;
+
+    corm_stats(tally->db, &now);
+    slice->groups = now.groups - tally->before.groups;
+    slice->members = now.members - tally->before.members;
+}
+
+static void add_told(struct race_tally *tally, struct race_slice *slice, int32_t qty, int rc,
+                     const struct corm_error *error)
+{
+    struct race_result *result = tally->result;
+
+    if (rc >= 0) {
+        result->bought++;
+        result->pieces_bought += qty;
+        slice->bought++;
+        slice->pieces += qty;
+    } else if (rc == SOLD_OUT) {
+        result->refused++;
+        slice->refused++;
+    } else {
+        result->failed++;
+        slice->failed++;
+        add_failure(result, error);
+    }
+}
+
 void race_tally_add(struct race_tally *tally, int32_t index, int64_t latency_ns, int32_t qty,
                     int rc, const struct corm_error *error)
 {
+    int64_t            now_ns = race_now_ns() - tally->started_ns;
+    struct race_slice *slice;
+    bool               is_new;
+
     tally->latency_ns[index] = latency_ns;
-    if (rc >= 0) {
-        atomic_fetch_add(&tally->bought, 1);
-        atomic_fetch_add(&tally->pieces, qty);
-    } else if (rc == SOLD_OUT) {
-        atomic_fetch_add(&tally->refused, 1);
-    } else {
-        atomic_fetch_add(&tally->failed, 1);
-        pthread_mutex_lock(&tally->mutex);
-        add_failure(tally->result, error);
-        pthread_mutex_unlock(&tally->mutex);
-    }
+    pthread_mutex_lock(&tally->mutex);
+    race_waits_add(&tally->result->waits, latency_ns);
+    slice = race_timeline_at(&tally->result->timeline, now_ns, &is_new);
+    if (is_new)
+        count_groups(tally, slice);
+    add_told(tally, slice, qty, rc, error);
+    pthread_mutex_unlock(&tally->mutex);
 }
 
 void race_tally_show(struct race_tally *tally)
 {
-    race_progress_show(tally->mode, atomic_load(&tally->bought), atomic_load(&tally->refused),
-                       atomic_load(&tally->failed),
-                       (double)(race_now_ns() - tally->started_ns) / 1e9);
+    const struct race_result *result = tally->result;
+    struct corm_counters      now;
+    struct race_progress      progress = {.mode = tally->mode,
+                                          .purchases = tally->options->purchases,
+                                          .seconds = (double)(race_now_ns() - tally->started_ns) / 1e9};
+
+    corm_stats(tally->db, &now);
+    if (now.groups > tally->before.groups)
+        progress.group_size = (double)(now.members - tally->before.members) /
+                              (double)(now.groups - tally->before.groups);
+    pthread_mutex_lock(&tally->mutex);
+    progress.told = result->bought + result->refused + result->failed;
+    progress.failed = result->failed;
+    progress.p99_ms = race_waits_percentile_ms(&result->waits, 99);
+    pthread_mutex_unlock(&tally->mutex);
+    race_progress_show(&progress);
 }
 
 /* ---- What came of it ------------------------------------------------------ */
@@ -111,16 +154,16 @@ void race_tally_end(struct race_tally *tally, int64_t ended_ns)
     int32_t                     count = tally->options->purchases;
 
     corm_stats(tally->db, &after);
-    result->bought = atomic_load(&tally->bought);
-    result->refused = atomic_load(&tally->refused);
-    result->failed = atomic_load(&tally->failed);
-    result->pieces_bought = atomic_load(&tally->pieces);
     result->seconds = (double)(ended_ns - tally->started_ns) / 1e9;
     result->round_trips = after.round_trips - before->round_trips;
     result->attempts = tally->mode->strict ? after.attempts - before->attempts : (uint64_t)count;
     result->groups = after.groups - before->groups;
     result->members = after.members - before->members;
     qsort(tally->latency_ns, (size_t)count, sizeof *tally->latency_ns, by_size);
+    if (result->timeline.used > 0)
+        count_groups(tally, &result->timeline.slices[result->timeline.used - 1]);
     result->p50_ms = percentile_ms(tally->latency_ns, count, 50);
+    result->p90_ms = percentile_ms(tally->latency_ns, count, 90);
+    result->max_ms = percentile_ms(tally->latency_ns, count, 100);
     result->p99_ms = percentile_ms(tally->latency_ns, count, 99);
 }
