@@ -7,6 +7,7 @@ allocation is of the library that wanted it. Nothing here depends on time, or on
 
 import collections
 import glob
+import json
 import os
 import re
 import subprocess
@@ -91,3 +92,24 @@ def count(command, seconds=600):
                          f"{done.stderr[-800:]}")
         files = sorted(glob.glob(glob.escape(out) + ".*"), key=lambda name: int(name.rpartition(".")[2]))
         return done.stdout, [read(name) for name in files]
+
+
+def costs(program, url, works, times, *options):
+    """{work: what one costs} of corm_cost; the holder, which is one of the works then, is taken off the group."""
+    out, spent = count([program, "--url", url, "--times", str(times), "--works", ",".join(works), *options])
+    found, made = {}, {}
+    for line, one in zip(out.splitlines(), spent[1::2]):  # each work runs once before, to prepare
+        row = json.loads(line)
+        made[row["work"]] = row["n"], row["rounds"]
+        found[row["work"]] = {
+            "corm_instructions": one.instructions["corm"], "library_instructions": one.instructions["client library"],
+            "corm_allocations": one.allocations["corm"], "library_allocations": one.allocations["client library"],
+            "bytes_up": row["bytes_up"], "bytes_down": row["bytes_down"],
+            "round_trips": row["round_trips"], "commits": row["commits"]}
+    holder = found.pop("holder", None)
+    for work, cost in found.items():
+        n, rounds = made[work]
+        for name in cost:
+            less = holder[name] * rounds / made["holder"][1] if work == "group" else 0
+            cost[name] = round(max(cost[name] - less, 0) / n, 4)
+    return found

@@ -9,7 +9,6 @@ a failure. What SQLite and Connector/C spend is theirs, and another version of t
 TAP; --write makes instructions.txt anew instead, for what a change has to cost, or saves.
 """
 
-import json
 import os
 import shutil
 import sys
@@ -18,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 KEPT = os.path.join(HERE, "instructions.txt")
 MORE = 1.20  # so much of what is kept is a failure
 TIMES = 4
+WORKS = ("read", "single", "keyed", "group", "holder")
 COLUMNS = ("instructions", "allocations", "trips", "bytes")
 HEAD = """\
 # What one costs the client; tests/instructions.py says what and how. Made by an optimised build of gcc on x86-64
@@ -33,19 +33,9 @@ import callgrind  # noqa: E402
 
 def costs_of(program, target, url):
     """{(target, work): [a cost for each of COLUMNS]}"""
-    out, spent = callgrind.count([program, "--url", url, "--times", str(TIMES)])
-    whole = {}
-    for line, one in zip(out.splitlines(), spent[1::2]):  # each work runs once before, to prepare
-        row = json.loads(line)
-        whole[row["work"]] = (row["n"], row["rounds"], [one.instructions["corm"], one.allocations["corm"],
-                              row["round_trips"], row["bytes_up"] + row["bytes_down"]])
-    _, turns, all_of = whole.pop("holder")
-    holder = [cost / turns for cost in all_of]
-    costs = {}
-    for work, (n, rounds, all_of) in whole.items():
-        off = [rounds * cost for cost in holder] if work == "group" else [0] * len(COLUMNS)
-        costs[target, work] = [(cost - less) / n for cost, less in zip(all_of, off)]
-    return costs
+    return {(target, work): [cost["corm_instructions"], cost["corm_allocations"], cost["round_trips"],
+                             cost["bytes_up"] + cost["bytes_down"]]
+            for work, cost in callgrind.costs(program, url, WORKS, TIMES).items()}
 
 
 def read_kept():

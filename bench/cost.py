@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""cost.py - what one purchase costs: instructions and allocations of the client, bytes on the wire, round trips, commits.
+
+    ./run bench cost [--only sqlite|mariadb] [--quick] [--out PATH]
+
+Counted, not timed: by callgrind, by the server (bytes), by corm (round trips, commits); so the figures are the same on a machine that
+is busy. Of a read by key, a purchase alone, one with a key, and one in a group; and how it grows with the members of a
+group, with those in flight, and with the columns and the width of the row that is inserted. --out writes PATH.json and PATH.csv.
+"""
+
+import argparse
+import shutil
+
+import callgrind
+from measure import conditions, fail, print_conditions, print_table, program, server_url, write_results
+
+WORKS = {"read": "a row by its key", "single": "a purchase alone", "keyed": "alone, with a key",
+         "group": "one of 256 in a group"}
+
+
+def with_group_max(url, members):
+    return f"{url}{'&' if '?' in url else '?'}group_max={members}"
+
+
+class Cost:
+    def __init__(self, target, url, quick):
+        self.target, self.url, self.times = target, url, 2 if quick else 6
+        self.rows = []
+
+    def add(self, section, what, cost, **of):
+        self.rows.append({"target": self.target, "section": section, "what": what, **of, **cost})
+
+    def works(self):
+        for work, cost in callgrind.costs(program("corm_cost"), self.url, [*WORKS, "holder"], self.times).items():
+            self.add("each", WORKS[work], cost)
+
+    def group_size(self):
+        for size in (1, 4, 16, 64, 256, 1024):
+            costs = callgrind.costs(program("corm_cost"), with_group_max(self.url, size), ["group", "holder"], self.times, "--members", str(size))
+            self.add("group size", f"{size} in a group", costs["group"], members=size)
+
+    def in_flight(self):
+        for members in (1, 10, 100, 1000, 10000):
+            times = 1 if members > 1000 else self.times
+            costs = callgrind.costs(program("corm_cost"), self.url, ["group", "holder"], times, "--members", str(members))
+            self.add("in flight", f"{members} in flight, groups of 256", costs["group"], members=members)
+
+    def columns(self):
+        for columns in (4, 8, 16, 32):
+            costs = callgrind.costs(program("corm_cost"), self.url, ["single", "group", "holder"], self.times, "--columns", str(columns))
+            for work, cost in costs.items():
+                self.add("columns", f"{columns} columns, {WORKS[work]}", cost, columns=columns)
+
+    def width(self):
+        for width in (1, 20, 200, 2000):
+            costs = callgrind.costs(program("corm_cost"), self.url, ["single", "group", "holder"], self.times, "--width", str(width))
+            for work, cost in costs.items():
+                self.add("width", f"a text of {width} bytes, {WORKS[work]}", cost, width=width)
+
+    def show(self):
+        head = ("", "instructions of corm", "of the library", "allocations", "of the library", "bytes up", "down", "trips",
+                "commits")
+        for section in dict.fromkeys(row["section"] for row in self.rows):
+            rows = [row for row in self.rows if row["section"] == section]
+            print_table(f"{self.target}: {section}", [head] + [
+                (row["what"], f"{row['corm_instructions']:,.0f}", f"{row['library_instructions']:,.0f}",
+                 f"{row['corm_allocations']:.2f}", f"{row['library_allocations']:.2f}", f"{row['bytes_up']:.1f}",
+                 f"{row['bytes_down']:.1f}", f"{row['round_trips']:.3f}", f"{row['commits']:.4f}") for row in rows])
+
+
+def main():
+    parser = argparse.ArgumentParser(description="what one purchase costs, counted")
+    parser.add_argument("--only", choices=["sqlite", "mariadb"])
+    parser.add_argument("--quick", action="store_true", help="the first table alone")
+    parser.add_argument("--out", help="also write PATH.json and PATH.csv", metavar="PATH")
+    options = parser.parse_args()
+    if not shutil.which("valgrind"):
+        fail("valgrind is needed: it counts")
+    urls = {"SQLite": "sqlite::memory:"} if options.only != "mariadb" else {}
+    if options.only != "sqlite":
+        urls["MariaDB"] = server_url()
+    facts, rows = conditions("MariaDB" in urls), []
+    print_conditions(facts)
+    for target, url in urls.items():
+        cost = Cost(target, url, options.quick)
+        cost.works()
+        if not options.quick:
+            cost.group_size()
+            cost.in_flight()
+            cost.columns()
+            cost.width()
+        cost.show()
+        rows += cost.rows
+    if options.out:
+        write_results(options.out, facts, rows)
+
+
+main()
