@@ -113,3 +113,18 @@ def costs(program, url, works, times, *options):
             less = holder[name] * rounds / made["holder"][1] if work == "group" else 0
             cost[name] = round(max(cost[name] - less, 0) / n, 4)
     return found
+
+
+def by_difference(command, place, n):
+    """Instructions of the whole program for one of n: what it takes for more of them, less what it takes for fewer. The
+    number stands at `place` in the command."""
+    counts = []
+    for times in (n // 6, n + n // 6):
+        whole = command[:place] + [str(times)] + command[place + 1:]
+        done = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *whole],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=600)
+        found = re.search(r"Collected : (\d+)", done.stderr)
+        if done.returncode != 0 or not found:
+            raise Failed(f"{os.path.basename(command[0])} under callgrind: {done.stderr[-500:]}")
+        counts.append(int(found[1]))
+    return (counts[1] - counts[0]) / n

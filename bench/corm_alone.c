@@ -57,16 +57,19 @@ static void buy_all(struct corm_db *db, const struct demand *demand, uint64_t *t
     }
 }
 
+/* A line for each way; its rate is what the median time comes to. */
 static void print_medians(const struct demand *demand, uint64_t *times[WAYS], bool invariant)
 {
-    size_t n = (size_t)demand->purchases;
+    int n = demand->purchases;
 
-    printf("{\"purchases\":%zu,\"failed\":0,\"invariant\":%s", n, invariant ? "true" : "false");
     for (int way = 0; way < WAYS; way++) {
-        qsort(times[way], n, sizeof(uint64_t), compare_u64);
-        printf(",\"%s_p50_us\":%.1f", names[way], percentile_ms(times[way], n, 50) * 1000);
+        qsort(times[way], (size_t)n, sizeof(uint64_t), compare_u64);
+        double p50 = percentile_ms(times[way], (size_t)n, 50);
+        printf("{\"how\":\"%s\",\"purchases\":%d,\"bought\":%d,\"refused\":0,\"failed\":0,"
+               "\"purchases_per_second\":%.1f,\"p50_ms\":%.6f,\"p99_ms\":%.6f,\"invariant\":%s}\n",
+               names[way], n, n, 1000 / p50, p50, percentile_ms(times[way], (size_t)n, 99),
+               invariant ? "true" : "false");
     }
-    printf("}\n");
 }
 
 int main(int argc, char **argv)

@@ -15,9 +15,7 @@
 #define _POSIX_C_SOURCE 200809L
 #endif
 
-#include "shop.h"
-
-#include <corm/corm.h>
+#include "shop_corm.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -27,14 +25,7 @@
 
 const char *const program = "corm_cost";
 
-enum { SOLD_OUT = CORM_USER, MAX_MEMBERS = 20000, MAX_WIDTH = 4000, MAX_TIMES = 1000000 };
-
-#define PRODUCT(X)                                                                                 \
-    X(id, int, .pk = 1)                                                                            \
-    X(name, varchar(20))                                                                           \
-    X(stock, int)
-CORM_MODEL(product, PRODUCT);
-CORM_DEFINE(product, PRODUCT);
+enum { MAX_MEMBERS = 20000, MAX_WIDTH = 4000, MAX_TIMES = 1000000 };
 
 /* Orders of 4, 8, 16 and 32 columns, and one with a text. */
 /* clang-format off */
@@ -132,12 +123,6 @@ static const struct shape *shape;
 static struct want         want = {.id = 1, .user = 1, .note = ""};
 static struct gate gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 static int64_t     failed;
-
-static void check(int64_t rc, const struct corm_error *error)
-{
-    if (rc < 0)
-        die("%s", error->message);
-}
 
 /* ---- works ----------------------------------------------------------------------------- */
 
@@ -321,13 +306,12 @@ static void do_work(const struct work *work, const struct options *opt, struct c
 static void make(void)
 {
     struct corm_error error = {0};
-    struct product    row = {.id = 1, .name = "race", .stock = INT32_MAX};
+    struct demand     demand = usual_demand();
 
+    demand.stock = INT32_MAX;
     check(corm_setup(db, &error), &error);
-    check(corm_drop_table(db, product, .if_exists = true, .error = &error), &error);
-    check(corm_create_table(db, product, .error = &error), &error);
+    make_tables(db, &demand);
     check(shape->make(db, &error), &error);
-    check(corm_insert_row(db, product, &row, .error = &error), &error);
 }
 
 /* What is gone from the stock is what was ordered. */

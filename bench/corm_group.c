@@ -57,6 +57,7 @@ struct shop {
     const struct options *opt;
     struct purchase      *all;
     struct purchase      *free;
+    bool                  is_scarce; /* the stock is less than all may want */
     int                   under_way;
     int                   counts[3]; /* by fate: those that came to it */
     int64_t               pieces;
@@ -105,12 +106,14 @@ static void told(int rc, const struct corm_error *error, void *arg)
     static const int codes[] = {[IS_REFUSED] = SOLD_OUT, [IS_DUPLICATE] = CORM_DUPLICATE};
     struct purchase *want = arg;
     struct shop     *shop = want->shop;
-    bool             right = want->fate == BUYS ? rc >= 0 : rc == codes[want->fate];
+    /* Whoever comes late to a stock that is not enough for all is refused, too. */
+    enum fate came = rc == SOLD_OUT && shop->is_scarce ? IS_REFUSED : want->fate;
+    bool      right = came == BUYS ? rc >= 0 : rc == codes[came];
 
     shop->under_way--;
     shop->latency_ns[want->index] = now_ns() - want->start_ns;
     if (right) {
-        shop->counts[want->fate]++;
+        shop->counts[came]++;
     } else if (shop->failed++ == 0) {
         fprintf(stderr, "%s: purchase %d came to %d: %s\n", program, want->index, rc,
                 error->message);
@@ -133,8 +136,7 @@ static void submit(struct shop *shop, int index, uint64_t *random)
     want->index = index;
     want->fate = fate_of(opt, index);
     want->runs = 0;
-    want->wish.product = random_between(random, 1, opt->demand.products);
-    want->wish.qty = random_between(random, opt->demand.qty_min, opt->demand.qty_max);
+    want->wish = wish_for(&opt->demand, random, index, opt->demand.purchases);
     if (want->fate == IS_REFUSED)
         want->wish.qty = INT32_MAX;
     want->start_ns = now_ns();
@@ -338,7 +340,7 @@ struct race {
 static struct race race(const struct options *opt)
 {
     struct corm_error    error = {0};
-    struct shop          shop = {.opt = opt};
+    struct shop          shop = {.opt = opt, .is_scarce = !enough_for_all(&opt->demand)};
     struct foreign       foreign = {.url = opt->url, .every = opt->deadlock_every};
     struct race          race = {.rate = 0};
     struct corm_counters counters[2];

@@ -71,18 +71,18 @@ static int load(struct corm_trx *trx, void *arg)
 static void bulk(uint32_t n)
 {
     struct load l = {calloc(n, sizeof(struct item)), n};
-    char       *text = malloc((size_t)n * (NAME_SIZE + NOTE_SIZE)), *p = text;
+    char       *text = malloc((size_t)n * (ITEM_NAME_SIZE + NOTE_SIZE)), *p = text;
     uint64_t    all = 0;
 
     if (l.rows == NULL || text == NULL)
         fail("bulk", "no memory");
-    for (uint32_t i = 0; i < n; i++, p += NAME_SIZE + NOTE_SIZE) {
+    for (uint32_t i = 0; i < n; i++, p += ITEM_NAME_SIZE + NOTE_SIZE) {
         int32_t id = (int32_t)i + 1;
         l.rows[i] = (struct item){.id = id,
                                   .name = name_of(id, p),
                                   .stock = stock_of(id),
                                   .price = price_of(id),
-                                  .note = note_of(id, p + NAME_SIZE)};
+                                  .note = note_of(id, p + ITEM_NAME_SIZE)};
         all += sum(&l.rows[i]);
     }
     double begin = now();

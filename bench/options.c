@@ -56,6 +56,11 @@ static void take_qty(const char *text, struct demand *demand)
     demand->qty_max = (int)high;
 }
 
+bool enough_for_all(const struct demand *demand)
+{
+    return (int64_t)demand->purchases * demand->qty_max <= demand->stock;
+}
+
 static void settle_stock(struct demand *demand)
 {
     int64_t enough = (int64_t)demand->purchases * demand->qty_max;
@@ -135,6 +140,8 @@ void read_options(int argc, char **argv, const char *usage, const struct option_
         {"products", "K", "chosen from evenly (1)", &d->products, 1, MAX_PRODUCTS, NULL, NULL},
         {"stock", "S", "of each product (enough for all)", &d->stock, 0, INT32_MAX, NULL, NULL},
         {"qty", "A-B", "pieces a purchase (1-30)", NULL, 0, 0, NULL, NULL},
+        {"in-turn", NULL, "not at random: one product after the other, each by as many buyers",
+         NULL, 0, 0, NULL, &d->in_turn},
         {"seed", "X", "what is bought depends on this alone (1)", NULL, 0, 0, NULL, NULL},
         {"json", NULL, "one JSON object on a line", NULL, 0, 0, NULL, &d->json},
     };

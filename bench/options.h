@@ -17,7 +17,8 @@ struct demand {
     int      qty_min;
     int      qty_max;
     uint64_t seed;
-    bool     json; /* the outcome as one JSON object on a line */
+    bool     in_turn; /* the products one after the other, each by as many: a race follows a race */
+    bool     json;    /* the outcome as one JSON object on a line */
 };
 
 /* One option. What it says goes where the one of number, text and flag points that is not NULL. */
@@ -35,6 +36,9 @@ struct option_row {
  * defaults and may be NULL. `usage` is the line that the help begins with. */
 void read_options(int argc, char **argv, const char *usage, const struct option_row *rows,
                   struct demand *demand);
+
+/* Whether nobody need be refused. */
+bool enough_for_all(const struct demand *demand);
 
 /* As most programs have it: 10,000 purchases of one product, 1 to 30 pieces each, the seed 1. */
 struct demand usual_demand(void);

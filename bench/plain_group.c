@@ -274,8 +274,7 @@ static void fill_lines(const struct options *opt, struct line *lines, int count)
     for (int i = 0; i < count; i++)
         lines[i].wishes = allocate((size_t)opt->demand.purchases, sizeof(struct wish));
     for (int i = 0; i < opt->demand.purchases; i++) {
-        struct wish  w = {.product = random_between(&random, 1, opt->demand.products),
-                          .qty = random_between(&random, opt->demand.qty_min, opt->demand.qty_max)};
+        struct wish  w = wish_for(&opt->demand, &random, i, opt->demand.purchases);
         struct line *line = &lines[w.product % count];
 
         line->wishes[line->count++] = w;

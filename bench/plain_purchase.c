@@ -317,9 +317,7 @@ static void buyer_shop(struct buyer *b)
     const struct options *opt = b->opt;
 
     for (int i = 0; i < b->count; i++) {
-        struct wish  w = {.product = random_between(&b->random, 1, opt->demand.products),
-                          .qty =
-                              random_between(&b->random, opt->demand.qty_min, opt->demand.qty_max)};
+        struct wish  w = wish_for(&opt->demand, &b->random, i, b->count);
         uint64_t     start = now_ns();
         enum outcome outcome = purchase(b, &w);
 

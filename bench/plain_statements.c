@@ -58,7 +58,7 @@ static MYSQL_STMT *prepare(const char *text)
 static struct {
     int32_t       id, stock;
     double        price;
-    char          name[4 * NAME_SIZE], note[4 * NOTE_SIZE]; /* nothing is longer here */
+    char          name[4 * ITEM_NAME_SIZE], note[4 * NOTE_SIZE]; /* nothing is longer here */
     unsigned long name_size, note_size;
     my_bool       note_null;
 } now_row;
@@ -223,7 +223,7 @@ static void insert_array(const struct item *rows, uint32_t n)
 /* 1,000 rows in each text. */
 static void insert_text(const struct item *rows, uint32_t n)
 {
-    enum { ROWS_A_TEXT = 1000, ROW_SIZE = 64 + 2 * (NAME_SIZE + NOTE_SIZE) };
+    enum { ROWS_A_TEXT = 1000, ROW_SIZE = 64 + 2 * (ITEM_NAME_SIZE + NOTE_SIZE) };
     char *text = malloc((size_t)ROWS_A_TEXT * ROW_SIZE + 128);
 
     if (text == NULL)
@@ -253,15 +253,15 @@ static void insert_text(const struct item *rows, uint32_t n)
 static void bulk(uint32_t n, bool as_text)
 {
     struct item *rows = calloc(n, sizeof(*rows));
-    char        *text = malloc((size_t)n * (NAME_SIZE + NOTE_SIZE)), *p = text;
+    char        *text = malloc((size_t)n * (ITEM_NAME_SIZE + NOTE_SIZE)), *p = text;
     uint64_t     all = 0;
 
     if (rows == NULL || text == NULL)
         fail("bulk", "no memory");
-    for (uint32_t i = 0; i < n; i++, p += NAME_SIZE + NOTE_SIZE) {
+    for (uint32_t i = 0; i < n; i++, p += ITEM_NAME_SIZE + NOTE_SIZE) {
         int32_t id = (int32_t)i + 1;
         rows[i] = (struct item){id, stock_of(id), price_of(id), name_of(id, p),
-                                note_of(id, p + NAME_SIZE)};
+                                note_of(id, p + ITEM_NAME_SIZE)};
         all += sum(&rows[i]);
     }
     double begin = now();

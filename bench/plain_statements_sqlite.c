@@ -124,15 +124,15 @@ static void bulk(uint32_t n)
     sqlite3_stmt *s =
         prepare("INSERT INTO item (id, name, stock, price, note) VALUES (?, ?, ?, ?, ?)");
     struct item *rows = calloc(n, sizeof(*rows));
-    char        *text = malloc((size_t)n * (NAME_SIZE + NOTE_SIZE)), *p = text;
+    char        *text = malloc((size_t)n * (ITEM_NAME_SIZE + NOTE_SIZE)), *p = text;
     uint64_t     all = 0;
 
     if (rows == NULL || text == NULL)
         fail("bulk", "no memory");
-    for (uint32_t i = 0; i < n; i++, p += NAME_SIZE + NOTE_SIZE) {
+    for (uint32_t i = 0; i < n; i++, p += ITEM_NAME_SIZE + NOTE_SIZE) {
         int32_t id = (int32_t)i + 1;
         rows[i] = (struct item){id, stock_of(id), price_of(id), name_of(id, p),
-                                note_of(id, p + NAME_SIZE)};
+                                note_of(id, p + ITEM_NAME_SIZE)};
         all += sum(&rows[i]);
     }
     double begin = now();

@@ -64,6 +64,16 @@ int random_between(uint64_t *state, int low, int high)
     return low + (int)((random_next(state) >> 16) % span);
 }
 
+struct wish wish_for(const struct demand *demand, uint64_t *random, int index, int count)
+{
+    int product = random_between(random, 1, demand->products);
+
+    if (demand->in_turn)
+        product = (int)((int64_t)index * demand->products / count) + 1;
+    return (struct wish){.product = product,
+                         .qty = random_between(random, demand->qty_min, demand->qty_max)};
+}
+
 /* ---- the outcome ----------------------------------------------------------------------- */
 
 bool ledger_agrees(const struct ledger *before, const struct ledger *after, const struct totals *t)

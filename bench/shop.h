@@ -34,6 +34,9 @@ struct wish {
     int qty;
 };
 
+/* What the purchase number `index` of `count` wants, the next ones of a random state. */
+struct wish wish_for(const struct demand *demand, uint64_t *random, int index, int count);
+
 uint64_t mix(uint64_t x);
 uint64_t random_next(uint64_t *state); /* the state is never 0 */
 int      random_between(uint64_t *state, int low, int high);

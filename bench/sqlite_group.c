@@ -196,9 +196,7 @@ static struct totals buy_all(struct shop *shop, const struct options *opt)
     uint64_t      start;
 
     for (int i = 0; i < opt->demand.purchases; i++)
-        wishes[i] =
-            (struct wish){.product = random_between(&random, 1, opt->demand.products),
-                          .qty = random_between(&random, opt->demand.qty_min, opt->demand.qty_max)};
+        wishes[i] = wish_for(&opt->demand, &random, i, opt->demand.purchases);
     start = now_ns();
     for (int at = 0, number = 1; at < opt->demand.purchases; at += opt->group, number++) {
         int      left = opt->demand.purchases - at;

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { ROWS = 100000, NAME_SIZE = 41, NOTE_SIZE = 61 };
+enum { ROWS = 100000, ITEM_NAME_SIZE = 41, NOTE_SIZE = 61 };
 
 static inline void fail(const char *what, const char *why)
 {
@@ -40,7 +40,7 @@ static inline double price_of(int32_t id)
 
 static inline const char *name_of(int32_t id, char *text)
 {
-    (void)snprintf(text, NAME_SIZE, "item number %d of the shop", (int)id);
+    (void)snprintf(text, ITEM_NAME_SIZE, "item number %d of the shop", (int)id);
     return text;
 }
 

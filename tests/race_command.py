@@ -25,7 +25,9 @@ import sys
 import tempfile
 import termios
 import time
-import traceback
+
+sys.dont_write_bytecode = True
+import tap  # noqa: E402
 
 KEYS = ["mode", "buyers", "purchases", "products", "stock_before", "stock_after", "bought",
         "refused", "failed", "pieces_bought", "order_rows", "order_pieces", "oversold", "invariant",
@@ -618,20 +620,6 @@ def a_signal_ends_a_race_on_a_server():
 
 # ---- All of them --------------------------------------------------------------------------------
 
-def run_all(chosen):
-    failed = 0
-    print(f"1..{len(chosen)}")
-    for number, function in enumerate(chosen, 1):
-        try:
-            function()
-            print(f"ok {number} - {function.__name__}", flush=True)
-        except Exception:  # whatever it is, it is the test that failed
-            failed += 1
-            print(f"not ok {number} - {function.__name__}")
-            print("# " + traceback.format_exc().replace("\n", "\n# "), flush=True)
-    return failed
-
-
 def main():
     global command, seeds, place, target
     parser = argparse.ArgumentParser()
@@ -643,7 +631,7 @@ def main():
     place = tempfile.mkdtemp(prefix="corm-race-command-")
     os.mkdir(temporary())
     try:
-        failed = run_all([function for function, targets in tests if target in targets])
+        failed = tap.run_all([function for function, targets in tests if target in targets])
     finally:
         for process in started:
             process.kill()

@@ -17,10 +17,10 @@ import stat
 import subprocess
 import sys
 import tempfile
-import traceback
 
 sys.dont_write_bytecode = True
 import browser  # noqa: E402
+import tap  # noqa: E402
 
 SECONDS = 300  # nothing takes that long; it is against hanging
 VOID = {"meta", "link", "br"}
@@ -412,17 +412,8 @@ def main():
         sys.exit("race_page.py: there is no Chromium; ./run test --report installs it where that is possible")
     chosen = tests + (browser_tests if options.browser else [])
     folder = tempfile.mkdtemp(prefix="corm-race-page-")
-    failed = 0
-    print(f"1..{len(chosen)}")
     try:
-        for number, function in enumerate(chosen, 1):
-            try:
-                function()
-                print(f"ok {number} - {function.__name__}", flush=True)
-            except Exception:  # whatever it is, it is the test that failed
-                failed += 1
-                print(f"not ok {number} - {function.__name__}\n# " + traceback.format_exc().replace("\n", "\n# "),
-                      flush=True)
+        failed = tap.run_all(chosen)
     finally:
         shutil.rmtree(folder)
     sys.exit(1 if failed else 0)
