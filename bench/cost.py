@@ -7,7 +7,8 @@ Beside it, what a statement costs with corm and by hand, where all of the client
 
 Counted, not timed: by callgrind, by the server (bytes), by corm (round trips, commits); so the figures are the same on a machine that
 is busy. Of a read by key, a purchase alone, one with a key, and one in a group; and how it grows with the members of a
-group, with those in flight, and with the columns and the width of the row that is inserted. --out writes PATH.json and PATH.csv.
+group, with those in flight, and with the columns and the width of the row that is inserted. --out writes PATH.json, PATH.csv and
+a plot of that growth, PATH.svg.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import shutil
 import tempfile
 
 import callgrind
+import plot
 from measure import answers_of, conditions, fail, print_conditions, print_table, program, server_url, write_results
 
 WORKS = {"read": "a row by its key", "single": "a purchase alone", "keyed": "alone, with a key",
@@ -92,6 +94,22 @@ class Cost:
                  f"{row['bytes_down']:.1f}", f"{row['round_trips']:.3f}", f"{row['commits']:.4f}") for row in rows])
 
 
+def growth(rows):
+    """The instructions of corm and of the client library, over what they may grow with: for plot.picture()."""
+    panels = []
+    for section, key, title in (("group size", "members", "members of a group"), ("in flight", "members", "in flight"),
+                                ("columns", "columns", "columns of the row"), ("width", "width", "bytes of a text")):
+        some = [row for row in rows if row["section"] == section]
+        labels, series = sorted({row[key] for row in some}), {}
+        for row in some:
+            alone = row["what"].endswith(WORKS["single"])
+            values = series.setdefault(f"{row['target']}, {'alone' if alone else 'in a group'}", [None] * len(labels))
+            values[labels.index(row[key])] = row["corm_instructions"]
+        if series:
+            panels.append((title, [f"{label:,}" for label in labels], series))
+    return panels
+
+
 def measure_purchases(cost, quick):
     cost.works()
     if not quick:
@@ -128,6 +146,9 @@ def main():
                                   "client_instructions": count} for about, who, count, _ in cost.beside]
     if options.out:
         write_results(options.out, facts, rows)
+        if panels := growth(rows):
+            with open(options.out + ".svg", "w", encoding="utf-8") as file:
+                file.write(plot.picture("corm's instructions for a purchase", panels))
 
 
 main()

@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
 import tap  # noqa: E402
@@ -92,13 +93,28 @@ def who_has_read_something_else_is_found():
             assert ("2.00 of it" in done.stdout) == (other == 7), done
 
 
+def a_plot_is_well_formed_and_tells_each_value():
+    sys.path.insert(0, bench)
+    import plot
+    values = {"one & all": [1, 250, 31000], "two <b>": [None, 4, 8]}
+    tree = xml.etree.ElementTree.fromstring(plot.picture("a <title>", [("p", ["1", "2", "3"], values)] * 3))
+    told = [title.text for title in tree.iter("{http://www.w3.org/2000/svg}title")]
+    for name, numbers in values.items():
+        for number in numbers:
+            assert number is None or told.count(f"{name}: {number:,.0f}") == 3, (name, number, told)
+    for high in (1, 9, 10, 99, 4001, 26000, 99999):
+        marks = plot.steps(high)
+        assert marks[0] == 0 and high <= marks[-1] <= 4.5 * high and len(marks) == 5, (high, marks)
+
+
 def main():
     global bench, build
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     bench, build = map(os.path.abspath, sys.argv[1:])
     failed = tap.run_all([a_quick_run_gives_the_same_rows_as_json_and_csv, what_went_wrong_has_no_figures,
-                          a_program_that_fails_ends_the_bench, who_has_read_something_else_is_found])
+                          a_program_that_fails_ends_the_bench, who_has_read_something_else_is_found,
+                          a_plot_is_well_formed_and_tells_each_value])
     sys.exit(1 if failed else 0)
 
 
