@@ -1,5 +1,11 @@
-/* sql/key.c -- a row's identity as bytes: "<table>\0", then per key column its name, a kind and a value,
- * in the order of the names: two models of one table may have their columns in any order. */
+/* sql/key.c -- a row's identity as bytes: "<table>\0", then per key column its name and "\0", a kind and a
+ * value, in the order of the names: two models of one table may have their columns in any order.
+ *
+ *     i  an integer, a bool or a time: eight bytes, two's complement      u  the same from 2^63 on
+ *     r  a real: the eight bytes of IEEE 754                              b  the 16 bytes of a UUID
+ *     t  a text: its size in eight bytes, then its bytes
+ *
+ * Eight bytes stand with the lowest first. */
 #include "sql/key.h"
 
 #include "base/arena.h"
@@ -9,33 +15,54 @@
 
 #include <string.h>
 
-static void put_key_value(struct corm__buffer *b, struct corm_value value)
+static void put_head(struct corm__key_part *part, char kind, uint64_t number)
 {
-    size_t size;
+    part->head[0] = kind;
+    for (int i = 0; i < 8; i++)
+        part->head[1 + i] = (char)(number >> 8 * i & 0xff);
+    part->head_size = 9;
+}
 
+bool corm__key_part(struct corm_value value, struct corm__key_part *part)
+{
+    uint64_t bits;
+
+    part->tail_size = 0;
     switch (value.kind) {
     case CORM_V_INT:
     case CORM_V_UINT: /* within 63 bits, or no such row exists: told apart by the kind */
     case CORM_V_TIME:
-        corm__buffer_putc(b, value.kind == CORM_V_UINT && value.as.u > INT64_MAX ? 'u' : 'i');
-        corm__buffer_add(b, (const char *)&value.as.i, sizeof(value.as.i));
-        break;
+        put_head(part, value.kind == CORM_V_UINT && value.as.u > INT64_MAX ? 'u' : 'i', value.as.u);
+        return true;
     case CORM_V_REAL:
-        corm__buffer_putc(b, 'r');
-        corm__buffer_add(b, (const char *)&value.as.r, sizeof(value.as.r));
-        break;
+        memcpy(&bits, &value.as.r, sizeof(bits));
+        put_head(part, 'r', bits);
+        return true;
     case CORM_V_TEXT:
-        size = value.size != 0 ? value.size : strlen(value.as.s);
-        corm__buffer_putc(b, 't');
-        corm__buffer_add(b, (const char *)&size, sizeof(size));
-        corm__buffer_add(b, value.as.s, size);
-        break;
+        part->tail = value.as.s;
+        part->tail_size = value.size != 0 ? value.size : strlen(value.as.s);
+        put_head(part, 't', part->tail_size);
+        return true;
     case CORM_V_UUID:
-        corm__buffer_putc(b, 'b');
-        corm__buffer_add(b, (const char *)value.as.uuid.bytes, sizeof(value.as.uuid.bytes));
-        break;
-    default: b->failed = true;
+        part->head[0] = 'b';
+        memcpy(part->head + 1, value.as.uuid.bytes, sizeof(value.as.uuid.bytes));
+        part->head_size = 1 + sizeof(value.as.uuid.bytes);
+        return true;
+    default: return false;
     }
+}
+
+static void put_key_value(struct corm__buffer *b, struct corm_value value)
+{
+    struct corm__key_part part;
+
+    if (!corm__key_part(value, &part)) {
+        b->failed = true;
+        return;
+    }
+    corm__buffer_add(b, part.head, part.head_size);
+    if (part.tail_size > 0)
+        corm__buffer_add(b, part.tail, part.tail_size);
 }
 
 /* Gives back what the buffer has too much, so that a key for each of many rows costs little. */
@@ -47,9 +74,8 @@ static struct corm__key end_key(const struct corm__buffer *b, uint32_t columns)
     return (struct corm__key){.bytes = b->text, .size = b->size};
 }
 
-/* The column of the primary key whose name follows `before`, or comes first; NULL behind the last. */
-static const struct corm_column *next_key_column(const struct corm_table  *table,
-                                                 const struct corm_column *before)
+const struct corm_column *corm__next_key_column(const struct corm_table  *table,
+                                                const struct corm_column *before)
 {
     const struct corm_column *next = NULL;
 
@@ -69,8 +95,7 @@ static void put_key_column(struct corm__buffer *b, const struct corm_column *col
     corm__buffer_add(b, corm__column_name(column), strlen(corm__column_name(column)) + 1);
 }
 
-/* Which of the key columns of a model, in its order, `column` is. */
-static uint32_t key_index(const struct corm_table *table, const struct corm_column *column)
+uint32_t corm__key_index(const struct corm_table *table, const struct corm_column *column)
 {
     uint32_t n = 0;
 
@@ -89,9 +114,10 @@ static struct corm__key make_key(struct corm_arena *arena, const struct corm_tab
 
     corm__buffer_init(&b, arena);
     corm__buffer_add(&b, table->name, strlen(table->name) + 1);
-    while ((c = next_key_column(table, c)) != NULL) {
+    while ((c = corm__next_key_column(table, c)) != NULL) {
         put_key_column(&b, c);
-        put_key_value(&b, row != NULL ? corm__field_get(c, row) : values[key_index(table, c)]);
+        put_key_value(&b,
+                      row != NULL ? corm__field_get(c, row) : values[corm__key_index(table, c)]);
         columns++;
     }
     return end_key(&b, columns);
@@ -148,7 +174,8 @@ struct corm__key corm__key_of_condition(struct corm_arena *arena, const struct c
     }
     corm__buffer_init(&b, arena);
     corm__buffer_add(&b, table->name, strlen(table->name) + 1);
-    for (const struct corm_column *c = NULL; (c = next_key_column(table, c)) != NULL; columns++) {
+    for (const struct corm_column *c = NULL; (c = corm__next_key_column(table, c)) != NULL;
+         columns++) {
         const struct corm_expr *e = equality_on(equalities, n, c);
         if (e == NULL)
             return (struct corm__key){0};
