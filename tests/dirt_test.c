@@ -183,9 +183,9 @@ static struct corm__connection *borrow(struct corm_db *db)
     struct corm__connection *c = NULL;
     struct corm_error        error = {0};
 
-    assert_ok(
-        corm__pool_acquire(db->node.write, &single, here, corm__deadline_in(20000), &c, &error),
-        &error);
+    assert_ok(corm__pool_acquire(db->nodes.all->write, &single, here, corm__deadline_in(20000), &c,
+                                 &error),
+              &error);
     assert_ok(corm__connection_enter(c, &single, 0, corm__deadline_in(20000), &error), &error);
     return c;
 }
@@ -223,7 +223,7 @@ static void look_at(struct corm_db *db, const char *const *asked, size_t count, 
         }
     }
     c->dirty = true;
-    corm__pool_release(db->node.write, c);
+    corm__pool_release(db->nodes.all->write, c);
 }
 
 /* The first line that two looks do not share. */
@@ -365,7 +365,7 @@ static void no_pair_of_dirt_reaches_the_next_borrower(void **state)
             assert_ok(run_raw(c, server_kinds[turned ? j : i].text, &nothing, &ignored), &ignored);
             (void)run_raw(c, server_kinds[turned ? i : j].text, &nothing, &ignored);
             c->dirty = true;
-            corm__pool_release(db->node.write, c);
+            corm__pool_release(db->nodes.all->write, c);
             look_at(db, questions, COUNT(questions), found);
             pairs++;
             if (strcmp(fresh, found) == 0)
@@ -417,7 +417,7 @@ static void without_a_reset_every_kind_shows(void **state)
         if (run_raw(c, server_kinds[i].text, &nothing, &error) < 0)
             print_message("# %s: %s\n", server_kinds[i].what, error.message);
         c->dirty = true;
-        corm__pool_release(db->node.write, c);
+        corm__pool_release(db->nodes.all->write, c);
         bool locked = !others_can_write();
         look_at(db, questions, COUNT(questions), found);
         if (!locked && strcmp(fresh, found) == 0) {
@@ -445,16 +445,16 @@ static void a_clean_return_costs_no_round_trip(void **state)
 
     (void)state;
     for (int i = 0; i < 100; i++) {
-        corm__pool_release(db->node.write, c);
+        corm__pool_release(db->nodes.all->write, c);
         c = borrow(db);
     }
     assert_int_equal(c->link->round_trips, link_trips);
     assert_int_equal(trips_of(db), trips);
     c->dirty = true;
-    corm__pool_release(db->node.write, c);
+    corm__pool_release(db->nodes.all->write, c);
     c = borrow(db);
     assert_int_equal(trips_of(db), trips + 2); /* the reset's own, and the session pinned again */
-    corm__pool_release(db->node.write, c);
+    corm__pool_release(db->nodes.all->write, c);
     corm_close(db);
 }
 
@@ -565,7 +565,7 @@ static void no_dirt_of_a_file_reaches_the_next_borrower(void **state)
                 assert_ok(run_raw(c, file_kinds[i].text, &nothing, &error), &error);
                 (void)run_raw(c, file_kinds[j].text, &nothing, &error);
                 c->dirty = true;
-                corm__pool_release(db->node.write, c);
+                corm__pool_release(db->nodes.all->write, c);
                 look_at(db, file_questions, COUNT(file_questions), found);
                 if (strcmp(fresh, found) != 0) {
                     show_difference(file_kinds[i].what, fresh, found);
@@ -588,7 +588,7 @@ static void no_dirt_of_a_file_reaches_the_next_borrower(void **state)
         look = new_look(found);
         for (size_t q = 0; q < COUNT(file_questions); q++)
             assert_ok(run_raw(c, file_questions[q], &look, &error), &error);
-        corm__pool_release(db->node.write, c);
+        corm__pool_release(db->nodes.all->write, c);
         if (strcmp(fresh, found) == 0)
             fail_msg("blind: %s", file_kinds[i].what);
         corm_close(db);

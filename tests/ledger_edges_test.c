@@ -41,7 +41,7 @@ static void open_with_ledger(enum corm_dialect dialect)
 {
     db = scripted_open(1, dialect);
     scripted.has_ledger = true; /* of the links to come, and of the one that is there */
-    atomic_store(&db->node.watch.has_ledger, true);
+    atomic_store(&db->nodes.watch.has_ledger, true);
 }
 
 static int open_maria(void **state)
@@ -192,22 +192,22 @@ static void a_table_that_takes_no_entries_is_done_without(void **state)
     } reasons[] = {{CORM_NO_TABLE, 1146}, {CORM_NO_COLUMN, 1054}, {CORM_DENIED, 1142}};
     struct corm_error error;
     for (int i = 0; i < 3; i++) {
-        atomic_store(&db->node.watch.has_ledger, true);
+        atomic_store(&db->nodes.watch.has_ledger, true);
         (void)own_slot(&error);
         fails_at(.at = "[UPDATE", .nth = 1, .code = reasons[i].code,
                  .server_code = reasons[i].server_code, .failed = 1);
         assert_int_equal(transact(&error), 1);
         assert_int_equal(runs, 2);
         assert_log("SELECT [UPDATE,INSERT,COMMIT]! ROLLBACK SELECT [UPDATE,COMMIT] ");
-        assert_false(atomic_load(&db->node.watch.has_ledger));
+        assert_false(atomic_load(&db->nodes.watch.has_ledger));
     }
     /* The same error of the user's own statement is the user's. */
-    atomic_store(&db->node.watch.has_ledger, true);
+    atomic_store(&db->nodes.watch.has_ledger, true);
     (void)own_slot(&error);
     fails_at(.at = "[UPDATE", .nth = 1, .code = CORM_DENIED, .server_code = 1142, .failed = 0);
     assert_int_equal(transact(&error), CORM_DENIED);
     assert_int_equal(runs, 1);
-    assert_true(atomic_load(&db->node.watch.has_ledger));
+    assert_true(atomic_load(&db->nodes.watch.has_ledger));
 }
 
 /* A number that somebody else may have is not taken. */
@@ -478,11 +478,11 @@ static void outcomes_are_forgotten_when_they_are_old_or_too_many(void **state)
     (void)state;
     struct corm__ledger *ledger = corm__ledger_of(db->store);
     struct corm__doubt   doubt = {.slot = {1, 1, 1}};
-    assert_int_equal(corm__ledger_keep(ledger, &doubt), 1);
+    assert_int_equal(corm__ledger_keep(ledger, db->nodes.all, &doubt), 1);
     for (int i = 0; i < 1023; i++)
-        (void)corm__ledger_keep(ledger, &doubt);
+        (void)corm__ledger_keep(ledger, db->nodes.all, &doubt);
     assert_int_equal(corm_outcome(db, 1, 100, NULL), 0);
-    assert_int_equal(corm__ledger_keep(ledger, &doubt), 1025);
+    assert_int_equal(corm__ledger_keep(ledger, db->nodes.all, &doubt), 1025);
     assert_int_equal(corm_outcome(db, 1, 100, NULL), CORM_NO_TICKET);
     assert_int_equal(corm_outcome(db, 2, 100, NULL), 0);
     assert_int_equal(corm_outcome(db, 1026, 100, NULL), CORM_NO_TICKET);
@@ -496,7 +496,7 @@ static uint64_t keep_doubt(void)
     struct corm__doubt doubt = {.slot = {.number = 1, .epoch = 1, .sequence = scripted.entered}};
 
     scripted.done = true;
-    return corm__ledger_keep(corm__ledger_of(db->store), &doubt);
+    return corm__ledger_keep(corm__ledger_of(db->store), db->nodes.all, &doubt);
 }
 
 static void an_outcome_is_asked_on_a_new_link_where_the_old_one_is_lost(void **state)
@@ -549,9 +549,9 @@ static void an_answer_is_not_kept_for_another_doubt(void **state)
     struct corm_error error;
     (void)own_slot(&error);
     uint64_t outcome = keep_doubt();
-    db->node.watch.on_statement = keep_many_doubts;
+    db->nodes.watch.on_statement = keep_many_doubts;
     assert_int_equal(corm_outcome(db, outcome, 100, &error), 1);
-    db->node.watch.on_statement = NULL;
+    db->nodes.watch.on_statement = NULL;
     assert_int_equal(corm_outcome(db, outcome, 100, &error), CORM_NO_TICKET);
     scripted.done = false;
     assert_int_equal(corm_outcome(db, outcome + DOUBTS_KEPT, 100, &error), 0);
@@ -575,7 +575,8 @@ static void sessions_that_were_lost_are_ended_once_and_not_more_than_are_kept(vo
     struct corm_error error;
     (void)own_slot(&error);
     for (uint64_t id = 1; id <= GRAVES + 1; id++)
-        corm__ledger_bury(corm__ledger_of(db->store), &(struct corm__session){.id = id});
+        corm__ledger_bury(corm__ledger_of(db->store), db->nodes.all,
+                          &(struct corm__session){.id = id});
     assert_int_equal(transact(&error), 1);
     assert_int_equal(count_in_log("kill "), GRAVES);
     assert_int_equal(transact(&error), 1);
@@ -587,7 +588,7 @@ static void a_session_that_could_not_be_ended_is_left_to_the_next(void **state)
     (void)state;
     struct corm_error error;
     (void)own_slot(&error);
-    corm__ledger_bury(corm__ledger_of(db->store), &(struct corm__session){.id = 7});
+    corm__ledger_bury(corm__ledger_of(db->store), db->nodes.all, &(struct corm__session){.id = 7});
     fails_at(LOSS("kill", 1));
     assert_int_equal(transact(&error), 1);
     assert_log("kill! close connect kill enter(trx) SELECT [UPDATE,INSERT,COMMIT] ");
@@ -676,7 +677,7 @@ static void prepare_setup(void)
 {
     struct corm_trx *trx;
 
-    atomic_store(&db->node.watch.has_ledger, false);
+    atomic_store(&db->nodes.watch.has_ledger, false);
     assert_int_equal(corm_begin(db, &trx), 0);
     assert_int_equal(work(trx, NULL), 1);
     corm_end(trx);
@@ -691,7 +692,7 @@ static void the_table_is_made_and_its_fence_tried(void **state)
     prepare_setup();
     assert_int_equal(corm_setup(db, &error), 0);
     assert_log("enter() CREATE START INSERT INSERT! ROLLBACK ");
-    assert_true(atomic_load(&db->node.watch.has_ledger));
+    assert_true(atomic_load(&db->nodes.watch.has_ledger));
 }
 
 /* Wherever it fails the caller is told why, nothing stays open, and the ledger is not relied on. */
@@ -718,7 +719,7 @@ static void a_setup_that_fails_half_way_says_so(void **state)
         assert_int_equal(corm_setup(db, &error), CORM_DENIED);
         assert_int_equal(error.server_code, 1142);
         assert_log(steps[i].log);
-        assert_false(atomic_load(&db->node.watch.has_ledger));
+        assert_false(atomic_load(&db->nodes.watch.has_ledger));
     }
 }
 
@@ -730,7 +731,7 @@ static void a_table_without_a_fence_is_refused(void **state)
     scripted_clear();
     assert_int_equal(corm_setup(db, &error), CORM_UNSUPPORTED);
     assert_log("enter() CREATE START INSERT INSERT ROLLBACK ");
-    assert_false(atomic_load(&db->node.watch.has_ledger));
+    assert_false(atomic_load(&db->nodes.watch.has_ledger));
 }
 
 static void a_setup_without_a_connection_is_an_error(void **state)
@@ -760,7 +761,7 @@ static void an_entry_that_fails_here_is_known_and_keeps_the_slot(void **state)
     assert_int_equal(runs, 1);
     assert_log("SELECT UPDATE INSERT! ROLLBACK ");
     assert_int_equal(slot_now().number, slot.number);
-    assert_true(atomic_load(&db->node.watch.has_ledger));
+    assert_true(atomic_load(&db->nodes.watch.has_ledger));
 }
 
 /* The server has told them before COMMIT was sent, and the ledger is not asked to keep them. */

@@ -178,13 +178,14 @@ static const char *environment(const char *name)
 /* What is opened from now on goes straight to the server. */
 static void plug(struct corm_db *db)
 {
-    db->node.endpoint.port = (uint16_t)strtoul(environment("CORM_TEST_MARIADB_PORT"), NULL, 10);
+    db->nodes.all->endpoint.port =
+        (uint16_t)strtoul(environment("CORM_TEST_MARIADB_PORT"), NULL, 10);
 }
 
 /* ... or to a port on which nobody listens. */
 static void unplug(struct corm_db *db)
 {
-    db->node.endpoint.port = 1;
+    db->nodes.all->endpoint.port = 1;
 }
 
 /* A db whose one connection goes through the wire, and has done `way` once; what it opens later goes
@@ -370,7 +371,7 @@ static void a_resolver_that_loses_its_own_commit_asks_again(void **state)
                              .rule = reaches ? "cut down after 1" : "cut up after 1"};
         make_tables();
         p.db = open_wired(&ways[0], "pool=1&timeout_ms=10000", cut_resolver, &cuts);
-        p.db->node.endpoint.port = (uint16_t)proxy_port(proxy);
+        p.db->nodes.all->endpoint.port = (uint16_t)proxy_port(proxy);
         cuts.left = 2;
         assert_rows(by_function(&p), 1, &p.error);
         assert_int_equal(p.runs, reaches ? 1 : 2);
@@ -557,7 +558,7 @@ static void a_session_lost_before_commit_gives_its_locks_back(void **state)
     assert_code(corm_count(trx, sale), CORM_DEADLINE, &error);
     corm_end(trx);
     struct purchase next = {.db = db, .number = TRIED + 1};
-    db->node.timeout_ms = 20000;
+    db->nodes.all->timeout_ms = 20000;
     assert_rows(by_function(&next), 1, &next.error);
     assert_int_equal(sales_of(TRIED), 0);
     tell_proxy(proxy, "pass");

@@ -1191,7 +1191,8 @@ static void what_could_be_opened_stays_when_filling_fails(void **state)
 
 static void a_file_has_one_connection_that_writes(void **state)
 {
-    struct corm__node        node = {.endpoint = {.driver = &fake_file}, .timeout_ms = 600000};
+    struct corm__node node = {
+        .endpoint = {.driver = &fake_file}, .watch = &watch, .timeout_ms = 600000};
     struct corm__connection *writer = NULL;
     struct corm_error        error = {0};
 
@@ -1217,7 +1218,8 @@ static void a_file_has_one_connection_that_writes(void **state)
 
 static void a_node_that_cannot_be_reached_leaves_nothing_open(void **state)
 {
-    struct corm__node node = {.endpoint = {.driver = &fake_server}, .timeout_ms = 600000};
+    struct corm__node node = {
+        .endpoint = {.driver = &fake_server}, .watch = &watch, .timeout_ms = 600000};
     struct corm_error error = {0};
 
     (void)state;
@@ -2153,7 +2155,8 @@ static void a_pool_that_was_in_use_when_the_process_was_forked_is_left_alone(voi
 
 static void a_pool_or_a_connection_without_memory_is_an_error(void **state)
 {
-    struct corm__node        node = {.endpoint = {.driver = &fake_file}, .timeout_ms = 600000};
+    struct corm__node node = {
+        .endpoint = {.driver = &fake_file}, .watch = &watch, .timeout_ms = 600000};
     struct corm__pool       *pool = new_pool(1);
     struct corm__connection *c = NULL;
     struct corm_error        error = {0};
@@ -2238,7 +2241,8 @@ static void a_mode_fits_where_all_of_it_does(void **state)
 
 static void a_node_whose_readers_cannot_be_opened_says_so(void **state)
 {
-    struct corm__node node = {.endpoint = {.driver = &fake_file}, .timeout_ms = 600000};
+    struct corm__node node = {
+        .endpoint = {.driver = &fake_file}, .watch = &watch, .timeout_ms = 600000};
     struct corm_error error = {0};
 
     (void)state;

@@ -392,11 +392,13 @@ struct corm_db *scripted_open(uint32_t connections, enum corm_dialect dialect)
     driver.has_trips = dialect != CORM_DIALECT_SQLITE;
     driver.locks_file = dialect == CORM_DIALECT_SQLITE;
     db->arena = corm_arena_new();
-    db->node.endpoint.driver = &driver;
-    db->node.timeout_ms = 30000;
-    db->node.resolve_ms = 1000;
-    db->store = corm__trx_store_new(&db->node);
-    int rc = corm__node_open(&db->node, connections, &error);
+    if (!corm__nodes_make(&db->nodes, 1))
+        abort();
+    db->nodes.all->endpoint.driver = &driver;
+    db->nodes.all->timeout_ms = 30000;
+    db->nodes.all->resolve_ms = 1000;
+    db->store = corm__trx_store_new(&db->nodes);
+    int rc = corm__nodes_open(&db->nodes, connections, &error);
     assert(rc == 0);
     (void)rc;
     scripted_clear();

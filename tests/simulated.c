@@ -648,12 +648,14 @@ struct corm_db *simulated_open(uint32_t connections, uint32_t lanes, uint32_t gr
     if (db == NULL)
         abort();
     db->arena = corm_arena_new();
-    db->node.endpoint.driver = &driver;
-    db->node.endpoint.max_age_s = 1 << 24;
-    db->node.timeout_ms = timeout_ms;
-    db->node.resolve_ms = RESOLVE_MS;
-    db->store = corm__trx_store_new(&db->node);
-    if (corm__node_open(&db->node, connections, &error) < 0)
+    if (!corm__nodes_make(&db->nodes, 1))
+        abort();
+    db->nodes.all->endpoint.driver = &driver;
+    db->nodes.all->endpoint.max_age_s = 1 << 24;
+    db->nodes.all->timeout_ms = timeout_ms;
+    db->nodes.all->resolve_ms = RESOLVE_MS;
+    db->store = corm__trx_store_new(&db->nodes);
+    if (corm__nodes_open(&db->nodes, connections, &error) < 0)
         abort();
     db->lanes = corm__lanes_new(db->store, &options);
     return db;

@@ -1442,10 +1442,11 @@ static void another_db_may_be_used_in_a_function(void **state)
     struct corm_db   *second = calloc(1, sizeof(*second));
     struct corm_error error = {0};
     second->arena = corm_arena_new();
-    second->store = corm__trx_store_new(&second->node);
-    second->node.endpoint.driver = first->node.endpoint.driver;
-    second->node.timeout_ms = 30000;
-    assert_int_equal(corm__node_open(&second->node, 1, &error), 0);
+    assert_true(corm__nodes_make(&second->nodes, 1));
+    second->store = corm__trx_store_new(&second->nodes);
+    second->nodes.all->endpoint.driver = first->nodes.all->endpoint.driver;
+    second->nodes.all->timeout_ms = 30000;
+    assert_int_equal(corm__nodes_open(&second->nodes, 1, &error), 0);
     other_db = second;
     assert_int_equal(corm_transact(first, call_other_inside, NULL), 5);
     corm_close(second);

@@ -532,21 +532,100 @@ static void a_file_that_would_mean_something_else_is_refused(void **state)
     check_refused(urls, COUNT(urls), CORM_BAD_URL);
 }
 
-static void several_hosts_and_roles_are_unsupported(void **state)
+/* ---- Several nodes --------------------------------------------------------------- */
+
+enum { NODES_MAX = 4 };
+
+struct expected_nodes {
+    const char *url;
+    const char *user, *password;
+    struct {
+        const char *host;
+        uint16_t    port;
+        bool        reader;
+    } nodes[NODES_MAX];
+};
+
+static void check_nodes(const struct corm__config *config, const struct expected_nodes *x)
 {
+    uint32_t count = 0;
+
+    while (count < NODES_MAX && x->nodes[count].host != NULL)
+        count++;
+    check_number(x->url, "how many nodes", config->node_count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct corm__endpoint *e = &config->nodes[i].endpoint;
+        check_text(x->url, "a host", e->host, x->nodes[i].host);
+        check_number(x->url, "a port", e->port, x->nodes[i].port);
+        check_number(x->url, "a role", config->nodes[i].reader, x->nodes[i].reader);
+        check_text(x->url, "the user", e->user, x->user);
+        check_text(x->url, "the password", e->password, x->password);
+        check_text(x->url, "the database", e->database, "d");
+        check_number(x->url, "the timeout of a node", e->timeout_ms, config->timeout_ms);
+    }
+    check_text(x->url, "the first host", config->endpoint.host, x->nodes[0].host);
+}
+
+static void several_hosts_are_nodes_each_with_a_role(void **state)
+{
+    static const struct expected_nodes urls[] = {
+        {"mariadb://h1,h2/d", NULL, NULL, {{"h1", 3306, false}, {"h2", 3306, false}}},
+        {"mariadb://a:b@h1:3306,h2:3307,h3/d?timeout_ms=7",
+         "a",
+         "b",
+         {{"h1", 3306, false}, {"h2", 3307, false}, {"h3", 3306, false}}},
+        {"mariadb://a:b@[::1],[::2]:3307/d",
+         "a",
+         "b",
+         {{"::1", 3306, false}, {"::2", 3307, false}}},
+        {"mariadb://writer@h1,reader@h2/d", NULL, NULL, {{"h1", 3306, false}, {"h2", 3306, true}}},
+        {"mariadb://master@h1,slave@h2/d", NULL, NULL, {{"h1", 3306, false}, {"h2", 3306, true}}},
+        {"mariadb://h1,reader@h2/d", NULL, NULL, {{"h1", 3306, false}, {"h2", 3306, true}}},
+        {"mysql://a:b@reader@h1,h2/d", "a", "b", {{"h1", 3306, true}, {"h2", 3306, false}}},
+        {"mysql://a:b@Writer@h1:1,Reader@h2:2/d", "a", "b", {{"h1", 1, false}, {"h2", 2, true}}},
+        {"mariadb://a:b@writer@h1/d", "a", "b", {{"h1", 3306, false}}},
+        {"mariadb://writer:b@h1,h2/d", "writer", "b", {{"h1", 3306, false}, {"h2", 3306, false}}},
+        {"mariadb://a:b@c,d:e@h1,h2/d", "a", "b@c,d:e", {{"h1", 3306, false}, {"h2", 3306, false}}},
+        {"mariadb://a:@h1,reader@h2/d", "a", NULL, {{"h1", 3306, false}, {"h2", 3306, true}}},
+        {"mariadb://a%2Cwriter:%40@h1,h2/d",
+         "a,writer",
+         "@",
+         {{"h1", 3306, false}, {"h2", 3306, false}}},
+    };
+    struct corm_arena *arena = corm_arena_new();
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(urls); i++) {
+        struct corm_error   error = {0};
+        struct corm__config config;
+        if (corm__parse_url(arena, urls[i].url, &config, &error) != 0)
+            fail_msg("%s was refused: %s", urls[i].url, error.message);
+        check_nodes(&config, &urls[i]);
+    }
+    corm_arena_free(arena);
+}
+
+static void nodes_that_do_not_go_together_are_refused(void **state)
+{
+#define FOUR(h) h "1," h "2," h "3," h "4"
     static const struct refused urls[] = {
-        {"mariadb://" LOGIN "h1:3306,h2:3306/d", "one node"},
-        {"mariadb://h1,h2/d", "one node"},
-        {"mariadb://" LOGIN "[::1],[::2]:3307/d?pool=4", "one node"},
-        {"mariadb://writer@h1,reader@h2/d", "one node"},
-        {"mariadb://writer@h1:3306,h2:3306/d", "one node"},
-        {"mariadb://h1,reader@h2/d", "one node"},
-        {"mysql://" LOGIN "writer@h1/d", "a role"},
-        {"mysql://" LOGIN "Writer@h1:3306,Reader@h2:3306/d", "a role"},
+        {"mariadb://" LOGIN "h1,,h2/d", "no host"},
+        {"mariadb://" LOGIN "h1,/d", "no host"},
+        {"mariadb://" LOGIN ",h1/d", "no host"},
+        {"mariadb://" LOGIN "reader@h1/d", "readers only"},
+        {"mariadb://" LOGIN "reader@h1,slave@h2/d", "readers only"},
+        {"mariadb://" LOGIN "h1,h2:3306,H1/d", "nodes 1 and 3 are the same"},
+        {"mariadb://reader@h1,h2/d", "may be a user or its role"},
+        {"mariadb://writer@h1,h2,h3/d", "may be a user or its role"},
+        {"mariadb://" LOGIN "h1,h2:x/d", "the port behind the host"},
+        {"mariadb://" LOGIN "h1,h2/d?socket=/s", "names several"},
+        {"mariadb://" LOGIN FOUR("a") "," FOUR("b") "," FOUR("c") "," FOUR("d") ",e/d",
+         "more than 16 nodes"},
+        {"mariadb://" USER ":a," PASSWORD "/d", "the port behind the host"},
     };
 
     (void)state;
-    check_refused(urls, COUNT(urls), CORM_UNSUPPORTED);
+    check_refused(urls, COUNT(urls), CORM_BAD_URL);
 }
 
 static void a_secret_that_was_not_encoded_is_not_shown(void **state)
@@ -673,6 +752,44 @@ static void the_environment_gives_a_config(void **state)
     corm_arena_free(arena);
 }
 
+static void the_environment_may_name_several_nodes(void **state)
+{
+    static const char *const lists[VARIABLES] = {
+        "DB_DATABASE=d",    "DB_CLUSTER=true",   "DB_HOST=h1,reader@h2,Slave@h3",
+        "DB_PORT=1,2,3306", "DB_USERNAME=a,b,c", "DB_PASSWORD=x,y,"};
+    static const char *const one[VARIABLES] = {"DB_DATABASE=d", "DB_CLUSTER=1",  "DB_HOST=h1,h2",
+                                               "DB_PORT=7",     "DB_USERNAME=a", "DB_PASSWORD=b"};
+    static const char *const single[VARIABLES] = {"DB_DATABASE=d", "DB_CLUSTER=TRUE",
+                                                  "DB_PASSWORD=a,b"};
+    static const struct expected_nodes of_one = {
+        "one for all", "a", "b", {{"h1", 7, false}, {"h2", 7, false}}};
+    struct corm_arena  *arena = corm_arena_new();
+    struct corm__config config;
+    struct corm_error   error = {0};
+
+    (void)state;
+    set_environment(lists);
+    assert_int_equal(corm__config_from(arena, get_variable, &config, &error), 0);
+    memset(environment, 'x', sizeof(environment)); /* texts are copies */
+    assert_int_equal(config.node_count, 3);
+    check_text("lists", "a host", config.nodes[1].endpoint.host, "h2");
+    check_number("lists", "a port", config.nodes[1].endpoint.port, 2);
+    check_number("lists", "a port", config.nodes[2].endpoint.port, 3306);
+    assert_false(config.nodes[0].reader);
+    assert_true(config.nodes[1].reader && config.nodes[2].reader);
+    check_text("lists", "a user", config.nodes[0].endpoint.user, "a");
+    check_text("lists", "a user", config.nodes[2].endpoint.user, "c");
+    check_text("lists", "a password", config.nodes[1].endpoint.password, "y");
+    check_text("lists", "a password", config.nodes[2].endpoint.password, NULL);
+    set_environment(one);
+    assert_int_equal(corm__config_from(arena, get_variable, &config, &error), 0);
+    check_nodes(&config, &of_one);
+    set_environment(single);
+    assert_int_equal(corm__config_from(arena, get_variable, &config, &error), 0);
+    check_text("one node", "a password", config.nodes[0].endpoint.password, "a,b");
+    corm_arena_free(arena);
+}
+
 static void an_environment_that_cannot_be_used_is_refused(void **state)
 {
 #define ENVIRONMENT_LOGIN "DB_USERNAME=" USER, "DB_PASSWORD=" PASSWORD
@@ -687,7 +804,7 @@ static void an_environment_that_cannot_be_used_is_refused(void **state)
          "DATABASE_URL: the option pol is unknown",
          CORM_BAD_URL},
         {{"DATABASE_URL=" SERVER "\n"}, "DATABASE_URL: byte 36", CORM_BAD_URL},
-        {{"DATABASE_URL=mysql://" LOGIN "h1,h2/d"}, "DATABASE_URL: this version", CORM_UNSUPPORTED},
+        {{"DATABASE_URL=mysql://" LOGIN "h1,h1/d"}, "DATABASE_URL: nodes 1 and 2", CORM_BAD_URL},
         {{ENVIRONMENT_LOGIN, "DB_DRIVER=" PASSWORD},
          "DB_DRIVER must be mariadb, mysql or sqlite",
          CORM_BAD_URL},
@@ -707,11 +824,33 @@ static void an_environment_that_cannot_be_used_is_refused(void **state)
          CORM_BAD_URL},
         {{ENVIRONMENT_LOGIN, "DB_DATABASE=d", "DB_HOST=/s"}, "Unix socket", CORM_BAD_URL},
         {{ENVIRONMENT_LOGIN, "DB_DATABASE=d", "DB_HOST=h1,h2"},
-         "DB_HOST names several",
-         CORM_UNSUPPORTED},
-        {{ENVIRONMENT_LOGIN, "DB_DATABASE=d", "DB_HOST=writer@h1"}, "a role", CORM_UNSUPPORTED},
-        {{ENVIRONMENT_LOGIN, "DB_DATABASE=d", "DB_CLUSTER=true"}, "DB_CLUSTER", CORM_UNSUPPORTED},
-        {{ENVIRONMENT_LOGIN, "DB_DATABASE=d", "DB_CLUSTER=h1,h2"}, "one node", CORM_UNSUPPORTED},
+         "set DB_CLUSTER=true",
+         CORM_BAD_URL},
+        {{ENVIRONMENT_LOGIN, "DB_DATABASE=d", "DB_HOST=writer@h1"},
+         "set DB_CLUSTER=true",
+         CORM_BAD_URL},
+        {{ENVIRONMENT_LOGIN, "DB_DATABASE=d", "DB_CLUSTER=h1,h2"},
+         "DB_CLUSTER must be true or false",
+         CORM_BAD_URL},
+        {{"DB_DRIVER=sqlite", "DB_DATABASE=a.db", "DB_CLUSTER=true"},
+         "DB_CLUSTER is for servers",
+         CORM_BAD_URL},
+        {{ENVIRONMENT_LOGIN, "DB_DATABASE=d", "DB_CLUSTER=1", "DB_HOST=h1,h2,h3", "DB_PORT=1,2"},
+         "DB_PORT is a list of another length",
+         CORM_BAD_URL},
+        {{"DB_USERNAME=a", "DB_PASSWORD=" PASSWORD "," PASSWORD, "DB_DATABASE=d", "DB_CLUSTER=1",
+          "DB_HOST=h1,h2,h3"},
+         "DB_PASSWORD is a list of another length",
+         CORM_BAD_URL},
+        {{ENVIRONMENT_LOGIN, "DB_DATABASE=d", "DB_CLUSTER=1", "DB_HOST=h1,h1"},
+         "nodes 1 and 2 are the same",
+         CORM_BAD_URL},
+        {{ENVIRONMENT_LOGIN, "DB_DATABASE=d", "DB_CLUSTER=1", "DB_HOST=h1,"},
+         "DB_HOST is no name",
+         CORM_BAD_URL},
+        {{ENVIRONMENT_LOGIN, "DB_DATABASE=d", "DB_CLUSTER=1", "DB_HOST=slave@h1"},
+         "readers only",
+         CORM_BAD_URL},
         {{ENVIRONMENT_LOGIN, "DB_DATABASE=d", "DB_PORT=0"},
          "DB_PORT must be a whole number",
          CORM_BAD_URL},
@@ -910,7 +1049,9 @@ int main(void)
         cmocka_unit_test(options_that_are_no_pairs_or_come_twice_are_refused),
         cmocka_unit_test(options_that_contradict_each_other_are_refused),
         cmocka_unit_test(a_file_that_would_mean_something_else_is_refused),
-        cmocka_unit_test(several_hosts_and_roles_are_unsupported),
+        cmocka_unit_test(several_hosts_are_nodes_each_with_a_role),
+        cmocka_unit_test(nodes_that_do_not_go_together_are_refused),
+        cmocka_unit_test(the_environment_may_name_several_nodes),
         cmocka_unit_test(a_secret_that_was_not_encoded_is_not_shown),
         cmocka_unit_test(a_url_over_4096_bytes_is_refused),
         cmocka_unit_test(the_first_error_is_kept),

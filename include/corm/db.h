@@ -2,14 +2,23 @@
  *
  *     mariadb://user:password@host:3306/shop?pool=16      mysql:// is the same driver
  *     mariadb://user:password@localhost/shop?socket=/run/mysqld/mysqld.sock
+ *     mariadb://user:password@h1,h2,h3:3307/shop          several nodes; see docs/clusters.md
+ *     mariadb://user:password@writer@h1,reader@h2/shop
  *     sqlite:shop.db          sqlite:/var/lib/shop.db          sqlite::memory:
+ *
+ * A node may have its role in front: writer@ (or master@), which is what it is without one, or reader@ (or
+ * slave@), to which nothing is sent that writes or locks. Nodes are counted from 1, in this order, 16 at most.
+ * A transaction with a .key runs on the writer that the key belongs to, the same one in every process
+ * that has the same nodes; one without runs on any writer, and the db keeps to that one. .node= names one. A
+ * node that cannot be used is left: its keys go to others, and come back when it has been well for two
+ * seconds. Several nodes cost a thread for each, which looks at it once a second.
  *
  * In user, password, host, database and file %XX stands for a byte. Options behind the `?`, joined
  * by &:
  *
- *     pool=N          connections at most, 1 to 1000 (default 16). One of a file of SQLite's writes
+ *     pool=N          connections to a node at most, 1 to 1000 (default 16). One of a file of SQLite's writes
  *                     and the others read, so it has at least 2; in memory there is exactly 1
- *     lanes=N         threads that run transactions with a .key (lane.h), 1 to 64 (default 2, of SQLite 1); each
+ *     lanes=N         threads for each node that run transactions with a .key (lane.h), 1 to 64 (default 2, of SQLite 1); each
  *                     takes a connection of the pool while it works
  *     group_max=N     transactions of a lane that share one of the server at most, 1 to 4096 (256)
  *     lane_queue=N    transactions in the lanes at most, told or not (100000)
@@ -60,8 +69,9 @@ struct corm_event {
 typedef void corm_event_function(const struct corm_event *event, void *arg);
 
 /* Told once of each thing that makes a promise of corm weaker than it could be, as one sentence with
- * its cure: so far that a server has no ledger (ledger.h), at the first commit of a write. Called in the
- * thread that met it, under the same terms as a corm_event_function. */
+ * its cure: that a server has no ledger (ledger.h), at the first commit of a write; that one of several
+ * nodes cannot be used, in corm_open(). Called in the thread that met it, under the same terms as a
+ * corm_event_function. */
 typedef void corm_warning_function(const char *text, void *arg);
 
 struct corm_options {
@@ -83,9 +93,14 @@ CORM_API int corm_open_(struct corm_db **db, const struct corm_options *options)
  * a host's name (getaddrinfo) knows no deadline: where it may be slow, name an address. That goes for
  * whatever call opens a connection.
  *
+ * Of several nodes one writer that can be used is enough; the others are tried again, and .on_warning is told
+ * of them. A node that does not answer at all is waited for two seconds. Where no writer can be used the
+ * error says why the first of them cannot.
+ *
  * With NULL as url it is DATABASE_URL from the environment, else one made of DB_DRIVER (mariadb,
- * mysql or sqlite), DB_HOST, DB_PORT, DB_USERNAME, DB_PASSWORD, DB_DATABASE, DB_CONNECTION_LIMIT.
- * DB_CLUSTER and more than one host are CORM_UNSUPPORTED in this version. */
+ * mysql or sqlite), DB_HOST, DB_PORT, DB_USERNAME, DB_PASSWORD, DB_DATABASE, DB_CONNECTION_LIMIT. With
+ * DB_CLUSTER=true DB_HOST is a list with commas, in which each may have a role, and DB_PORT, DB_USERNAME and
+ * DB_PASSWORD are one for all of them, or a list as long. */
 #define corm_open(db, ...)                                                                         \
     corm_open_(_Generic((db), struct corm_db **: (db)), &(const struct corm_options){.size = sizeof(struct corm_options),             \
                                                   .url = __VA_ARGS__})
@@ -99,11 +114,13 @@ struct corm_settings {
     uint32_t    max_age_s;  /* of a connection to a server; 0: a file, whose connections stay */
     bool     is_local; /* loopback, a Unix socket or a file: the link does not leave the machine */
     bool     verifies_tls; /* the link is encrypted, and the server must prove who it is */
-    uint64_t reserved[6];  /* zero */
+    uint32_t nodes;        /* how many; is_local and verifies_tls go for all of them */
+    uint32_t writers;      /* how many of them are no readers */
+    uint64_t reserved[5];  /* zero */
 };
 
 /* Reads a URL, or the environment where it is NULL, as corm_open() does, and opens nothing. 0, or
- * CORM_BAD_URL, CORM_UNSUPPORTED, CORM_NO_MEMORY with *settings all zero and *error set, which may be
+ * CORM_BAD_URL, CORM_NO_MEMORY with *settings all zero and *error set, which may be
  * NULL. `file` lives in the arena. Does not block. From any thread. */
 CORM_API int corm_settings(struct corm_arena *arena, const char *url,
                            struct corm_settings *settings, struct corm_error *error);
@@ -118,8 +135,8 @@ CORM_API int corm_settings(struct corm_arena *arena, const char *url,
  * bookkeeping of locks does not survive it. */
 CORM_API void corm_close(struct corm_db *db);
 
-/* Opens the connections of the pool that are not open yet, so that nobody waits for them later.
- * Returns how many are open, or a negative code (those that could be opened stay open). `error` may
+/* Opens the connections of the pools that are not open yet, so that nobody waits for them later; of several nodes,
+ * those of the nodes that can be used. Returns how many are open, or a negative code (those that could be opened stay open). `error` may
  * be NULL. Blocks, 30 s or timeout_ms= at most. From any thread. */
 CORM_API int corm_connect_all(struct corm_db *db, struct corm_error *error);
 

@@ -62,6 +62,10 @@ struct corm_trx_options {
     bool                nowait; /* of corm_submit(): CORM_BUSY instead of waiting for room */
     struct corm_error  *error;  /* the details, if it fails; for corm_begin() it must live until
                                        corm_end(): it takes the first error of each transaction */
+    uint32_t
+        node; /* the node that it runs on, from 1 in the order of the URL; 0: that of its key, else any
+                      that writes. CORM_MISUSE where there is none of that number, or where it is
+                      a reader and this is not .read_only */
 };
 
 #ifndef __cplusplus

@@ -3,28 +3,55 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "route/rendezvous.h"
 #include "route/url.h"
 #include "schema/ddl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Makes the nodes of a config; none is opened. */
+static int make_nodes(struct corm_db *db, const struct corm__config *config,
+                      struct corm_error *error)
+{
+    if (!corm__nodes_make(&db->nodes, config->node_count))
+        return corm__fail_memory(error, "a database handle");
+    for (uint32_t i = 0; i < config->node_count; i++) {
+        struct corm__node *node = &db->nodes.all[i];
+        node->endpoint = config->nodes[i].endpoint;
+        node->timeout_ms = config->timeout_ms;
+        node->resolve_ms = config->resolve_ms;
+        node->reader = config->nodes[i].reader;
+        node->hash = node->endpoint.host != NULL
+                         ? corm__hash_node(node->endpoint.host, node->endpoint.port)
+                         : 0;
+        db->nodes.writers -= node->reader;
+    }
+    return 0;
+}
+
 static int configure(struct corm_db *db, const struct corm_options *o, struct corm__config *config,
                      struct corm_error *error)
 {
-    int rc = o->url != NULL ? corm__parse_url(db->arena, o->url, config, error)
-                            : corm__config_from_environment(db->arena, config, error);
+    struct corm__watch *watch = &db->nodes.watch;
+    int                 rc = o->url != NULL ? corm__parse_url(db->arena, o->url, config, error)
+                                            : corm__config_from_environment(db->arena, config, error);
 
     if (rc < 0)
         return rc;
-    db->node.endpoint = config->endpoint;
-    db->node.timeout_ms = config->timeout_ms;
-    db->node.watch.on_statement = o->on_statement;
-    db->node.watch.on_statement_arg = o->on_statement_arg;
-    db->node.watch.on_warning = o->on_warning;
-    db->node.watch.on_warning_arg = o->on_warning_arg;
-    db->node.resolve_ms = config->resolve_ms;
-    return 0;
+    watch->on_statement = o->on_statement;
+    watch->on_statement_arg = o->on_statement_arg;
+    watch->on_warning = o->on_warning;
+    watch->on_warning_arg = o->on_warning_arg;
+    return make_nodes(db, config, error);
+}
+
+static void free_db(struct corm_db *db)
+{
+    corm__trx_store_free(db->store);
+    corm__nodes_free(&db->nodes);
+    corm_arena_free(db->arena);
+    free(db);
 }
 
 int corm_open_(struct corm_db **out, const struct corm_options *options)
@@ -41,14 +68,14 @@ int corm_open_(struct corm_db **out, const struct corm_options *options)
         rc = corm__fail_memory(&error, "a database handle");
     if (rc == 0)
         rc = configure(db, o, &config, &error);
-    if (rc == 0 && (db->store = corm__trx_store_new(&db->node)) == NULL)
+    if (rc == 0 && (db->store = corm__trx_store_new(&db->nodes)) == NULL)
         rc = corm__fail_memory(&error, "a database handle");
     if (rc == 0)
-        rc = corm__node_open(&db->node, config.pool, &error);
+        rc = corm__nodes_open(&db->nodes, config.pool, &error);
     if (rc == 0) {
         db->lanes = corm__lanes_new(db->store, &config.lanes);
         if (db->lanes == NULL) {
-            corm__node_close(&db->node);
+            corm__nodes_close(&db->nodes);
             rc = corm__fail_memory(&error, "a database handle");
         }
     }
@@ -58,11 +85,8 @@ int corm_open_(struct corm_db **out, const struct corm_options *options)
     }
     if (o->error != NULL)
         *o->error = error;
-    if (db != NULL) {
-        corm__trx_store_free(db->store);
-        corm_arena_free(db->arena);
-        free(db);
-    }
+    if (db != NULL)
+        free_db(db);
     return rc;
 }
 
@@ -73,16 +97,14 @@ void corm_close(struct corm_db *db)
     if (db == NULL)
         return;
     corm__lanes_free(db->lanes, false);
-    if (corm__node_check(&db->node, &forked) == 0 && corm__trx_store_live(db->store) > 0) {
+    if (corm__nodes_check(&db->nodes, &forked) == 0 && corm__trx_store_live(db->store) > 0) {
         (void)fprintf(stderr,
                       "corm_close(): %u transactions are not ended; call corm_end() first\n",
                       corm__trx_store_live(db->store));
         abort();
     }
-    corm__node_close(&db->node);
-    corm__trx_store_free(db->store);
-    corm_arena_free(db->arena);
-    free(db);
+    corm__nodes_close(&db->nodes);
+    free_db(db);
 }
 
 int corm_connect_all(struct corm_db *db, struct corm_error *error)
@@ -91,7 +113,7 @@ int corm_connect_all(struct corm_db *db, struct corm_error *error)
     int               rc = corm__trx_check_nested(db->store, &own);
 
     if (rc == 0)
-        rc = corm__node_fill(&db->node, &own);
+        rc = corm__nodes_fill(&db->nodes, &own);
     if (rc < 0 && error != NULL)
         *error = own;
     return rc;
@@ -99,7 +121,7 @@ int corm_connect_all(struct corm_db *db, struct corm_error *error)
 
 void corm_stats(const struct corm_db *db, struct corm_counters *counters)
 {
-    const struct corm__watch *w = &db->node.watch;
+    const struct corm__watch *w = &db->nodes.watch;
 
     *counters = (struct corm_counters){
         .round_trips = atomic_load(&w->round_trips),
@@ -115,7 +137,7 @@ void corm_stats(const struct corm_db *db, struct corm_counters *counters)
 
 enum corm_dialect corm_dialect_of(const struct corm_db *db)
 {
-    return db->node.dialect;
+    return db->nodes.all->dialect;
 }
 
 /* ---- Tables ---------------------------------------------------------------------- */
@@ -192,13 +214,13 @@ static int ddl(struct corm_db *db, const struct corm_table *table,
     trx->deadline = corm__deadline_in(trx->timeout_ms);
     corm__trx_ready(trx);
     trx->attempt = 0;
-    int rc = corm__check_model(db->node.dialect, table, &trx->error);
+    int rc = corm__check_model(db->nodes.all->dialect, table, &trx->error);
     if (rc < 0)
         corm__trx_doom(trx, NULL, 0);
     else if (creates)
-        rc = create(trx, &db->node, table, o->if_not_exists);
+        rc = create(trx, trx->node, table, o->if_not_exists);
     else
-        rc = drop(trx, &db->node, table, o->if_exists);
+        rc = drop(trx, trx->node, table, o->if_exists);
     corm__trx_rollback(trx);
     corm__trx_give(trx);
     return rc;

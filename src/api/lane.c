@@ -5,11 +5,11 @@
 
 int corm__check_lanes(const struct corm_db *db, bool waits, struct corm_error *error)
 {
-    int rc = corm__node_check(&db->node, error);
+    int rc = corm__nodes_check(&db->nodes, error);
 
     if (rc == 0)
         rc = corm__trx_check_nested(db->store, error);
-    if (rc == 0 && waits && corm__node_is_held(&db->node))
+    if (rc == 0 && waits && corm__nodes_are_held(&db->nodes))
         rc = corm__fail(error, CORM_WOULD_BLOCK,
                         "this thread holds an open transaction, for which the lane might wait");
     return rc;
@@ -25,7 +25,7 @@ int64_t corm_submit_(struct corm_db *db, corm_trx_function *function,
     int64_t                        rc = corm__check_lanes(db, false, &error);
 
     if (rc == 0)
-        rc = corm__check_job(&job, o, &error);
+        rc = corm__check_job(db, &job, o, &error);
     if (rc == 0)
         rc = corm__lanes_submit(db->lanes, &job, &error);
     if (rc < 0) {

@@ -6,7 +6,7 @@
 
 static int check(const struct corm_db *db, struct corm_error *error)
 {
-    int rc = corm__node_check(&db->node, error);
+    int rc = corm__nodes_check(&db->nodes, error);
 
     return rc < 0 ? rc : corm__trx_check_nested(db->store, error);
 }
@@ -17,8 +17,8 @@ int corm_setup(struct corm_db *db, struct corm_error *error)
     int               rc = check(db, &own);
 
     if (rc == 0)
-        rc = corm__ledger_setup(corm__ledger_of(db->store), corm__deadline_in(db->node.timeout_ms),
-                                &own);
+        rc = corm__ledger_setup(corm__ledger_of(db->store),
+                                corm__deadline_in(db->nodes.all->timeout_ms), &own);
     if (rc < 0 && error != NULL)
         *error = own;
     return rc;

@@ -20,13 +20,20 @@ int corm_settings(struct corm_arena *arena, const char *url, struct corm_setting
     }
     settings->pool = config.pool;
     settings->timeout_ms = config.timeout_ms;
+    settings->nodes = config.node_count;
+    for (uint32_t i = 0; i < config.node_count; i++)
+        settings->writers += !config.nodes[i].reader;
     if (!e->driver->has_trips) {
         settings->file = e->database;
         settings->is_local = true;
         return 0;
     }
     settings->max_age_s = e->max_age_s > 0 ? e->max_age_s : CORM__MAX_AGE_S;
-    settings->is_local = corm__is_local(e);
-    settings->verifies_tls = corm__verifies_tls(e);
+    settings->is_local = settings->verifies_tls = true;
+    for (uint32_t i = 0; i < config.node_count; i++) {
+        const struct corm__endpoint *one = &config.nodes[i].endpoint;
+        settings->is_local = settings->is_local && corm__is_local(one);
+        settings->verifies_tls = settings->verifies_tls && corm__verifies_tls(one);
+    }
     return 0;
 }

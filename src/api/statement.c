@@ -1226,7 +1226,7 @@ static enum corm_dialect dialect_of(struct corm_on on)
 {
     if (on.trx != NULL)
         return on.trx->node->dialect;
-    return on.db != NULL ? on.db->node.dialect : on.sql_of->dialect;
+    return on.db != NULL ? on.db->nodes.all->dialect : on.sql_of->dialect;
 }
 
 int corm_sql_into_(struct corm_on on, const struct corm_table *into, void *rows,

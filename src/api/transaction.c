@@ -1,6 +1,8 @@
 /* api/transaction.c -- the calls of corm/trx.h. */
 #include "api/db.h"
 #include "base/clock.h"
+#include "route/node_of_key.h"
+#include "schema/type.h"
 #include "sql/key.h"
 
 #include <corm/trx.h>
@@ -16,6 +18,43 @@ static enum corm_isolation isolation_of(const struct corm_trx_options *o, bool f
     return function ? CORM_SERIALIZABLE : CORM_ISOLATION_DEFAULT;
 }
 
+/* ---- Nodes ---------------------------------------------------------------------- */
+
+/* The node that is asked for, or NULL; `*error` is set where there is none, or where it takes no writes. */
+static struct corm__node *pinned_node(const struct corm_db *db, const struct corm_trx_options *o,
+                                      struct corm_error *error)
+{
+    struct corm__node *node = o->node != 0 ? corm__nodes_at(&db->nodes, o->node, error) : NULL;
+
+    if (node == NULL || !node->reader || o->read_only)
+        return node;
+    corm__fail(error, CORM_MISUSE, "node %u is a reader: it takes .read_only transactions alone",
+               o->node);
+    return NULL;
+}
+
+/* With several writers equal keys have to have equal bytes, or they would go to several nodes. */
+static int check_keys(const struct corm_db *db, const struct corm__lock_key *keys, uint32_t count,
+                      int64_t deadline, struct corm_error *error)
+{
+    int rc = 0;
+
+    if (db->nodes.writers == 1)
+        return 0;
+    for (uint32_t i = 0; rc == 0 && i < count; i++) {
+        const struct corm_column *columns[CORM__KEY_COLUMNS_MAX] = {NULL};
+        uint32_t                  n = corm__key_columns(keys[i].table, columns);
+        bool                      has_text = false;
+        for (uint32_t k = 0; k < n; k++)
+            has_text = has_text || corm__is_text(columns[k]);
+        if (has_text)
+            rc = corm__lanes_check_key(db->lanes, keys[i].table, deadline, error);
+    }
+    return rc;
+}
+
+/* ---- Beginning -------------------------------------------------------------------- */
+
 static int make_trx(struct corm_db *db, const struct corm_trx_options *o, bool function,
                     struct corm_trx **trx, struct corm_error *error)
 {
@@ -24,9 +63,14 @@ static int make_trx(struct corm_db *db, const struct corm_trx_options *o, bool f
     if (o->read_only && o->key.op != CORM_NONE)
         return corm__fail(error, CORM_MISUSE,
                           ".read_only with a .key, which locks the row for writing; leave one out");
+    struct corm__node *node = pinned_node(db, o, error);
+    if (error->code != 0)
+        return error->code;
     *trx = corm__trx_take(db->store, error);
     if (*trx == NULL)
         return error->code;
+    (*trx)->pinned = node != NULL;
+    (*trx)->node = node != NULL ? node : (*trx)->node;
     (*trx)->caller = (struct corm__caller){o->file, o->line};
     (*trx)->function = function;
     (*trx)->reader = o->read_only;
@@ -64,9 +108,9 @@ static int nested(struct corm_trx *trx, corm_trx_function *function,
     int                            rc = corm__trx_check(trx);
 
     if (rc == 0 && (o->isolation != CORM_ISOLATION_DEFAULT || o->read_only || o->timeout_ms > 0 ||
-                    o->key.op != CORM_NONE)) {
+                    o->key.op != CORM_NONE || o->node != 0)) {
         corm__fail(&trx->error, CORM_MISUSE,
-                   "a nested transaction has the isolation, .read_only, .key "
+                   "a nested transaction has the isolation, .read_only, .key, .node "
                    "and deadline of the one around it");
         rc = corm__trx_doom(trx, o->file, o->line);
     }
@@ -86,14 +130,17 @@ struct corm__job corm__job_of(const struct corm_db *db, corm_trx_function *funct
         .done = o->done,
         .key = &o->key,
         .isolation = isolation_of(o, true),
-        .timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : db->node.timeout_ms,
+        .timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : db->nodes.all->timeout_ms,
         .nowait = o->nowait,
     };
 }
 
-int corm__check_job(const struct corm__job *job, const struct corm_trx_options *o,
-                    struct corm_error *error)
+int corm__check_job(const struct corm_db *db, struct corm__job *job,
+                    const struct corm_trx_options *o, struct corm_error *error)
 {
+    struct corm__lock_key keys[CORM__LOCK_KEYS_MAX];
+    uint32_t              count = 0;
+
     if (job->isolation > CORM_SERIALIZABLE)
         return corm__fail(error, CORM_MISUSE, "isolation %d does not exist", (int)job->isolation);
     if (o->read_only)
@@ -102,7 +149,11 @@ int corm__check_job(const struct corm__job *job, const struct corm_trx_options *
             ".read_only with a .key: a lane locks the row for writing; leave one out");
     if (job->key->op == CORM_NONE)
         return corm__fail(error, CORM_MISUSE, "corm_submit() without .key: which lane?");
-    return 0;
+    job->node = pinned_node(db, o, error);
+    if (error->code != 0 || db->nodes.writers == 1)
+        return error->code;
+    int rc = corm__read_keys(job->key, keys, &count, error);
+    return rc < 0 ? rc : check_keys(db, keys, count, corm__deadline_in(job->timeout_ms), error);
 }
 
 /* In the lane of its key. */
@@ -117,7 +168,7 @@ static int transact_by_key(struct corm_db *db, corm_trx_function *function,
         rc = corm__fail(&error, CORM_MISUSE,
                         ".done is for corm_submit(): this call returns the outcome");
     if (rc == 0)
-        rc = corm__check_job(&job, o, &error);
+        rc = corm__check_job(db, &job, o, &error);
     if (rc == 0)
         rc = corm__lanes_run(db->lanes, &job, &error);
     if (rc < 0 && error.attempts == 0)
@@ -184,6 +235,8 @@ static int begin(struct corm_trx *trx)
     struct ordered_key     ordered[CORM__LOCK_KEYS_MAX];
     struct corm__statement lock;
 
+    if (!trx->pinned && trx->keys.count > 0)
+        trx->node = corm__node_of_key(corm__nodes_of(trx->store), &trx->keys.keys[0]);
     corm__trx_ready(trx);
     int rc = order_keys(trx, ordered), n = rc;
     for (int i = 0; rc >= 0 && i < n; i++) {
@@ -199,7 +252,8 @@ static int begin(struct corm_trx *trx)
     return rc < 0 ? rc : 0;
 }
 
-static int keep_keys(struct corm_trx *trx, const struct corm_trx_options *options)
+static int keep_keys(const struct corm_db *db, struct corm_trx *trx,
+                     const struct corm_trx_options *options)
 {
     struct corm_trx_options        room;
     const struct corm_trx_options *o = corm__widen(options, options->size, sizeof(room), &room);
@@ -209,6 +263,8 @@ static int keep_keys(struct corm_trx *trx, const struct corm_trx_options *option
     if (o->key.op == CORM_NONE)
         return 0;
     int rc = corm__read_keys(&o->key, keys, &count, &trx->error);
+    if (rc == 0)
+        rc = check_keys(db, keys, count, trx->deadline, &trx->error);
     if (rc == 0)
         rc = corm__keep_keys(&trx->keys, keys, count, &trx->error);
     return rc < 0 ? corm__trx_doom(trx, o->file, o->line) : 0;
@@ -220,7 +276,7 @@ int corm_begin_(struct corm_db *db, const struct corm_trx_options *options)
     int              rc = new_trx(db, options, false, &trx);
 
     if (rc == 0) {
-        rc = keep_keys(trx, options);
+        rc = keep_keys(db, trx, options);
         if (rc == 0)
             rc = begin(trx);
         if (rc < 0) {
@@ -286,6 +342,8 @@ int corm_start(struct corm_trx *trx)
     }
     trx->attempt = 0;
     trx->deadline = corm__deadline_in(trx->timeout_ms);
+    if (!trx->pinned)
+        trx->node = corm__nodes_any(corm__nodes_of(trx->store));
     return begin(trx);
 }
 

@@ -12,6 +12,7 @@
 #include "sql/statement.h"
 
 #include <corm/trx.h>
+#include <stdatomic.h>
 
 struct corm__driver;
 
@@ -29,6 +30,18 @@ struct corm__endpoint {
     const char                *tls_ca;
     uint32_t                   timeout_ms;
     uint32_t                   max_age_s; /* of a connection; 0: the pool's default */
+    const _Atomic bool        *silent; /* while it is true, nobody waits long for an answer: after
+                                          CORM__SILENT_MS without one the link is lost. Or NULL */
+};
+
+enum { CORM__SILENT_MS = 100 };
+
+/* What a server says of itself as one of several nodes. */
+struct corm__condition {
+    bool takes_writes;
+    bool is_galera;   /* it is a node of a Galera cluster ... */
+    bool is_synced;   /* ... and takes part in it: Primary, ready, Synced */
+    char cluster[64]; /* ... of this name, which no other cluster has */
 };
 
 /* What a session is set up for: single statements, or transactions of one kind. */
@@ -176,6 +189,10 @@ struct corm__driver {
      * there any more; or an error. NULL where there are no sessions. */
     int (*end_session)(struct corm__link *link, const struct corm__session *session,
                        int64_t deadline, struct corm_error *error);
+
+    /* Asks how the server is; the link is used for nothing else. NULL where nodes are never several. */
+    int (*look)(struct corm__link *link, int64_t deadline, struct corm__condition *condition,
+                struct corm_error *error);
 
     /* The row of the table of failures for a code of this driver's server, or NULL. */
     const struct corm__server_error *(*find_error)(int server_code);

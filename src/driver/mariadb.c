@@ -56,6 +56,8 @@ struct mariadb_link {
     int                 reset_rc, reset_wants; /* of a reset that was begun */
     bool                is_open; /* and was set up: what is refused now is a statement */
     bool                timed_out;
+    bool                given_up; /* its node is silent */
+    const _Atomic bool *silent;   /* of the endpoint */
     PVIO_METHODS        methods;  /* of the socket, with a deadline */
     int64_t             deadline; /* of the call that is under way */
     size_t              late;     /* bytes that it has read since then */
@@ -178,6 +180,24 @@ static int look_at_greeting(struct mariadb_link *link, my_socket socket, int64_t
     return MYSQL_WAIT_TIMEOUT;
 }
 
+/* Polls until the deadline, or until the node is known to be silent and has been for CORM__SILENT_MS. 1,
+ * or 0 where nothing has come. */
+static int poll_node(struct mariadb_link *link, struct pollfd *p, int64_t deadline)
+{
+    for (;;) {
+        int left = corm__ms_left(deadline);
+        int slice = link->silent != NULL && left > CORM__SILENT_MS ? CORM__SILENT_MS : left;
+        int n = poll(p, 1, slice);
+        if (n > 0)
+            return 1;
+        if (n < 0 && errno == EINTR)
+            continue;
+        link->given_up = n == 0 && slice < left && atomic_load(link->silent);
+        if (n < 0 || slice == left || link->given_up)
+            return 0;
+    }
+}
+
 /* Waits for what the library asked for; MYSQL_WAIT_TIMEOUT when the deadline passes first. */
 static int wait_for(struct mariadb_link *link, int wanted, int64_t deadline)
 {
@@ -192,13 +212,8 @@ static int wait_for(struct mariadb_link *link, int wanted, int64_t deadline)
         p.events |= POLLOUT;
     if ((wanted & MYSQL_WAIT_EXCEPT) != 0)
         p.events |= POLLPRI;
-    for (;;) {
-        int n = poll(&p, 1, corm__ms_left(deadline));
-        if (n == 0 || (n < 0 && errno != EINTR))
-            return time_out(link, p.fd);
-        if (n > 0)
-            break;
-    }
+    if (poll_node(link, &p, deadline) == 0)
+        return time_out(link, p.fd);
     if (!link->greeted && (p.revents & (POLLHUP | POLLERR)) == 0 &&
         look_at_greeting(link, p.fd, deadline) != 0)
         return MYSQL_WAIT_TIMEOUT;
@@ -511,6 +526,11 @@ static int fail(struct mariadb_link *link, unsigned int server_code, const char 
     (void)snprintf(state, sizeof(state), "%.5s", sqlstate);
     corm__mariadb_plain(state);
     link->base.lost = link->base.lost || corm__mariadb_lost(server_code);
+    if (link->given_up) {
+        link->base.lost = true;
+        return corm__fail_server(error, link->is_open ? CORM_DISCONNECTED : CORM_UNREACHABLE,
+                                 (int)server_code, state, "the node does not answer any more");
+    }
     if (link->timed_out) {
         link->base.lost = true;
         return corm__fail_server(error, link->is_open ? CORM_DEADLINE : CORM_UNREACHABLE,
@@ -821,6 +841,7 @@ static int link_connect(const struct corm__endpoint *endpoint, bool for_writing,
         return corm__fail_memory(error, "a connection");
     link->base.driver = &corm__mariadb;
     link->database = endpoint->database;
+    link->silent = endpoint->silent;
     link->lock_wait_s = endpoint->timeout_ms / 1000 > 0 ? endpoint->timeout_ms / 1000 : 1;
     int rc = open_link(link, endpoint, deadline, error);
     if (rc == 0) {
@@ -854,6 +875,45 @@ static bool link_is_alive(struct corm__link *base)
 
     /* Nothing to read is the rule; a farewell of the server or its end of file is not. */
     return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+/* ---- How it is ------------------------------------------------------------- */
+
+/* Of a node that is no part of a cluster any more the tables of information_schema can still be read. */
+#define STATUS(name) "MAX(IF(variable_name = '" name "', variable_value, NULL))"
+
+static int look_at_cluster(struct mariadb_link *link, int64_t deadline,
+                           struct corm__condition *condition, struct corm_error *error)
+{
+    char answers[ANSWERS_MAX][ANSWER_SIZE] = {{0}};
+    int  rc = ask(
+         link,
+         "SELECT " STATUS("WSREP_READY") ", " STATUS("WSREP_CLUSTER_STATUS") ", " STATUS("WSREP_LOCAL_STATE") ", " STATUS(
+             "WSREP_CLUSTER_STATE_UUID") " FROM information_schema.global_status WHERE variable_name IN ('WSREP_READY', "
+                                          "'WSREP_CLUSTER_STATUS', 'WSREP_LOCAL_STATE', 'WSREP_CLUSTER_STATE_UUID')",
+         deadline, answers, error);
+
+    condition->is_synced = strcmp(answers[0], "ON") == 0 && strcmp(answers[1], "Primary") == 0 &&
+                           strcmp(answers[2], "4") == 0;
+    (void)snprintf(condition->cluster, sizeof(condition->cluster), "%.63s", answers[3]);
+    return rc;
+}
+
+static int link_look(struct corm__link *base, int64_t deadline, struct corm__condition *condition,
+                     struct corm_error *error)
+{
+    struct mariadb_link *link = mariadb(base);
+    char                 answers[ANSWERS_MAX][ANSWER_SIZE] = {{0}};
+    int                  rc = ask(link,
+                 base->dialect == CORM_DIALECT_MARIADB
+                                      ? "SELECT @@global.read_only, (SELECT variable_value FROM "
+                                        "information_schema.global_variables WHERE variable_name = 'WSREP_ON')"
+                                      : "SELECT @@global.read_only, 'OFF'",
+                                  deadline, answers, error);
+
+    *condition = (struct corm__condition){.takes_writes = strcmp(answers[0], "0") == 0,
+                                          .is_galera = strcmp(answers[1], "ON") == 0};
+    return rc == 0 && condition->is_galera ? look_at_cluster(link, deadline, condition, error) : rc;
 }
 
 /* ---- Resets ---------------------------------------------------------------- */
@@ -1720,6 +1780,7 @@ const struct corm__driver corm__mariadb = {
     .execute = link_execute,
     .execute_array = link_execute_array,
     .end_session = link_end_session,
+    .look = link_look,
     .find_error = find_error,
     .control = link_control,
 };

@@ -4,21 +4,31 @@
 #include "base/clock.h"
 #include "base/thread.h"
 
-int corm__node_open(struct corm__node *node, uint32_t connections, struct corm_error *error)
+int corm__node_make_pools(struct corm__node *node, uint32_t connections, struct corm_error *error)
 {
-    bool                     apart = node->endpoint.driver->locks_file && connections > 1;
-    struct corm__mode        single = {0};
-    struct corm__connection *c = NULL;
+    bool apart = node->endpoint.driver->locks_file && connections > 1;
 
     node->process = corm__process_id();
-    node->write = corm__pool_new(&node->endpoint, true, apart ? 1 : connections, &node->watch);
+    node->write = corm__pool_new(&node->endpoint, true, apart ? 1 : connections, node->watch);
     node->read = node->write;
     if (apart)
-        node->read = corm__pool_new(&node->endpoint, false, connections - 1, &node->watch);
-    int rc = node->write == NULL || node->read == NULL
-                 ? corm__fail_memory(error, "a pool")
-                 : corm__pool_acquire(node->write, &single, (struct corm__caller){"corm_open()", 0},
-                                      corm__deadline_in(node->timeout_ms), &c, error);
+        node->read = corm__pool_new(&node->endpoint, false, connections - 1, node->watch);
+    if (node->write != NULL && node->read != NULL)
+        return 0;
+    corm__node_close(node);
+    return corm__fail_memory(error, "a pool");
+}
+
+int corm__node_open(struct corm__node *node, uint32_t connections, struct corm_error *error)
+{
+    struct corm__mode        single = {0};
+    struct corm__connection *c = NULL;
+    int                      rc = corm__node_make_pools(node, connections, error);
+
+    if (rc < 0)
+        return rc;
+    rc = corm__pool_acquire(node->write, &single, (struct corm__caller){"corm_open()", 0},
+                            corm__deadline_in(node->timeout_ms), &c, error);
     if (rc < 0) {
         corm__node_close(node);
         return rc;

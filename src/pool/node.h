@@ -7,18 +7,32 @@
 
 #include "pool/pool.h"
 
+/* May it be used? nodes.h says what leads from one to another. */
+enum corm__health { CORM__NODE_NEW, CORM__NODE_UP, CORM__NODE_BACK, CORM__NODE_LEFT };
+
 struct corm__node {
     struct corm__endpoint endpoint;
     struct corm__pool    *write, *read; /* the same one, where there is one */
-    struct corm__watch    watch;
+    struct corm__watch   *watch;
     uint32_t              timeout_ms; /* the default deadline */
     uint32_t              resolve_ms; /* how long the ledger is asked at least */
     enum corm_dialect     dialect;    /* these two are known once a connection was open */
     bool                  has_uuid;
     uint32_t              process; /* that opened it */
+    uint32_t              number;  /* in its db, from 1 */
+    uint64_t              hash;    /* of its name (route/rendezvous.h) */
+    bool                  reader;  /* takes no writes */
+    _Atomic uint32_t      graves;  /* lost sessions of it that are to be ended (trx/ledger.h) */
+
+    /* Of several, nodes.h; with one node it is always UP. */
+    _Atomic enum corm__health health;
+    _Atomic bool              silent; /* it was asked and did not answer */
 };
 
-/* Opens the node's pools, with `connections` in all, and one connection. On error nothing is open. */
+/* Makes the node's pools, with `connections` in all, and opens none. On error nothing is made. */
+int corm__node_make_pools(struct corm__node *node, uint32_t connections, struct corm_error *error);
+
+/* The same, and opens one connection. On error nothing is open. */
 int  corm__node_open(struct corm__node *node, uint32_t connections, struct corm_error *error);
 void corm__node_close(struct corm__node *node);
 

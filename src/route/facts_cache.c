@@ -55,8 +55,8 @@ void corm__facts_cache_free(struct corm__facts_cache *cache)
     free(cache);
 }
 
-static bool find(struct corm__facts_cache *cache, const struct corm_table *table,
-                 struct corm__table_facts *facts)
+bool corm__facts_known(struct corm__facts_cache *cache, const struct corm_table *table,
+                       struct corm__table_facts *facts)
 {
     pthread_mutex_lock(&cache->mutex);
     uintptr_t           key = (uintptr_t)table;
@@ -92,7 +92,7 @@ int corm__facts_of(struct corm__facts_cache *cache, struct corm__connection *con
                    const struct corm_table *table, struct corm_arena *arena, int64_t deadline,
                    struct corm__table_facts *facts, struct corm_error *error)
 {
-    if (find(cache, table, facts))
+    if (corm__facts_known(cache, table, facts))
         return 0;
     int rc = corm__read_table_facts(connection, connection->link->dialect, table, arena, deadline,
                                     facts, error);

@@ -15,6 +15,10 @@ int corm__facts_of(struct corm__facts_cache *cache, struct corm__connection *con
                    const struct corm_table *table, struct corm_arena *arena, int64_t deadline,
                    struct corm__table_facts *facts, struct corm_error *error);
 
+/* The same without asking; false where they are not known. */
+bool corm__facts_known(struct corm__facts_cache *cache, const struct corm_table *table,
+                       struct corm__table_facts *facts);
+
 /* Forgets all: a schema may have changed. From any thread. */
 void corm__facts_forget(struct corm__facts_cache *cache);
 

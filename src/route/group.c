@@ -153,8 +153,8 @@ struct corm__group {
 
 /* ---- Making and ending --------------------------------------------------------- */
 
-struct corm__group *corm__group_new(struct corm__trx_store *store, struct corm__facts_cache *facts,
-                                    uint32_t lane_wait_ms)
+struct corm__group *corm__group_new(struct corm__trx_store *store, struct corm__node *node,
+                                    struct corm__facts_cache *facts, uint32_t lane_wait_ms)
 {
     struct corm__group *g = calloc(1, sizeof(*g));
     struct corm_error   ignored = {0};
@@ -168,8 +168,9 @@ struct corm__group *corm__group_new(struct corm__trx_store *store, struct corm__
     }
     g->facts = facts;
     g->lane_wait_ms = lane_wait_ms;
+    g->trx->node = node;
     g->trx->group = g;
-    g->trx->function = true;
+    g->trx->function = g->trx->pinned = true;
     corm__arena_keep(g->trx->arena, KEPT_BYTES);
     corm__arena_keep(g->trx->drafts, KEPT_BYTES);
     return g;
@@ -1144,8 +1145,7 @@ static void tell_late(struct corm__member *m)
 static void settle(struct corm__group *g, struct corm__member *m, const struct corm_error *error)
 {
     bool late = error->code == CORM_TIMEOUT || error->code == CORM_DEADLINE;
-    bool again = late || corm__verdict_on(g->trx->node->endpoint.driver, error, g->trx->place) ==
-                             CORM_RUN_AGAIN;
+    bool again = late || corm__trx_may_run_again(g->trx, error);
 
     if (again && is_late(m))
         tell_late(m);

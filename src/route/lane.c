@@ -20,14 +20,18 @@
  * else waits, or when the others have had as much time as the last look took: so a row that
  * others have locked stops only those who want it.
  *
+ * Each node has lanes of its own. When a node is left, or is used again, each lane gives those who wait in it to the lanes
+ * that their keys belong to now (follow_nodes()) before it takes its next group. Members of a key that are
+ * at work then may still run while others of it begin on its new node: the database keeps them apart.
+ *
  * Entries are made in blocks, reused, and freed at the end. A ticket is the number of an entry and of
  * its use: one that is stale finds another use. */
 #include "route/lane.h"
 
 #include "base/clock.h"
 #include "base/thread.h"
-#include "schema/dialect.h"
-#include "sql/key.h"
+#include "route/node_of_key.h"
+#include "route/rendezvous.h"
 #include "trx/retry.h"
 
 #include <assert.h>
@@ -47,6 +51,7 @@ struct entry {
     struct corm_error      error;
     corm_done_function    *done;
     struct lane           *lane;
+    struct corm__node     *pinned;        /* the node that it asks for; NULL: its key decides */
     struct entry          *next, *before; /* in a queue */
     pthread_cond_t        *waiter;        /* of the thread that waits for it, or NULL */
     uint32_t               number, use;
@@ -63,6 +68,7 @@ struct queue {
 
 struct lane {
     struct corm__lanes   *lanes;
+    struct corm__node    *node;
     pthread_t             thread;
     bool                  started;
     bool                  running; /* a group: these two belong to the thread that runs it */
@@ -74,6 +80,8 @@ struct lane {
     uint64_t blocked_keys[KEY_BITS / 64]; /* a bit for each key of those, by its hash */
     int64_t  look_at;                     /* when they are looked at, if others wait */
     int64_t  expires;                     /* nobody who waits is late before that */
+    uint32_t
+        changes; /* of the health of nodes, that were seen when its queues were last put in order */
 };
 
 struct corm__lanes {
@@ -81,7 +89,8 @@ struct corm__lanes {
     struct corm__lane_options options;
     struct corm__trx_store   *store;
     struct corm__facts_cache *facts;
-    struct lane               lanes[LANES_MAX];
+    struct lane              *lanes; /* options.lanes for each node */
+    uint32_t                  lane_count;
     struct entry            **entries; /* by number */
     uint32_t                  entry_count, in_use;
     struct queue              free, done; /* `done`: those that nobody waits for */
@@ -195,55 +204,25 @@ static struct entry *find_ticket(const struct corm__lanes *l, int64_t ticket)
 
 /* ---- Keys ------------------------------------------------------------------------------ */
 
-/* FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/). */
-static uint64_t hash(uint64_t h, const void *data, size_t size)
+static uint64_t hash_of(const struct corm__lock_key *key)
 {
-    const unsigned char *p = data;
-
-    for (size_t i = 0; i < size; i++)
-        h = (h ^ p[i]) * 1099511628211u;
-    return h;
+    return corm__hash_key(key->table, key->values);
 }
 
-/* Equal for 1 and 1.0: which one a value is says the program, not the key. */
-static uint64_t hash_value(uint64_t h, const struct corm_value *value)
+static struct lane *lane_at(struct corm__lanes *l, const struct corm__node *node,
+                            const struct corm__lock_key *key)
 {
-    double real = 0;
-
-    if (value->kind == CORM_V_TEXT || value->kind == CORM_V_DECIMAL || value->kind == CORM_V_BLOB)
-        return hash(h, value->as.p, value->size);
-    if (value->kind == CORM_V_UUID)
-        return hash(h, &value->as.uuid, sizeof(value->as.uuid));
-    if (value->kind == CORM_V_REAL)
-        real = value->as.r;
-    else if (value->kind == CORM_V_INT)
-        real = (double)value->as.i;
-    else if (value->kind == CORM_V_UINT)
-        real = (double)value->as.u;
-    else
-        return hash(h, &value->as.i, sizeof(value->as.i));
-    real = real == 0 ? 0 : real; /* -0.0 is 0 */
-    return hash(h, &real, sizeof(real));
+    return &l->lanes[(node->number - 1) * l->options.lanes + hash_of(key) % l->options.lanes];
 }
 
-/* Of a table by its SQL name, and its columns by theirs, in whatever order a model has them. */
-static uint64_t hash_key(const struct corm__lock_key *key)
+/* `pinned`: the node that was asked for, or NULL. */
+static struct lane *lane_of(struct corm__lanes *l, struct corm__node *pinned,
+                            const struct corm__lock_key *key)
 {
-    const struct corm_column *columns[CORM__KEY_COLUMNS_MAX] = {NULL};
-    uint32_t                  n = corm__key_columns(key->table, columns);
-    uint64_t start = hash(14695981039346656037u, key->table->name, strlen(key->table->name));
-    uint64_t sum = start;
+    const struct corm__node *node =
+        pinned != NULL ? pinned : corm__node_of_key(corm__nodes_of(l->store), key);
 
-    for (uint32_t i = 0; i < n; i++) {
-        const char *name = corm__column_name(columns[i]);
-        sum += hash_value(hash(start, name, strlen(name)), &key->values[i]);
-    }
-    return sum ^ sum >> 32;
-}
-
-static struct lane *lane_of(struct corm__lanes *l, const struct corm__lock_key *key)
-{
-    return &l->lanes[hash_key(key) % l->options.lanes];
+    return lane_at(l, node, key);
 }
 
 /* ---- Those who are blocked -------------------------------------------------------------------- */
@@ -251,7 +230,7 @@ static struct lane *lane_of(struct corm__lanes *l, const struct corm__lock_key *
 static bool wants_blocked_key(const struct lane *lane, const struct entry *e)
 {
     for (uint32_t i = 0; lane->blocked.first != NULL && i < e->member.key_count; i++) {
-        uint64_t bit = hash_key(&e->member.keys[i]) / LANES_MAX % KEY_BITS;
+        uint64_t bit = hash_of(&e->member.keys[i]) / LANES_MAX % KEY_BITS;
         if ((lane->blocked_keys[bit / 64] >> bit % 64 & 1) != 0)
             return true;
     }
@@ -262,7 +241,7 @@ static bool wants_blocked_key(const struct lane *lane, const struct entry *e)
 static void put_blocked(struct lane *lane, struct entry *e, bool by_key)
 {
     for (uint32_t i = 0; by_key && i < e->member.key_count; i++) {
-        uint64_t bit = hash_key(&e->member.keys[i]) / LANES_MAX % KEY_BITS;
+        uint64_t bit = hash_of(&e->member.keys[i]) / LANES_MAX % KEY_BITS;
         lane->blocked_keys[bit / 64] |= (uint64_t)1 << bit % 64;
     }
     e->state = BLOCKED;
@@ -485,9 +464,63 @@ static void expire(struct lane *lane)
     expire_in(lane, &lane->blocked);
 }
 
+static void *lane_main(void *arg);
+
+/* Makes what a lane needs to run, where it has not run yet. */
+static int start(struct lane *lane, struct corm_error *error)
+{
+    const struct corm__lanes *l = lane->lanes;
+
+    if (lane->started)
+        return 0;
+    if (lane->group == NULL)
+        lane->group = corm__group_new(l->store, lane->node, l->facts, l->options.lane_wait_ms);
+    if (lane->members == NULL)
+        lane->members = calloc(l->options.group_max, sizeof(struct corm__member *));
+    if (lane->group == NULL || lane->members == NULL)
+        return corm__fail_memory(error, "a lane");
+    if (pthread_create(&lane->thread, NULL, lane_main, lane) != 0)
+        return corm__fail_memory(error, "the thread of a lane");
+    lane->started = true;
+    return 0;
+}
+
+/* Puts those of a queue whose keys belong to another node now into its lanes, in front of those who came there
+ * later. */
+static void move_queue(struct lane *lane, struct queue *queue)
+{
+    struct corm_error ignored = {0};
+
+    for (struct entry *e = queue->last, *before; e != NULL; e = before) {
+        before = e->before;
+        struct lane *other = lane_of(lane->lanes, e->pinned, &e->member.keys[0]);
+        if (other == lane || start(other, &ignored) < 0)
+            continue;
+        remove_entry(queue, e);
+        e->lane = other;
+        e->state = WAITS;
+        prepend(&other->queue, e);
+        note_deadline(other, e);
+        pthread_cond_signal(&other->filled);
+    }
+}
+
+/* After a node was left, or has come back. */
+static void follow_nodes(struct lane *lane)
+{
+    uint32_t changes = atomic_load(&corm__nodes_of(lane->lanes->store)->changes);
+
+    if (lane->changes == changes)
+        return;
+    lane->changes = changes;
+    move_queue(lane, &lane->queue);
+    move_queue(lane, &lane->blocked);
+}
+
 /* Makes the queue what is to run next; false where nothing is. */
 static bool prepare_queue(struct lane *lane)
 {
+    follow_nodes(lane);
     expire(lane);
     if (lane->blocked.first != NULL && (lane->queue.first == NULL || corm__now() >= lane->look_at))
         look_again(lane);
@@ -552,24 +585,6 @@ static void run_at_once(struct entry *e)
         pthread_cond_signal(&lane->filled);
 }
 
-static int start(struct lane *lane, struct corm_error *error)
-{
-    const struct corm__lanes *l = lane->lanes;
-
-    if (lane->started)
-        return 0;
-    if (lane->group == NULL)
-        lane->group = corm__group_new(l->store, l->facts, l->options.lane_wait_ms);
-    if (lane->members == NULL)
-        lane->members = calloc(l->options.group_max, sizeof(struct corm__member *));
-    if (lane->group == NULL || lane->members == NULL)
-        return corm__fail_memory(error, "a lane");
-    if (pthread_create(&lane->thread, NULL, lane_main, lane) != 0)
-        return corm__fail_memory(error, "the thread of a lane");
-    lane->started = true;
-    return 0;
-}
-
 /* ---- Submitting --------------------------------------------------------------------------------- */
 
 /* Whether only the caller, who is about to wait, could make room. */
@@ -632,7 +647,7 @@ static struct entry *enqueue(struct corm__lanes *l, const struct corm__job *job,
     int                   rc = corm__read_keys(job->key, keys, &count, error);
 
     if (rc == 0)
-        lane = lane_of(l, &keys[0]);
+        lane = lane_of(l, job->node, &keys[0]);
     pthread_mutex_lock(&l->mutex);
     if (rc == 0 && l->stopping)
         rc = corm__fail(error, CORM_CANCELLED, "the database is being closed");
@@ -655,6 +670,7 @@ static struct entry *enqueue(struct corm__lanes *l, const struct corm__job *job,
     e->submitted = !waited;
     e->state = WAITS;
     e->lane = lane;
+    e->pinned = job->node;
     append(&e->lane->queue, e);
     note_deadline(lane, e);
     if (!waited)
@@ -685,6 +701,38 @@ static void wait_for(struct corm__lanes *l, struct entry *e)
     }
     e->waiter = NULL;
     pthread_cond_destroy(&done);
+}
+
+int corm__lanes_check_key(struct corm__lanes *l, const struct corm_table *table, int64_t deadline,
+                          struct corm_error *error)
+{
+    struct corm__pool       *pool = corm__nodes_any(corm__nodes_of(l->store))->write;
+    struct corm__table_facts facts = {0};
+    struct corm__mode        single = {0};
+    struct corm__connection *c = NULL;
+    int                      rc = 0;
+
+    if (!corm__facts_known(l->facts, table, &facts)) {
+        struct corm_arena *arena = corm_arena_new();
+        if (arena == NULL)
+            return corm__fail_memory(error, "the facts of a table");
+        rc = corm__pool_acquire(pool, &single, (struct corm__caller){"the facts of a table", 0},
+                                deadline, &c, error);
+        if (rc == 0)
+            rc = corm__connection_enter(c, &single, 0, deadline, error);
+        if (rc == 0)
+            rc = corm__facts_of(l->facts, c, table, arena, deadline, &facts, error);
+        if (c != NULL)
+            corm__pool_release(pool, c);
+        corm_arena_free(arena);
+    }
+    if (rc == 0 && facts.folds_key)
+        rc = corm__fail(error, CORM_UNSUPPORTED,
+                        "the primary key of %s holds a text that does not compare byte by byte, so "
+                        "that one row has keys of several nodes: give the column a collation like "
+                        "utf8mb4_nopad_bin, as corm_create_table() does",
+                        table->name);
+    return rc;
 }
 
 int corm__lanes_run(struct corm__lanes *l, const struct corm__job *job, struct corm_error *error)
@@ -818,13 +866,18 @@ void corm__lanes_count(struct corm__lanes *l, uint64_t *groups, uint64_t *member
 struct corm__lanes *corm__lanes_new(struct corm__trx_store          *store,
                                     const struct corm__lane_options *options)
 {
-    struct corm__lanes *l = calloc(1, sizeof(*l));
-    pthread_condattr_t  monotonic;
+    const struct corm__nodes *nodes = corm__nodes_of(store);
+    struct corm__lanes       *l = calloc(1, sizeof(*l));
+    pthread_condattr_t        monotonic;
 
     if (l == NULL)
         return NULL;
+    l->lane_count = nodes->count * options->lanes;
+    l->lanes = calloc(l->lane_count, sizeof(*l->lanes));
     l->facts = corm__facts_cache_new();
-    if (l->facts == NULL) {
+    if (l->lanes == NULL || l->facts == NULL) {
+        corm__facts_cache_free(l->facts);
+        free(l->lanes);
         free(l);
         return NULL;
     }
@@ -838,8 +891,9 @@ struct corm__lanes *corm__lanes_new(struct corm__trx_store          *store,
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&l->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    for (uint32_t i = 0; i < options->lanes; i++) {
+    for (uint32_t i = 0; i < l->lane_count; i++) {
         l->lanes[i].lanes = l;
+        l->lanes[i].node = &nodes->all[i / options->lanes];
         l->lanes[i].expires = INT64_MAX;
         pthread_cond_init(&l->lanes[i].filled, NULL);
     }
@@ -851,7 +905,7 @@ static void stop(struct corm__lanes *l, bool finish)
     pthread_mutex_lock(&l->mutex);
     l->stopping = true;
     l->refusing = !finish;
-    for (uint32_t i = 0; i < l->options.lanes; i++) {
+    for (uint32_t i = 0; i < l->lane_count; i++) {
         while (!finish && l->lanes[i].queue.first != NULL)
             refuse_entry(l, l->lanes[i].queue.first, CORM_CANCELLED, "the database was closed");
         while (!finish && l->lanes[i].blocked.first != NULL)
@@ -859,14 +913,14 @@ static void stop(struct corm__lanes *l, bool finish)
         pthread_cond_signal(&l->lanes[i].filled);
     }
     pthread_mutex_unlock(&l->mutex);
-    for (uint32_t i = 0; i < l->options.lanes; i++)
+    for (uint32_t i = 0; i < l->lane_count; i++)
         if (l->lanes[i].started)
             pthread_join(l->lanes[i].thread, NULL);
 }
 
 static bool was_used(const struct corm__lanes *l)
 {
-    for (uint32_t i = 0; i < l->options.lanes; i++)
+    for (uint32_t i = 0; i < l->lane_count; i++)
         if (l->lanes[i].started)
             return true;
     return l->entry_count > 0;
@@ -887,7 +941,7 @@ void corm__lanes_free(struct corm__lanes *l, bool finish)
     pthread_mutex_lock(&l->mutex);
     (void)tell_all(l);
     pthread_mutex_unlock(&l->mutex);
-    for (uint32_t i = 0; i < l->options.lanes; i++)
+    for (uint32_t i = 0; i < l->lane_count; i++)
         free_lane(&l->lanes[i]);
     for (int i = 0; i < 2; i++)
         if (l->pipe[i] >= 0)
@@ -900,5 +954,6 @@ void corm__lanes_free(struct corm__lanes *l, bool finish)
     pthread_cond_destroy(&l->changed);
     pthread_mutex_destroy(&l->mutex);
     corm__facts_cache_free(l->facts);
+    free(l->lanes);
     free(l);
 }

@@ -1,4 +1,5 @@
-/* route/lane.h -- threads that run transactions in order; a key has always the same one. */
+/* route/lane.h -- threads that run transactions in order; a key has always the same one, as long as its node is
+ * used. */
 #ifndef CORM_ROUTE_LANE_H
 #define CORM_ROUTE_LANE_H
 
@@ -7,7 +8,7 @@
 struct corm__lanes;
 
 struct corm__lane_options {
-    uint32_t lanes;        /* threads, each with a connection while it works */
+    uint32_t lanes;        /* threads for each node, each with a connection while it works */
     uint32_t group_max;    /* members of a group at most */
     uint32_t queue_max;    /* transactions in all lanes at most, told or not */
     uint32_t lane_wait_ms; /* how long a group waits for a row that others hold */
@@ -27,10 +28,16 @@ struct corm__job {
     void                   *arg;
     corm_done_function     *done;
     const struct corm_expr *key;
+    struct corm__node      *node; /* that it has to run on; NULL: its key decides */
     enum corm_isolation     isolation;
     uint32_t                timeout_ms;
     bool                    nowait;
 };
+
+/* Whether the primary key of a table is known to fold texts that are different; reads the facts of the
+ * table over a connection where they are not known yet. */
+int corm__lanes_check_key(struct corm__lanes *lanes, const struct corm_table *table,
+                          int64_t deadline, struct corm_error *error);
 
 /* Runs it in its lane, and returns its outcome; *error is set where that is negative. */
 int corm__lanes_run(struct corm__lanes *lanes, const struct corm__job *job,

@@ -657,6 +657,15 @@ static bool has_exact_key(const struct reader *r)
     return true;
 }
 
+static bool folds_key(const struct reader *r)
+{
+    for (uint32_t i = 0; i < r->table->column_count; i++)
+        if (r->table->columns[i].pk && corm__is_text(&r->table->columns[i]) &&
+            r->columns[i].times == 1 && !r->columns[i].exact)
+            return true;
+    return false;
+}
+
 static bool may_update(const struct reader *r, uint32_t i)
 {
     const struct corm_column  *column = &r->table->columns[i];
@@ -674,6 +683,7 @@ static void conclude(const struct reader *r, struct corm__table_facts *facts)
     facts->is_child = r->is_child;
     bool alone = !r->has_triggers && r->may_write;
     facts->may_insert = r->ordinary && alone;
+    facts->folds_key = folds_key(r);
     facts->exact_key = r->ordinary && has_key_of_model(r) && has_exact_key(r);
     facts->may_hold = r->ordinary && has_key_of_model(r) && has_columns_of_model(r) && !r->cascades;
     if (!facts->may_hold || !alone || r->computes || r->odd || r->table->column_count > BITS)

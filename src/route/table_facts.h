@@ -30,6 +30,9 @@ struct corm__table_facts {
     /* Equal keys have equal bytes: all columns of the primary key are integers, UUIDs, or
      * varchar and text in a collation that compares bytes and does not pad. */
     bool exact_key;
+
+    /* Some text of the primary key is seen to compare otherwise: equal keys may have other bytes. */
+    bool folds_key;
 };
 
 /* Reads them from the server, in two statements at most. Blocks; may be called in a transaction,

@@ -1,10 +1,14 @@
 /* route/url.c -- a URL, or the environment, to a config.
  *
- * A URL is cut into slices from left to right; each is decoded on its own, so that an encoded
- * separator separates nothing. A server's URL is cut at the first / or ? behind the //, then at the
- * last @ before that: a password may hold : and @ as they are, but not / and ?. An @ that follows
- * later is refused, because what stands before it may be the rest of a password: that, and the
- * order of the checks, is why the name of an option can be shown. */
+ * A URL is cut into slices; each is decoded on its own, so that an encoded separator separates nothing. A
+ * server's URL is cut at the first / or ? behind the //, and what stands before that from its end:
+ *
+ *     [user[:password]@] [role@]host[:port] , [role@]host[:port] , ...
+ *
+ * A node begins behind the last comma, or the last @ that ends no role; in front of that @ stand user and
+ * password, which may hold : and @ and a comma as they are, but not / and ?. An @ that follows later is
+ * refused, because what stands before it may be the rest of a password: that, and the order of the checks,
+ * is why the name of an option can be shown. */
 #include "route/url.h"
 
 #include "base/arena.h"
@@ -74,11 +78,20 @@ struct slice {
     size_t      size;
 };
 
+/* Where one node is, as it is written. */
+struct place {
+    const char *host; /* or NULL */
+    uint16_t    port; /* 0: none is given */
+    bool        reader;
+};
+
 struct parse {
     struct corm_arena   *arena;
     struct corm__config *config;
     struct corm_error   *error;
     bool                 given[OPTION_COUNT];
+    struct place         places[CORM__NODES_MAX];
+    uint32_t             place_count;
 };
 
 /* ---- Text ------------------------------------------------------------------ */
@@ -227,20 +240,21 @@ static bool is_ipv6(const char *text)
     return inet_pton(AF_INET6, address, &parsed) == 1;
 }
 
-static int several_nodes(const struct parse *p, const char *where)
-{
-    return corm__fail(p->error, CORM_UNSUPPORTED,
-                      "this version drives one node, %s names several or a role", where);
-}
+/* The words for a role; writers are what else a node is. */
+static const struct {
+    const char *name;
+    bool        reader;
+} roles[] = {{"writer", false}, {"reader", true}, {"master", false}, {"slave", true}};
 
-/* Whether what stands before the @ ends in a role, as in writer@h1,reader@h2. A user of that name
- * is none. */
-static bool ends_in_role(struct slice user_info)
-{
-    size_t       start = up_to_last(user_info, "@,");
-    struct slice last = behind(user_info, start);
+enum { ROLES = sizeof(roles) / sizeof(roles[0]) };
 
-    return start > 0 && (is(last, "writer") || is(last, "reader"));
+/* The index of the role that a slice is, or -1. */
+static int role_of(struct slice s)
+{
+    for (int i = 0; i < ROLES; i++)
+        if (is(s, roles[i].name))
+            return i;
+    return -1;
 }
 
 static int parse_user(const struct parse *p, struct slice user_info)
@@ -255,16 +269,15 @@ static int parse_user(const struct parse *p, struct slice user_info)
     return rc;
 }
 
-static int parse_host(const struct parse *p, struct slice text)
+static int parse_host(const struct parse *p, struct slice text, struct place *place)
 {
-    struct corm__endpoint *e = &p->config->endpoint;
-    bool                   brackets = skip(&text, "[");
-    struct slice           host = cut(&text, brackets ? "]" : ":");
-    uint32_t               port = 0;
+    bool         brackets = skip(&text, "[");
+    struct slice host = cut(&text, brackets ? "]" : ":");
+    uint32_t     port = 0;
 
     if (brackets && !skip(&text, "]"))
         return corm__fail(p->error, CORM_BAD_URL, "the [ before the host has no ]");
-    int rc = decode(p, host, "the host", &e->host);
+    int rc = decode(p, host, "the host", &place->host);
     if (rc < 0)
         return rc;
     if (skip(&text, ":")) {
@@ -276,24 +289,74 @@ static int parse_host(const struct parse *p, struct slice text)
     } else if (text.size > 0) {
         rc = corm__fail(p->error, CORM_BAD_URL, "only :port may follow the ] of the host");
     }
-    e->port = (uint16_t)port;
-    if (rc < 0 || (e->host == NULL && !brackets))
+    place->port = (uint16_t)port;
+    if (rc < 0 || (place->host == NULL && !brackets))
         return rc;
-    if (brackets ? e->host == NULL || !is_ipv6(e->host) : !is_host_name(e->host))
+    if (brackets ? place->host == NULL || !is_ipv6(place->host) : !is_host_name(place->host))
         return corm__fail(p->error, CORM_BAD_URL, "the host is no name and no address");
     return 0;
 }
 
-static int parse_authority(const struct parse *p, struct slice authority)
+static int too_many_nodes(const struct parse *p, const char *where)
 {
-    size_t       size = up_to_last(authority, "@");
-    struct slice user_info = {authority.at, size > 0 ? size - 1 : 0};
-    struct slice host = behind(authority, size);
+    return corm__fail(p->error, CORM_BAD_URL, "%s names more than %d nodes", where,
+                      CORM__NODES_MAX);
+}
 
-    if (has(host, ',') || ends_in_role(user_info))
-        return several_nodes(p, "the URL");
-    int rc = parse_user(p, user_info);
-    return rc < 0 ? rc : parse_host(p, host);
+/* Reads the nodes from the last to the first, into places from the end; *rest is what stands before them: user
+ * and password. `*login`: there is an @ behind it. */
+static int parse_places(struct parse *p, struct slice *rest, bool *login)
+{
+    struct slice left = *rest;
+    uint32_t     at = CORM__NODES_MAX, roles_given = 0;
+    bool         more = true;
+
+    *login = false;
+    while (more) {
+        size_t       start = up_to_last(left, "@,");
+        struct slice host = behind(left, start);
+        struct slice before = {left.at, start > 0 ? start - 1 : 0};
+        size_t       word = up_to_last(before, "@,");
+        int          role = -1;
+        if (start > 0 && left.at[start - 1] == '@') {
+            role = role_of(behind(before, word));
+            if (role >= 0 && word == 0 && at == CORM__NODES_MAX)
+                role = -1; /* the only host: a user of that name */
+        }
+        if (at == 0)
+            return too_many_nodes(p, "the URL");
+        struct place *place = &p->places[--at];
+        *place = (struct place){.reader = role >= 0 && roles[role].reader};
+        if (parse_host(p, host, place) < 0)
+            return p->error->code;
+        if (role >= 0 && word == 0 && roles_given == 0)
+            return corm__fail(p->error, CORM_BAD_URL,
+                              "what stands before the first host may be a user or its role: give "
+                              "each host a role, or write user:password@");
+        roles_given += role >= 0;
+        if (role >= 0) /* what stands before it is another node, or the user */
+            before.size = word > 0 ? word - 1 : 0;
+        char separator = role >= 0 && word > 0   ? left.at[word - 1]
+                         : role < 0 && start > 0 ? left.at[start - 1]
+                                                 : '\0';
+        *login = separator == '@';
+        more = separator == ',';
+        left = before;
+    }
+    p->place_count = CORM__NODES_MAX - at;
+    memmove(p->places, p->places + at, p->place_count * sizeof(p->places[0]));
+    *rest = left;
+    return 0;
+}
+
+static int parse_authority(struct parse *p, struct slice authority)
+{
+    bool login = false;
+    int  rc = parse_places(p, &authority, &login);
+
+    if (rc < 0 || !login)
+        return rc;
+    return parse_user(p, authority);
 }
 
 /* ---- Options --------------------------------------------------------------- */
@@ -506,30 +569,89 @@ static int settle_pool(const struct parse *p, const char *pool)
     return settle_lanes(p);
 }
 
+static int settle_socket(const struct parse *p)
+{
+    const struct place *place = &p->places[0];
+
+    if (p->place_count > 1)
+        return corm__fail(p->error, CORM_BAD_URL,
+                          "the option socket is for one node, the URL names several");
+    if (place->port != 0)
+        return corm__fail(p->error, CORM_BAD_URL,
+                          "the option socket stands for host and port, leave the port out");
+    if (place->host != NULL && !is(slice_of(place->host), "localhost") &&
+        strcmp(place->host, "127.0.0.1") != 0)
+        return corm__fail(p->error, CORM_BAD_URL,
+                          "the option socket is for this machine, leave the host out or make it "
+                          "localhost");
+    return 0;
+}
+
+static bool is_same_place(const struct corm__endpoint *a, const struct corm__endpoint *b)
+{
+    size_t i = 0;
+
+    while (a->host[i] != '\0' && lower(a->host[i]) == lower(b->host[i]))
+        i++;
+    return a->port == b->port && a->host[i] == b->host[i];
+}
+
+/* Room for `count` nodes, each with what is the same for all. */
+static int make_nodes(const struct parse *p, uint32_t count)
+{
+    struct corm__config *config = p->config;
+
+    config->nodes = corm_arena_alloc(p->arena, count * sizeof(*config->nodes));
+    if (config->nodes == NULL)
+        return corm__fail_memory(p->error, "the nodes of a database");
+    config->node_count = count;
+    for (uint32_t i = 0; i < count; i++)
+        config->nodes[i] = (struct corm__config_node){.endpoint = config->endpoint};
+    return 0;
+}
+
+/* Makes a node of each place. */
+static int settle_places(const struct parse *p)
+{
+    struct corm__config *config = p->config;
+    uint32_t             writers = 0;
+
+    if (make_nodes(p, p->place_count) < 0)
+        return p->error->code;
+    for (uint32_t i = 0; i < p->place_count; i++) {
+        struct corm__config_node *node = &config->nodes[i];
+        node->endpoint.host = config->endpoint.socket != NULL ? NULL : p->places[i].host;
+        node->endpoint.port = p->places[i].port;
+        if (config->endpoint.socket == NULL && p->places[i].port == 0)
+            node->endpoint.port = DEFAULT_PORT;
+        node->reader = p->places[i].reader;
+        writers += !node->reader;
+        if (config->endpoint.socket == NULL && node->endpoint.host == NULL)
+            return corm__fail(p->error, CORM_BAD_URL, "the URL has no host before the database");
+        for (uint32_t k = 0; k < i; k++)
+            if (is_same_place(&node->endpoint, &config->nodes[k].endpoint))
+                return corm__fail(p->error, CORM_BAD_URL, "nodes %u and %u are the same one", k + 1,
+                                  i + 1);
+    }
+    config->endpoint = config->nodes[0].endpoint;
+    if (writers == 0)
+        return corm__fail(p->error, CORM_BAD_URL, "there are readers only, one node must write");
+    return 0;
+}
+
 static int settle_server(const struct parse *p)
 {
     struct corm__endpoint *e = &p->config->endpoint;
 
-    if (e->socket != NULL && e->port != 0)
-        return corm__fail(p->error, CORM_BAD_URL,
-                          "the option socket stands for host and port, leave the port out");
-    if (e->socket != NULL && e->host != NULL && !is(slice_of(e->host), "localhost") &&
-        strcmp(e->host, "127.0.0.1") != 0)
-        return corm__fail(p->error, CORM_BAD_URL,
-                          "the option socket is for this machine, leave the host out or make it "
-                          "localhost");
-    if (e->socket != NULL)
-        e->host = NULL;
-    else if (e->host == NULL)
-        return corm__fail(p->error, CORM_BAD_URL, "the URL has no host before the database");
-    else if (e->port == 0)
-        e->port = DEFAULT_PORT;
+    if (e->socket != NULL && settle_socket(p) < 0)
+        return p->error->code;
     if (e->tls_ca != NULL && e->tls == CORM__TLS_OFF)
         return corm__fail(p->error, CORM_BAD_URL,
                           "the option tls_ca is to verify the server, which tls=off does not");
     if (e->tls_ca != NULL) /* on loopback, too: who names certificates wants them used */
         e->tls = CORM__TLS_VERIFY;
-    return settle_pool(p, "the option pool");
+    int rc = settle_pool(p, "the option pool");
+    return rc < 0 ? rc : settle_places(p);
 }
 
 static int settle_file(const struct parse *p, const char *what)
@@ -601,7 +723,9 @@ static int parse_file(struct parse *p, struct slice rest)
         rc = settle_file(p, "the URL");
     if (rc == 0)
         rc = parse_options(p, rest);
-    return rc < 0 ? rc : settle_pool(p, "the option pool");
+    if (rc == 0)
+        rc = settle_pool(p, "the option pool");
+    return rc < 0 ? rc : make_nodes(p, 1);
 }
 
 static int parse_url(struct parse *p, const char *url)
@@ -660,32 +784,136 @@ static int read_text(const struct parse *p, corm__getenv_function *get, const ch
     return *text != NULL ? 0 : corm__fail_memory(p->error, "the variables DB_*");
 }
 
-static int read_server(const struct parse *p, corm__getenv_function *get)
+static int check_host(const struct parse *p, const char *host)
 {
-    struct corm__endpoint *e = &p->config->endpoint;
-    const char            *port_text = variable(get, "DB_PORT");
-    uint32_t               port = DEFAULT_PORT;
-    int                    rc = read_text(p, get, "DB_HOST", "127.0.0.1", &e->host);
+    if (is_host_name(host) || is_ipv6(host))
+        return 0;
+    return corm__fail(p->error, CORM_BAD_URL,
+                      "DB_HOST is no name and no address; the port stands in DB_PORT, and a "
+                      "Unix socket can be given in DATABASE_URL");
+}
+
+/* DB_HOST: one, or with DB_CLUSTER a list, in which a role may stand in front of each. */
+static int read_hosts(struct parse *p, corm__getenv_function *get, bool cluster)
+{
+    const char *text = NULL;
+    int         rc = read_text(p, get, "DB_HOST", "127.0.0.1", &text);
+    bool        more = rc == 0;
+
+    for (struct slice rest = slice_of(rc == 0 ? text : ""); more && rc == 0;) {
+        struct slice host = rest;
+        if (cluster)
+            host = cut(&rest, ",");
+        more = cluster && rest.size > 0;
+        rest = behind(rest, more);
+        struct place place = {.host = NULL};
+        size_t       word = up_to_last(host, "@");
+        int          role = word > 0 ? role_of((struct slice){host.at, word - 1}) : -1;
+        if (!cluster && (has(host, ',') || role >= 0))
+            return corm__fail(p->error, CORM_BAD_URL,
+                              "DB_HOST names several nodes or a role, set DB_CLUSTER=true, too");
+        if (role >= 0) {
+            place.reader = roles[role].reader;
+            host = behind(host, word);
+        }
+        if (p->place_count == CORM__NODES_MAX)
+            return too_many_nodes(p, "DB_HOST");
+        place.host = corm__arena_copy(p->arena, host.at, host.size);
+        if (place.host == NULL)
+            return corm__fail_memory(p->error, "the variables DB_*");
+        rc = check_host(p, place.host);
+        p->places[p->place_count++] = place;
+    }
+    return rc;
+}
+
+/* The part of a variable that is for node `i`: the whole, or of a list with a part for each node that one. */
+static int part_of(const struct parse *p, const char *name, const char *text, uint32_t i,
+                   struct slice *part)
+{
+    struct slice rest = slice_of(text);
+    uint32_t     commas = 0;
+
+    for (size_t at = 0; at < rest.size; at++)
+        commas += rest.at[at] == ',';
+    *part = rest;
+    if (p->place_count == 1 || commas == 0)
+        return 0;
+    if (commas + 1 != p->place_count)
+        return corm__fail(p->error, CORM_BAD_URL,
+                          "%s is a list of another length than DB_HOST: one for all nodes, or one "
+                          "for each; what holds a comma itself can be given in DATABASE_URL",
+                          name);
+    for (*part = cut(&rest, ","); i > 0; i--) {
+        rest = behind(rest, 1);
+        *part = cut(&rest, ",");
+    }
+    return 0;
+}
+
+static int read_ports(struct parse *p, corm__getenv_function *get)
+{
+    const char *text = variable(get, "DB_PORT");
+
+    for (uint32_t i = 0; i < p->place_count; i++) {
+        struct slice part;
+        uint32_t     port = DEFAULT_PORT;
+        if (text != NULL && (part_of(p, "DB_PORT", text, i, &part) < 0 ||
+                             read_number(p, part, "DB_PORT", MAX_PORT, &port) < 0))
+            return p->error->code;
+        p->places[i].port = (uint16_t)port;
+    }
+    return 0;
+}
+
+/* The users or passwords of the nodes, which are made already. */
+static int read_logins(const struct parse *p, corm__getenv_function *get, bool password)
+{
+    const char *name = password ? "DB_PASSWORD" : "DB_USERNAME";
+    const char *text = NULL;
+    int         rc = read_text(p, get, name, NULL, &text);
+
+    for (uint32_t i = 0; rc == 0 && text != NULL && i < p->config->node_count; i++) {
+        struct corm__endpoint *e = &p->config->nodes[i].endpoint;
+        struct slice           part;
+        rc = part_of(p, name, text, i, &part);
+        if (rc < 0 || part.size == 0)
+            continue;
+        const char *own = corm__arena_copy(p->arena, part.at, part.size);
+        if (own == NULL)
+            return corm__fail_memory(p->error, "the variables DB_*");
+        if (password)
+            e->password = own;
+        else
+            e->user = own;
+    }
+    p->config->endpoint = p->config->nodes[0].endpoint;
+    return rc;
+}
+
+static int read_server(struct parse *p, corm__getenv_function *get, bool cluster)
+{
+    int rc = read_hosts(p, get, cluster);
 
     if (rc == 0)
-        rc = read_text(p, get, "DB_USERNAME", NULL, &e->user);
+        rc = read_ports(p, get);
+    if (rc == 0 && p->config->endpoint.database == NULL)
+        rc = corm__fail(p->error, CORM_BAD_URL, "DB_DATABASE does not name the database");
+    return rc;
+}
+
+static int settle_variables(const struct parse *p, corm__getenv_function *get)
+{
+    int rc = settle_pool(p, "DB_CONNECTION_LIMIT");
+
+    if (rc < 0 || p->config->endpoint.driver == &corm__sqlite)
+        return rc < 0 ? rc : make_nodes(p, 1);
+    rc = settle_places(p);
     if (rc == 0)
-        rc = read_text(p, get, "DB_PASSWORD", NULL, &e->password);
-    if (rc == 0 && port_text != NULL)
-        rc = read_number(p, slice_of(port_text), "DB_PORT", MAX_PORT, &port);
-    e->port = (uint16_t)port;
-    if (rc < 0)
-        return rc;
-    struct slice host = slice_of(e->host);
-    if (has(host, ',') || begins(host, "writer@") || begins(host, "reader@"))
-        return several_nodes(p, "DB_HOST");
-    if (!is_host_name(e->host) && !is_ipv6(e->host))
-        return corm__fail(p->error, CORM_BAD_URL,
-                          "DB_HOST is no name and no address; the port stands in DB_PORT, and a "
-                          "Unix socket can be given in DATABASE_URL");
-    if (e->database == NULL)
-        return corm__fail(p->error, CORM_BAD_URL, "DB_DATABASE does not name the database");
-    return 0;
+        rc = read_logins(p, get, false);
+    if (rc == 0)
+        rc = read_logins(p, get, true);
+    return rc;
 }
 
 static int choose_driver(const struct parse *p, corm__getenv_function *get)
@@ -707,23 +935,37 @@ static int choose_driver(const struct parse *p, corm__getenv_function *get)
     return 0;
 }
 
-static int read_variables(const struct parse *p, corm__getenv_function *get)
+static int read_cluster(const struct parse *p, corm__getenv_function *get, bool *cluster)
+{
+    const char  *text = variable(get, "DB_CLUSTER");
+    struct slice value = slice_of(text != NULL ? text : "false");
+
+    *cluster = is(value, "true") || is(value, "1");
+    if (*cluster || is(value, "false") || is(value, "0"))
+        return 0;
+    return corm__fail(p->error, CORM_BAD_URL,
+                      "DB_CLUSTER must be true or false; the nodes stand in DB_HOST");
+}
+
+static int read_variables(struct parse *p, corm__getenv_function *get)
 {
     struct corm__config *config = p->config;
-    const char          *cluster = variable(get, "DB_CLUSTER");
     const char          *limit = variable(get, "DB_CONNECTION_LIMIT");
+    bool                 cluster = false;
+    int                  rc = read_cluster(p, get, &cluster);
 
-    if (cluster != NULL && !is(slice_of(cluster), "false") && !is(slice_of(cluster), "0"))
-        return several_nodes(p, "DB_CLUSTER");
-    int rc = choose_driver(p, get);
+    if (rc == 0)
+        rc = choose_driver(p, get);
     if (rc == 0)
         rc = read_text(p, get, "DB_DATABASE", NULL, &config->endpoint.database);
+    if (rc == 0 && cluster && config->endpoint.driver == &corm__sqlite)
+        rc = corm__fail(p->error, CORM_BAD_URL, "DB_CLUSTER is for servers, not for SQLite");
     if (rc == 0)
         rc = config->endpoint.driver == &corm__sqlite ? settle_file(p, "DB_DATABASE")
-                                                      : read_server(p, get);
+                                                      : read_server(p, get, cluster);
     if (rc == 0 && limit != NULL)
         rc = read_number(p, slice_of(limit), "DB_CONNECTION_LIMIT", MAX_POOL, &config->pool);
-    return rc < 0 ? rc : settle_pool(p, "DB_CONNECTION_LIMIT");
+    return rc < 0 ? rc : settle_variables(p, get);
 }
 
 int corm__config_from(struct corm_arena *arena, corm__getenv_function *get,

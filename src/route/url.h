@@ -15,23 +15,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct corm__config_node {
+    struct corm__endpoint endpoint;
+    bool                  reader;
+};
+
 struct corm__config {
-    struct corm__endpoint     endpoint;
-    uint32_t                  pool; /* connections at most, the writing one of SQLite's with it */
-    uint32_t                  timeout_ms; /* also in endpoint */
-    uint32_t                  resolve_ms;
+    struct corm__endpoint     endpoint; /* that of the first node */
+    struct corm__config_node *nodes;
+    uint32_t                  node_count;
+    uint32_t pool;       /* connections to a node at most, the writing one of SQLite's with it */
+    uint32_t timeout_ms; /* also in endpoint */
+    uint32_t resolve_ms;
     struct corm__lane_options lanes;
     bool                      memory; /* sqlite::memory:, which has one connection */
 };
 
-/* Reads a URL, which is not NULL. 0, or CORM_BAD_URL, CORM_UNSUPPORTED or CORM_NO_MEMORY: *config
- * is then all zero. */
+/* Reads a URL, which is not NULL. 0, or CORM_BAD_URL or CORM_NO_MEMORY: *config is then all zero. */
 int corm__parse_url(struct corm_arena *arena, const char *url, struct corm__config *config,
                     struct corm_error *error);
 
 /* The same from DATABASE_URL or, where that is unset or empty, from the variables DB_*. Those are
  * taken as they are, without %XX; an empty one counts as unset. For SQLite only DB_DATABASE, its
- * file, DB_CONNECTION_LIMIT and DB_CLUSTER count. */
+ * file, and DB_CONNECTION_LIMIT count; DB_CLUSTER is refused. */
 int corm__config_from_environment(struct corm_arena *arena, struct corm__config *config,
                                   struct corm_error *error);
 

@@ -109,21 +109,27 @@ enum fate { OPEN, COMMITTED, NEVER };
 /* A doubt that was told as CORM_UNKNOWN. */
 struct kept {
     uint64_t           id; /* 0: none */
+    struct corm__node *node;
     struct corm__doubt doubt;
     int64_t            since;
     enum fate          fate;
 };
 
+struct grave {
+    struct corm__node   *node;
+    struct corm__session session;
+};
+
 struct corm__ledger {
-    const struct corm__node *node;
-    struct corm_arena       *arena; /* of the texts */
-    const char              *texts[TEXTS];
-    _Atomic int64_t          tidy_at;
-    _Atomic uint32_t         grave_count;
-    pthread_mutex_t          mutex; /* guards the rest, and changes of grave_count */
-    struct corm__session     graves[GRAVES_MAX];
-    uint64_t                 last_id;
-    struct kept              kept[DOUBTS_MAX]; /* by id */
+    struct corm__nodes *nodes;
+    struct corm_arena  *arena; /* of the texts */
+    const char         *texts[TEXTS];
+    _Atomic int64_t     tidy_at;
+    pthread_mutex_t     mutex; /* guards the rest, and changes of graves of a node */
+    struct grave        graves[GRAVES_MAX];
+    uint32_t            grave_count;
+    uint64_t            last_id;
+    struct kept         kept[DOUBTS_MAX]; /* by id */
 };
 
 /* ---- Making ------------------------------------------------------------------- */
@@ -133,7 +139,7 @@ struct corm__ledger {
 static const char *make_text(const struct corm__ledger *l, const char *form)
 {
     struct corm__buffer text;
-    const char         *database = l->node->endpoint.database, *table = strstr(form, "%s");
+    const char         *database = l->nodes->all->endpoint.database, *table = strstr(form, "%s");
 
     corm__buffer_init(&text, l->arena);
     corm__buffer_add(&text, form, (size_t)(table - form));
@@ -146,13 +152,13 @@ static const char *make_text(const struct corm__ledger *l, const char *form)
     return text.failed ? NULL : text.text;
 }
 
-struct corm__ledger *corm__ledger_new(const struct corm__node *node)
+struct corm__ledger *corm__ledger_new(struct corm__nodes *nodes)
 {
     struct corm__ledger *l = calloc(1, sizeof(*l));
 
     if (l == NULL)
         return NULL;
-    l->node = node;
+    l->nodes = nodes;
     (void)pthread_mutex_init(&l->mutex, NULL);
     l->arena = corm_arena_new();
     bool has_memory = l->arena != NULL;
@@ -326,24 +332,61 @@ static int end_session(struct corm__connection *c, const struct corm__session *s
     return 0;
 }
 
-int corm__ledger_resolve(struct corm__ledger *l, struct corm__connection *c,
+/* Over the connection, with a new link where it has none. */
+static int resolve_here(struct corm__ledger *l, const struct corm__node *node,
+                        struct corm__connection *c, const struct corm__doubt *doubt, int64_t until,
+                        struct corm__answer *answer, struct corm_error *error)
+{
+    int rc = 0;
+
+    if (c->link->lost)
+        rc = corm__connection_reopen(c, &node->endpoint, until, error);
+    if (rc == 0)
+        rc = end_session(c, &doubt->session, until, error);
+    if (rc == 0)
+        rc = ask(l, c, doubt, until, answer, error);
+    if (rc < 0)
+        undo(c);
+    return rc;
+}
+
+/* On another node, over a connection of its own: those of its pool may all be in use by those who wait. */
+static int resolve_there(struct corm__ledger *l, const struct corm__node *node,
                          const struct corm__doubt *doubt, int64_t until,
+                         struct corm__answer *answer, struct corm_error *error)
+{
+    struct corm__connection *c = NULL;
+    int rc = corm__connection_open(&node->endpoint, true, node->watch, until, &c, error);
+
+    if (rc < 0)
+        return rc;
+    rc = ask(l, c, doubt, until, answer, error);
+    corm__connection_close(c);
+    return rc;
+}
+
+/* Whom else to ask: only where a commit on one node is one on all, or on none. */
+static const struct corm__node *other_of(const struct corm__ledger *l,
+                                         const struct corm__node   *node)
+{
+    return corm__nodes_are_galera(l->nodes) ? corm__nodes_other(l->nodes, node) : NULL;
+}
+
+int corm__ledger_resolve(struct corm__ledger *l, struct corm__node *node,
+                         struct corm__connection *c, const struct corm__doubt *doubt, int64_t until,
                          struct corm__answer *answer, struct corm_error *error)
 {
     uint64_t random = (uint64_t)corm__now() | 1;
 
     for (uint32_t tries = 1;; tries++) {
-        struct corm_error failed = {0};
-        int               rc = 0;
-        if (c->link->lost)
-            rc = corm__connection_reopen(c, &l->node->endpoint, until, &failed);
-        if (rc == 0)
-            rc = end_session(c, &doubt->session, until, &failed);
-        if (rc == 0)
-            rc = ask(l, c, doubt, until, answer, &failed);
+        struct corm_error        failed = {0};
+        const struct corm__node *other = other_of(l, node);
+        bool left = other != NULL && (tries > 1 || atomic_load(&node->health) == CORM__NODE_LEFT);
+        int  rc = left ? resolve_there(l, other, doubt, until, answer, &failed)
+                       : resolve_here(l, node, c, doubt, until, answer, &failed);
         if (rc == 0)
             return 0;
-        undo(c);
+        corm__nodes_note(l->nodes, left ? &l->nodes->all[other->number - 1] : node, &failed);
         corm__pause(corm__retry_pause(tries + 1, &random), until);
         if (corm__ms_left(until) == 0) {
             *error = failed;
@@ -354,11 +397,13 @@ int corm__ledger_resolve(struct corm__ledger *l, struct corm__connection *c,
 
 /* ---- Later ------------------------------------------------------------------------- */
 
-uint64_t corm__ledger_keep(struct corm__ledger *l, const struct corm__doubt *doubt)
+uint64_t corm__ledger_keep(struct corm__ledger *l, struct corm__node *node,
+                           const struct corm__doubt *doubt)
 {
     (void)pthread_mutex_lock(&l->mutex);
     uint64_t id = ++l->last_id;
-    l->kept[id % DOUBTS_MAX] = (struct kept){.id = id, .doubt = *doubt, .since = corm__now()};
+    l->kept[id % DOUBTS_MAX] =
+        (struct kept){.id = id, .node = node, .doubt = *doubt, .since = corm__now()};
     (void)pthread_mutex_unlock(&l->mutex);
     return id;
 }
@@ -380,7 +425,7 @@ static void note_fate(struct corm__ledger *l, uint64_t id, enum fate fate)
 }
 
 /* Of the pool, as soon as the server takes one. */
-static int wait_for_connection(struct corm__ledger *l, int64_t deadline,
+static int wait_for_connection(const struct corm__node *node, int64_t deadline,
                                struct corm__connection **c, struct corm_error *error)
 {
     const struct corm__caller caller = {"corm_outcome()", 0};
@@ -388,9 +433,9 @@ static int wait_for_connection(struct corm__ledger *l, int64_t deadline,
     uint64_t                  random = (uint64_t)corm__now() | 1;
 
     for (uint32_t tries = 1;; tries++) {
-        int rc = corm__pool_acquire(l->node->write, &single, caller, deadline, c, error);
+        int rc = corm__pool_acquire(node->write, &single, caller, deadline, c, error);
         if (rc == 0 ||
-            corm__verdict_on(l->node->endpoint.driver, error, CORM_AT_CONNECT) != CORM_RUN_AGAIN)
+            corm__verdict_on(node->endpoint.driver, error, CORM_AT_CONNECT) != CORM_RUN_AGAIN)
             return rc;
         corm__pause(corm__retry_pause(tries + 1, &random), deadline);
         if (corm__ms_left(deadline) == 0)
@@ -399,19 +444,24 @@ static int wait_for_connection(struct corm__ledger *l, int64_t deadline,
     }
 }
 
-static int ask_later(struct corm__ledger *l, const struct corm__doubt *doubt, int64_t deadline,
-                     struct corm__answer *answer, struct corm_error *error)
+/* Where the node of the doubt cannot be used, another one's connection serves, where it may. */
+static int ask_later(struct corm__ledger *l, struct corm__node *node,
+                     const struct corm__doubt *doubt, int64_t deadline, struct corm__answer *answer,
+                     struct corm_error *error)
 {
+    const struct corm__node *other = other_of(l, node);
     struct corm__mode        single = {0};
     struct corm__connection *c = NULL;
     struct corm_error        ignored = {0};
-    int                      rc = wait_for_connection(l, deadline, &c, error);
 
+    if (other != NULL && atomic_load(&node->health) == CORM__NODE_LEFT)
+        node = &l->nodes->all[other->number - 1];
+    int rc = wait_for_connection(node, deadline, &c, error);
     if (rc < 0)
         return rc;
     (void)corm__connection_enter(c, &single, 0, deadline, &ignored); /* or it gets a new link */
-    rc = corm__ledger_resolve(l, c, doubt, deadline, answer, error);
-    corm__pool_release(l->node->write, c);
+    rc = corm__ledger_resolve(l, node, c, doubt, deadline, answer, error);
+    corm__pool_release(node->write, c);
     return rc;
 }
 
@@ -426,7 +476,7 @@ int corm__ledger_outcome(struct corm__ledger *l, uint64_t id, int64_t deadline,
         return corm__fail(error, CORM_NO_TICKET, "there is no such outcome, or it is forgotten");
     if (kept.fate != OPEN)
         return kept.fate == COMMITTED;
-    int rc = ask_later(l, &kept.doubt, deadline, &answer, &failed);
+    int rc = ask_later(l, kept.node, &kept.doubt, deadline, &answer, &failed);
     if (rc < 0) {
         if (failed.code == CORM_WOULD_BLOCK)
             *error = failed;
@@ -531,61 +581,81 @@ static int set_up(struct corm__ledger *l, struct corm__connection *c, int64_t de
     return rc;
 }
 
-int corm__ledger_setup(struct corm__ledger *l, int64_t deadline, struct corm_error *error)
+static int set_up_node(struct corm__ledger *l, const struct corm__node *node, int64_t deadline,
+                       struct corm_error *error)
 {
-    struct corm__pool       *pool = l->node->write;
     struct corm__mode        single = {0};
     struct corm__connection *c = NULL;
+    int rc = corm__pool_acquire(node->write, &single, (struct corm__caller){"corm_setup()", 0},
+                                deadline, &c, error);
 
-    if (!l->node->endpoint.driver->has_trips)
-        return 0; /* a file's COMMIT is known */
-    int rc = corm__pool_acquire(pool, &single, (struct corm__caller){"corm_setup()", 0}, deadline,
-                                &c, error);
     if (rc < 0)
         return rc;
     rc = set_up(l, c, deadline, error);
-    corm__pool_release(pool, c);
+    corm__pool_release(node->write, c);
+    return rc;
+}
+
+/* In a Galera cluster what one node makes all have. */
+int corm__ledger_setup(struct corm__ledger *l, int64_t deadline, struct corm_error *error)
+{
+    if (!l->nodes->all->endpoint.driver->has_trips)
+        return 0; /* a file's COMMIT is known */
+    if (l->nodes->count == 1 || corm__nodes_are_galera(l->nodes))
+        return set_up_node(l, corm__nodes_any(l->nodes), deadline, error);
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < l->nodes->count; i++) {
+        const struct corm__node *node = &l->nodes->all[i];
+        if (!node->reader && atomic_load(&node->health) != CORM__NODE_LEFT)
+            rc = set_up_node(l, node, deadline, error);
+    }
     return rc;
 }
 
 /* ---- Sessions that were lost ------------------------------------------------------------- */
 
 /* Where there are too many, one more is left to the server. */
-void corm__ledger_bury(struct corm__ledger *l, const struct corm__session *session)
+void corm__ledger_bury(struct corm__ledger *l, struct corm__node *node,
+                       const struct corm__session *session)
 {
     if (session->id == 0)
         return;
     (void)pthread_mutex_lock(&l->mutex);
-    uint32_t n = atomic_load(&l->grave_count);
-    if (n < GRAVES_MAX) {
-        l->graves[n] = *session;
-        atomic_store(&l->grave_count, n + 1);
+    if (l->grave_count < GRAVES_MAX) {
+        l->graves[l->grave_count++] = (struct grave){node, *session};
+        atomic_fetch_add(&node->graves, 1);
     }
     (void)pthread_mutex_unlock(&l->mutex);
 }
 
-static bool take_grave(struct corm__ledger *l, struct corm__session *session)
+static bool take_grave(struct corm__ledger *l, struct corm__node *node,
+                       struct corm__session *session)
 {
+    bool found = false;
+
     (void)pthread_mutex_lock(&l->mutex);
-    uint32_t n = atomic_load(&l->grave_count);
-    if (n > 0) {
-        *session = l->graves[n - 1];
-        atomic_store(&l->grave_count, n - 1);
+    for (uint32_t i = l->grave_count; i-- > 0 && !found;) {
+        if (l->graves[i].node != node)
+            continue;
+        found = true;
+        *session = l->graves[i].session;
+        l->graves[i] = l->graves[--l->grave_count];
+        atomic_fetch_sub(&node->graves, 1);
     }
     (void)pthread_mutex_unlock(&l->mutex);
-    return n > 0;
+    return found;
 }
 
-int corm__ledger_end_lost(struct corm__ledger *l, struct corm__connection *c, int64_t deadline,
-                          struct corm_error *error)
+int corm__ledger_end_lost(struct corm__ledger *l, struct corm__node *node,
+                          struct corm__connection *c, int64_t deadline, struct corm_error *error)
 {
     struct corm__session session;
 
-    if (atomic_load_explicit(&l->grave_count, memory_order_relaxed) == 0)
+    if (atomic_load_explicit(&node->graves, memory_order_relaxed) == 0)
         return 0;
-    while (take_grave(l, &session)) {
+    while (take_grave(l, node, &session)) {
         if (end_session(c, &session, deadline, error) < 0) {
-            corm__ledger_bury(l, &session);
+            corm__ledger_bury(l, node, &session);
             return error->code;
         }
     }

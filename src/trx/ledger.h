@@ -2,12 +2,13 @@
 #ifndef CORM_TRX_LEDGER_H
 #define CORM_TRX_LEDGER_H
 
-#include "pool/node.h"
+#include "pool/nodes.h"
 
 struct corm__ledger;
 
-/* The ledger of a node; NULL when there is no memory. `node` must outlive it. */
-struct corm__ledger *corm__ledger_new(const struct corm__node *node);
+/* The ledger of a db, a table that all its writers have; NULL when there is no memory. `nodes` must outlive it, and
+ * must be known. */
+struct corm__ledger *corm__ledger_new(struct corm__nodes *nodes);
 void                 corm__ledger_free(struct corm__ledger *ledger);
 
 /* What is sent with a COMMIT: its values live here. */
@@ -46,31 +47,38 @@ struct corm__answer {
 /* Takes the commit that was just sent on a connection out of its slot: it is in doubt. */
 struct corm__doubt corm__ledger_doubt(struct corm__connection *connection);
 
-/* Asks the ledger, again and again until `until`. `connection` may be lost: then it gets a new link. 0
- * and an answer that stays true; or the last error, and nothing is known. */
-int corm__ledger_resolve(struct corm__ledger *ledger, struct corm__connection *connection,
-                         const struct corm__doubt *doubt, int64_t until,
-                         struct corm__answer *answer, struct corm_error *error);
+/* Asks the ledger, again and again until `until`, on the node whose the connection is. `connection` may be
+ * lost: then it gets a new link. In a Galera cluster another node is asked where that one does not answer;
+ * the connection is then still lost. 0 and an answer that stays true; or the last error, and nothing is
+ * known. */
+int corm__ledger_resolve(struct corm__ledger *ledger, struct corm__node *node,
+                         struct corm__connection *connection, const struct corm__doubt *doubt,
+                         int64_t until, struct corm__answer *answer, struct corm_error *error);
 
 /* Keeps a doubt for later; its id, from 1. The one that is kept for longest is forgotten for it where
  * there are too many. */
-uint64_t corm__ledger_keep(struct corm__ledger *ledger, const struct corm__doubt *doubt);
+uint64_t corm__ledger_keep(struct corm__ledger *ledger, struct corm__node *node,
+                           const struct corm__doubt *doubt);
 
 /* What became of it: 1 committed, 0 not; UNKNOWN where nobody has answered until `deadline`, NO_TICKET
  * for an id that is not, or not any more, known, and other errors. */
 int corm__ledger_outcome(struct corm__ledger *ledger, uint64_t id, int64_t deadline,
                          struct corm_error *error);
 
-/* Makes the table where it is not there, and tries its fence. 0, or a negative code. */
+/* Makes the table where it is not there, on each writer that can be used, and tries its fence. 0, or a negative
+ * code. */
 int corm__ledger_setup(struct corm__ledger *ledger, int64_t deadline, struct corm_error *error);
 
 /* ---- Sessions that were lost -------------------------------------------------- */
 
 /* Notes the session of a link that was lost in a transaction: its rows may still be locked. */
-void corm__ledger_bury(struct corm__ledger *ledger, const struct corm__session *session);
+void corm__ledger_bury(struct corm__ledger *ledger, struct corm__node *node,
+                       const struct corm__session *session);
 
-/* Ends those that were noted, from a connection that is free. 0, or the error by which that one is lost. */
-int corm__ledger_end_lost(struct corm__ledger *ledger, struct corm__connection *connection,
-                          int64_t deadline, struct corm_error *error);
+/* Ends those of a node that were noted, from a connection to it that is free. 0, or the error by which that one
+ * is lost. */
+int corm__ledger_end_lost(struct corm__ledger *ledger, struct corm__node *node,
+                          struct corm__connection *connection, int64_t deadline,
+                          struct corm_error *error);
 
 #endif

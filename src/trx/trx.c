@@ -52,28 +52,33 @@
 enum { KEPT_MAX = 256 };
 
 struct corm__trx_store {
-    struct corm__node   *node;
+    struct corm__nodes  *nodes;
     struct corm__ledger *ledger;
     pthread_mutex_t      mutex; /* guards the rest */
     struct corm_trx     *kept;
     uint32_t             kept_count, live;
 };
 
-struct corm__trx_store *corm__trx_store_new(struct corm__node *node)
+struct corm__trx_store *corm__trx_store_new(struct corm__nodes *nodes)
 {
     struct corm__trx_store *store = calloc(1, sizeof(*store));
 
     if (store == NULL)
         return NULL;
-    store->ledger = corm__ledger_new(node);
+    store->ledger = corm__ledger_new(nodes);
     if (store->ledger == NULL) {
         free(store);
         return NULL;
     }
     (void)pthread_mutex_init(&store->mutex,
                              NULL); /* a plain one takes nothing that can be missing */
-    store->node = node;
+    store->nodes = nodes;
     return store;
+}
+
+struct corm__nodes *corm__nodes_of(const struct corm__trx_store *store)
+{
+    return store->nodes;
 }
 
 struct corm__ledger *corm__ledger_of(const struct corm__trx_store *store)
@@ -124,14 +129,13 @@ static struct corm_trx *new_trx(struct corm__trx_store *store)
         return NULL;
     }
     trx->store = store;
-    trx->node = store->node;
     trx->random = ((uint64_t)(uintptr_t)trx ^ (uint64_t)corm__now()) | 1;
     return trx;
 }
 
 struct corm_trx *corm__trx_take(struct corm__trx_store *store, struct corm_error *error)
 {
-    if (corm__node_check(store->node, error) < 0 || corm__trx_check_nested(store, error) < 0)
+    if (corm__nodes_check(store->nodes, error) < 0 || corm__trx_check_nested(store, error) < 0)
         return NULL;
     pthread_mutex_lock(&store->mutex);
     struct corm_trx *trx = store->kept;
@@ -151,10 +155,11 @@ struct corm_trx *corm__trx_take(struct corm__trx_store *store, struct corm_error
         return NULL;
     }
     trx->state = CORM__TRX_OVER;
-    trx->single = trx->function = trx->reader = trx->busy = false;
+    trx->node = corm__nodes_any(store->nodes);
+    trx->single = trx->function = trx->reader = trx->busy = trx->pinned = false;
     trx->mode = (struct corm__mode){0};
     trx->caller = (struct corm__caller){0};
-    trx->timeout_ms = store->node->timeout_ms;
+    trx->timeout_ms = trx->node->timeout_ms;
     trx->attempt = 0;
     trx->report = NULL;
     trx->group = NULL;
@@ -168,7 +173,8 @@ void corm__trx_give(struct corm_trx *trx)
 {
     struct corm__trx_store *store = trx->store;
 
-    if (store->node->process != corm__process_id()) { /* another thread may have had the mutex */
+    if (store->nodes->all->process !=
+        corm__process_id()) { /* another thread may have had the mutex */
         free_trx(trx);
         return;
     }
@@ -266,10 +272,12 @@ static void end(struct corm_trx *trx)
 {
     struct corm__connection *c = trx->connection;
 
+    if (trx->error.code != 0)
+        corm__nodes_note(trx->store->nodes, trx->node, &trx->error);
     if (c != NULL) {
         assert(c->link != NULL);
         if (c->link->lost && !trx->single)
-            corm__ledger_bury(trx->store->ledger, &c->link->session);
+            corm__ledger_bury(trx->store->ledger, trx->node, &c->link->session);
         corm__pool_release(trx->reader ? trx->node->read : trx->node->write, c);
     }
     trx->connection = NULL;
@@ -332,7 +340,8 @@ static int open_trx(struct corm_trx *trx, const struct corm__statement *statemen
         corm__pool_acquire(pool, &trx->mode, trx->caller, deadline, &trx->connection, &trx->error);
     if (rc == 0) {
         trx->place = CORM_AT_FIRST;
-        rc = corm__ledger_end_lost(trx->store->ledger, trx->connection, deadline, &trx->error);
+        rc = corm__ledger_end_lost(trx->store->ledger, trx->node, trx->connection, deadline,
+                                   &trx->error);
     }
     if (rc == 0) {
         rc = corm__connection_enter(trx->connection, &trx->mode, trx->attempt, deadline,
@@ -341,7 +350,7 @@ static int open_trx(struct corm_trx *trx, const struct corm__statement *statemen
     tell_deadline(trx);
     if (rc == 0) {
         if (!trx->single)
-            count(&trx->node->watch.transactions);
+            count(&trx->node->watch->transactions);
         trx->state = CORM__TRX_OPEN;
         return 0;
     }
@@ -472,12 +481,14 @@ static int resolve(struct corm_trx *trx, const struct corm__statement *statement
 
     if (until < trx->deadline)
         until = trx->deadline;
-    if (corm__ledger_resolve(trx->store->ledger, trx->connection, &doubt, until, &answer,
-                             &ignored) < 0) {
-        corm__ledger_bury(trx->store->ledger, &doubt.session);
-        return fail_unknown(trx, corm__ledger_keep(trx->store->ledger, &doubt));
-    }
-    corm__pool_release(trx->node->write, trx->connection); /* it has a new link */
+    corm__nodes_note(trx->store->nodes, trx->node, &trx->error);
+    int rc = corm__ledger_resolve(trx->store->ledger, trx->node, trx->connection, &doubt, until,
+                                  &answer, &ignored);
+    if (rc < 0 || trx->connection->link->lost) /* another node has answered, or none */
+        corm__ledger_bury(trx->store->ledger, trx->node, &doubt.session);
+    if (rc < 0)
+        return fail_unknown(trx, corm__ledger_keep(trx->store->ledger, trx->node, &doubt));
+    corm__pool_release(trx->node->write, trx->connection); /* it has a new link, or is lost */
     trx->connection = NULL;
     if (answer.committed) {
         take_keys(statements, n, answer.keys);
@@ -763,7 +774,7 @@ void corm__trx_rollback(struct corm_trx *trx)
                                        deadline_of_rollback(trx, CORM__ROLLBACK_MS), &ignored);
         if (ignored.code != 0)
             trx->connection->link->lost = true;
-        count(&trx->node->watch.rollbacks);
+        count(&trx->node->watch->rollbacks);
     }
     end(trx);
 }
@@ -780,7 +791,7 @@ static bool has_writes(const struct corm_trx *trx)
 bool corm__trx_is_entered(const struct corm_trx *trx)
 {
     return trx->node->endpoint.driver->has_trips &&
-           atomic_load_explicit(&trx->node->watch.has_ledger, memory_order_relaxed);
+           atomic_load_explicit(&trx->node->watch->has_ledger, memory_order_relaxed);
 }
 
 static void warn_once(struct corm__watch *watch)
@@ -797,7 +808,7 @@ static void warn_once(struct corm__watch *watch)
 /* Puts the entry of the ledger behind what is pending, where something was or will be written. */
 static int enter(struct corm_trx *trx)
 {
-    struct corm__watch *watch = &trx->node->watch;
+    struct corm__watch *watch = trx->node->watch;
     bool                keys = false;
 
     if (!trx->node->endpoint.driver->has_trips || trx->mode.read_only ||
@@ -837,7 +848,7 @@ static int send_commit(struct corm_trx *trx)
     rc = run(trx, trx->pending, n + 1, NULL, true, NULL);
     if (rc < 0)
         return trx->state == CORM__TRX_DOOMED ? rc : corm__trx_doom(trx, NULL, 0);
-    count(&trx->node->watch.commits);
+    count(&trx->node->watch->commits);
     if (trx->entered && trx->connection != NULL)
         corm__ledger_tidy(trx->store->ledger, trx->connection);
     return 0;
@@ -1133,7 +1144,7 @@ int corm__trx_call(struct corm_trx *trx, corm_trx_function *function, void *arg)
 {
     struct running here = {.store = trx->store, .outer = running};
 
-    count(&trx->node->watch.attempts);
+    count(&trx->node->watch->attempts);
     running = &here;
     int rc = function(trx, arg);
     running = here.outer;
@@ -1177,16 +1188,25 @@ static int name_stale(struct corm_trx *trx, int rc, bool again, struct corm_erro
     return rc;
 }
 
+bool corm__trx_may_run_again(const struct corm_trx *trx, const struct corm_error *error)
+{
+    enum corm_verdict verdict = corm__verdict_on(trx->node->endpoint.driver, error, trx->place);
+
+    return verdict == CORM_RUN_AGAIN ||
+           (verdict == CORM_RUN_ELSEWHERE && trx->store->nodes->writers > 1);
+}
+
 int corm__trx_transact(struct corm_trx *trx, corm_trx_function *function, void *arg)
 {
-    const struct corm__driver *driver = trx->node->endpoint.driver;
-    struct corm_error          stale = {0};
+    struct corm_error stale = {0};
 
     for (;;) {
+        if (!trx->pinned)
+            trx->node = corm__nodes_any(trx->store->nodes);
         int rc = attempt(trx, function, arg);
         if (rc >= 0)
             return rc;
-        bool again = corm__verdict_on(driver, &trx->error, trx->place) == CORM_RUN_AGAIN;
+        bool again = corm__trx_may_run_again(trx, &trx->error);
         rc = name_stale(trx, rc, again, &stale);
         if (again)
             corm__pause(corm__retry_pause(trx->attempt + 1, &trx->random), trx->deadline);

@@ -36,6 +36,7 @@ struct corm_trx {
     bool                     wrote;    /* something that may write was sent */
     bool                     busy;     /* the function of its corm_each() runs */
     bool                     entered;  /* the COMMIT at hand is in the ledger */
+    bool                     pinned;   /* to its node; else each attempt may choose another one */
     struct corm__node       *node;
     struct corm__trx_store  *store;
     struct corm__caller      caller;     /* where it was begun, or its one statement called */
@@ -78,15 +79,16 @@ struct corm_trx {
 
 /* ---- Objects, kept for reuse ------------------------------------------------- */
 
-/* `node` need not be open yet. */
-struct corm__trx_store *corm__trx_store_new(struct corm__node *node);
+/* `nodes` need not be open yet. */
+struct corm__trx_store *corm__trx_store_new(struct corm__nodes *nodes);
+struct corm__nodes     *corm__nodes_of(const struct corm__trx_store *store);
 struct corm__ledger    *corm__ledger_of(const struct corm__trx_store *store);
 
 /* How many transactions are not given back. */
 uint32_t corm__trx_store_live(struct corm__trx_store *store);
 void     corm__trx_store_free(struct corm__trx_store *store);
 
-/* A transaction in state OVER; or NULL and an error: NESTED where this thread runs a function of a
+/* A transaction in state OVER, on any writer; or NULL and an error: NESTED where this thread runs a function of a
  * transaction of the same db, NO_MEMORY. */
 struct corm_trx *corm__trx_take(struct corm__trx_store *store, struct corm_error *error);
 
@@ -118,6 +120,9 @@ void corm__trx_rollback(struct corm_trx *trx);
 
 /* Whether what it writes will be entered in the ledger, as far as is known. */
 bool corm__trx_is_entered(const struct corm_trx *trx);
+
+/* Whether its function may run again after an error: here, or, where there are several writers, elsewhere. */
+bool corm__trx_may_run_again(const struct corm_trx *trx, const struct corm_error *error);
 
 /* Runs `function` until it commits, refuses, fails for good, or the deadline passes. */
 int corm__trx_transact(struct corm_trx *trx, corm_trx_function *function, void *arg);
