@@ -409,6 +409,93 @@ static void one_writer_that_answers_is_enough(void **state)
     assert_code(corm_open(&db, NULL, .error = &error), CORM_UNREACHABLE, &error);
 }
 
+/* ---- Guards ------------------------------------------------------------------------------ */
+
+#define GUARD(X)                                                                                   \
+    X(number, bigint, .pk = 1)                                                                     \
+    X(locks, bigint)
+CORM_MODEL_AS(guard, "corm_guard", GUARD);
+CORM_DEFINE(guard, GUARD);
+
+enum { GUARDED = 5, TIMES = 200 };
+
+/* By what its key does not lock it reads and writes, too. */
+static int write_two(struct corm_trx *trx, void *arg)
+{
+    int         id = *(const int *)arg;
+    struct item row;
+    int         rc =
+        corm_first(trx, item, &row, .where = corm_eq(item.id, 50 + id), .lock = CORM_FOR_UPDATE);
+
+    if (rc == 1)
+        rc = corm_update(trx, item, corm_eq(item.id, 50 + id), corm_add(item.writes, 1));
+    return rc < 0 ? rc : corm_update(trx, item, corm_eq(item.id, id), corm_add(item.writes, 1));
+}
+
+static const char *url_of(int node, const char *options)
+{
+    static char url[256];
+
+    (void)snprintf(url, sizeof(url), "mariadb://%s:%s@127.0.0.1:%s/shop?%s", of_node(node, "USER"),
+                   of_node(node, "PASSWORD"), of_node(node, "PORT"), options);
+    return url;
+}
+
+/* How many rows corm_guard has, or (`locks`) how often they were locked. */
+static int64_t guards_of(struct corm_db *db, bool locks)
+{
+    struct corm_arena *arena = corm_arena_new();
+    struct corm_error  error = {0};
+    struct guard      *rows = NULL;
+    int64_t            n = corm_all(db, guard, &rows, .arena = arena, .error = &error), sum = 0;
+
+    assert_ok(n, &error);
+    for (int64_t i = 0; i < n; i++)
+        sum += rows[i].locks;
+    corm_arena_free(arena);
+    return locks ? sum : n;
+}
+
+static void members_of_groups_guard_what_they_lock(void **state)
+{
+    struct corm_db   *db = NULL;
+    struct corm_error error = {0};
+    int               ids[TIMES];
+
+    (void)state;
+    assert_ok(corm_open(&db, url_of(1, "guard=on&lanes=3"), .error = &error), &error);
+    assert_ok(corm_delete(db, guard, corm_everything()), &error);
+    for (int i = 0; i < TIMES; i++) {
+        ids[i] = i % GUARDED;
+        assert_ok(
+            corm_submit(db, write_two, &ids[i], .key = corm_eq(item.id, ids[i]), .error = &error),
+            &error);
+    }
+    assert_int_equal(corm_drain(db), TIMES);
+    for (int i = 0; i < GUARDED; i++)
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(corm_count(db, item,
+                                        .where = corm_and(corm_eq(item.id, i + k * 50),
+                                                          corm_eq(item.writes, TIMES / GUARDED))),
+                             1);
+    assert_int_equal(guards_of(db, false), 2 * GUARDED);
+    assert_true(guards_of(db, true) >= 2 * GUARDED);
+    int64_t before = guards_of(db, true);
+    assert_rows(
+        corm_transact(db, write_two, &ids[0], .key = corm_eq(item.id, ids[0]), .error = &error), 1,
+        &error);
+    assert_rows(corm_transact(db, write_two, &ids[0], .error = &error), 1, &error);
+    assert_int_equal(guards_of(db, true), before + 4);
+    corm_close(db);
+    assert_ok(corm_open(&db, url_of(1, "guard=off"), .error = &error), &error);
+    before = guards_of(db, true);
+    assert_rows(
+        corm_transact(db, write_two, &ids[0], .key = corm_eq(item.id, ids[0]), .error = &error), 1,
+        &error);
+    assert_int_equal(guards_of(db, true), before);
+    corm_close(db);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -421,6 +508,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(keys_of_text_are_compared_by_their_bytes, fill_server,
                                         fill_server),
         cmocka_unit_test(one_writer_that_answers_is_enough),
+        cmocka_unit_test_setup(members_of_groups_guard_what_they_lock, fill_server),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -691,7 +691,7 @@ static void the_table_is_made_and_its_fence_tried(void **state)
     struct corm_error error = {0};
     prepare_setup();
     assert_int_equal(corm_setup(db, &error), 0);
-    assert_log("enter() CREATE START INSERT INSERT! ROLLBACK ");
+    assert_log("enter() CREATE CREATE START INSERT INSERT! ROLLBACK ");
     assert_true(atomic_load(&db->nodes.watch.has_ledger));
 }
 
@@ -706,9 +706,9 @@ static void a_setup_that_fails_half_way_says_so(void **state)
     } steps[] = {
         {"enter()", 1, "enter()! close "},
         {"CREATE", 1, "enter() CREATE! "},
-        {"START", 1, "enter() CREATE START! ROLLBACK "},
-        {"INSERT", 1, "enter() CREATE START INSERT! ROLLBACK "},
-        {"INSERT", 2, "enter() CREATE START INSERT INSERT! ROLLBACK "},
+        {"START", 1, "enter() CREATE CREATE START! ROLLBACK "},
+        {"INSERT", 1, "enter() CREATE CREATE START INSERT! ROLLBACK "},
+        {"INSERT", 2, "enter() CREATE CREATE START INSERT INSERT! ROLLBACK "},
     };
     scripted.has_ledger = false;
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
@@ -730,7 +730,7 @@ static void a_table_without_a_fence_is_refused(void **state)
     prepare_setup();
     scripted_clear();
     assert_int_equal(corm_setup(db, &error), CORM_UNSUPPORTED);
-    assert_log("enter() CREATE START INSERT INSERT ROLLBACK ");
+    assert_log("enter() CREATE CREATE START INSERT INSERT ROLLBACK ");
     assert_false(atomic_load(&db->nodes.watch.has_ledger));
 }
 

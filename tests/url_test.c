@@ -447,7 +447,7 @@ static void an_unknown_option_is_named_with_those_that_exist(void **state)
     static const struct refused urls[] = {
         {SERVER "?charset=utf8",
          "option charset is unknown, there are pool, timeout_ms, resolve_ms, max_age_s, tls, "
-         "tls_ca, socket, lanes, group_max, lane_queue, lane_wait_ms;"},
+         "tls_ca, socket, lanes, group_max, lane_queue, lane_wait_ms, guard;"},
         {SERVER "?pool=4&poll=4", "option poll is unknown, did you mean pool? There are pool"},
         {SERVER "?timeout=4", "option timeout is unknown, there are"},
         {SERVER "?timeoutms=4", "did you mean timeout_ms?"},
@@ -619,6 +619,8 @@ static void nodes_that_do_not_go_together_are_refused(void **state)
         {"mariadb://writer@h1,h2,h3/d", "may be a user or its role"},
         {"mariadb://" LOGIN "h1,h2:x/d", "the port behind the host"},
         {"mariadb://" LOGIN "h1,h2/d?socket=/s", "names several"},
+        {SERVER "?guard=yes", "guard must be on or off"},
+        {"sqlite:a.db?guard=on", "guard is for servers"},
         {"mariadb://" LOGIN FOUR("a") "," FOUR("b") "," FOUR("c") "," FOUR("d") ",e/d",
          "more than 16 nodes"},
         {"mariadb://" USER ":a," PASSWORD "/d", "the port behind the host"},

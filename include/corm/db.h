@@ -24,6 +24,10 @@
  *     lane_queue=N    transactions in the lanes at most, told or not (100000)
  *     lane_wait_ms=N  how long a group waits for rows that others hold, before it goes on without those who
  *                     want them (1000)
+ *     guard=on        rows that are locked are guarded (docs/clusters.md), as they are by themselves where several of the
+ *                     nodes write and are one Galera cluster: for a URL that names one address behind which
+ *                     there are several such nodes
+ *     guard=off       they are not: only where all programs write to the same node
  *     timeout_ms=N    default deadline of a transaction or a statement on a db (30000)
  *     resolve_ms=N    how long after a COMMIT whose answer was lost the ledger is asked what became of it, at
  *                     least (1000); see ledger.h

@@ -29,11 +29,12 @@
 extern "C" {
 #endif
 
-/* Makes corm's own table where it is not there yet, and tries whether the server refuses what it has to; on
+/* Makes corm's own tables where they are not there yet, the ledger and the guards (docs/clusters.md), on each of several
+ * writers that can be used, and tries whether the server refuses what it has to; on
  * SQLite there is nothing to do. 0, or a negative code: CORM_DENIED where the user may not create tables,
  * CORM_UNSUPPORTED where there is a table of that name that is another one. `error` may be NULL. Programs that have the
  * database open use it from their next new connection on, this one at once. Users of the database need SELECT,
- * INSERT, UPDATE and DELETE on the table. Not inside a function of corm_transact() (CORM_NESTED). Blocks,
+ * INSERT, UPDATE and DELETE on both. Not inside a function of corm_transact() (CORM_NESTED). Blocks,
  * timeout_ms= at most. From any thread. */
 CORM_API int corm_setup(struct corm_db *db, struct corm_error *error);
 

@@ -72,6 +72,10 @@ int corm_open_(struct corm_db **out, const struct corm_options *options)
         rc = corm__fail_memory(&error, "a database handle");
     if (rc == 0)
         rc = corm__nodes_open(&db->nodes, config.pool, &error);
+    if (rc == 0)
+        db->nodes.guards = config.guard == CORM__GUARD_ON ||
+                           (config.guard != CORM__GUARD_OFF && db->nodes.writers > 1 &&
+                            corm__nodes_are_galera(&db->nodes));
     if (rc == 0) {
         db->lanes = corm__lanes_new(db->store, &config.lanes);
         if (db->lanes == NULL) {

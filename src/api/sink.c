@@ -1,6 +1,8 @@
 /* api/sink.c -- where rows go that are no rows of one table. */
 #include "api/sink.h"
 
+#include "api/guard.h"
+
 #include "base/arena.h"
 #include "schema/decimal.h"
 #include "schema/dialect.h"
@@ -76,6 +78,8 @@ static int add_row(struct corm__join_sink *sink, struct corm__join_out *out,
     int rc = corm__row_set(out->table, row, values, sink->arena, error);
     if (rc == 0 && sink->holder != NULL)
         corm__trx_hold(sink->holder, out->table, row);
+    if (rc == 0 && sink->locker != NULL)
+        rc = corm__guard_row(sink->locker, out->table, row, error);
     return rc;
 }
 
@@ -108,13 +112,14 @@ static void add_out(struct corm__join_sink *sink, const struct corm_table *table
 }
 
 int corm__join_sink_init(struct corm__join_sink *sink, struct corm_arena *arena,
-                         struct corm_trx *holder, const struct corm_table *table, void *out,
+                         struct corm_trx *trx, const struct corm_table *table, void *out,
                          const struct corm_query *query, struct corm_error *error)
 {
     *sink = (struct corm__join_sink){
         .base = {.start = join_start, .row = join_row, .streams = query->lock == CORM_NO_LOCK},
         .arena = arena,
-        .holder = holder,
+        .holder = query->lock == CORM_FOR_UPDATE ? trx : NULL,
+        .locker = query->lock != CORM_NO_LOCK ? trx : NULL,
         .shape = {.name = "", .alias = ""}};
     add_out(sink, table, out, false);
     for (const struct corm_join *j = query->join; j->table != NULL; j++)

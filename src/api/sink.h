@@ -19,6 +19,7 @@ struct corm__join_sink {
     struct corm_table     shape; /* the columns of all tables */
     struct corm_arena    *arena;
     struct corm_trx      *holder; /* a transaction that now holds the rows locked; or NULL */
+    struct corm_trx      *locker; /* the same, also for share */
     struct corm__join_out outs[1 + CORM_JOIN_MAX];
     uint32_t              out_count;
     size_t                count, capacity; /* rows */
@@ -29,7 +30,7 @@ bool corm__joins_rows(const struct corm_query *query);
 
 /* 0 or CORM_NO_MEMORY. */
 int corm__join_sink_init(struct corm__join_sink *sink, struct corm_arena *arena,
-                         struct corm_trx *holder, const struct corm_table *table, void *out,
+                         struct corm_trx *trx, const struct corm_table *table, void *out,
                          const struct corm_query *query, struct corm_error *error);
 
 /* Gives the caller the arrays, or the one row of each table (if there is one). */

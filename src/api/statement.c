@@ -4,6 +4,7 @@
  * of its own on a db, or hands it out to a corm_sql_of. A *call* is what these three have in common:
  * a dialect, an arena to make the statement in, and where an error goes. */
 #include "api/db.h"
+#include "api/guard.h"
 #include "api/sink.h"
 #include "base/arena.h"
 #include "base/clock.h"
@@ -57,7 +58,8 @@ static int open_single(struct call *call, struct corm_db *db)
     call->trx->caller = (struct corm__caller){call->file, call->line};
     call->own_trx = true;
     /* A write whose COMMIT is entered in the ledger is a transaction of its own. */
-    call->trx->single = !call->writes || call->unentered || !corm__trx_is_entered(call->trx);
+    call->trx->single = !call->writes || call->unentered ||
+                        !(corm__trx_is_entered(call->trx) || corm__trx_is_guarded(call->trx));
     call->trx->mode.trx = !call->trx->single;
     call->trx->reader = !call->writes;
     call->trx->deadline = corm__deadline_in(call->trx->timeout_ms);
@@ -155,6 +157,7 @@ struct row_sink {
     struct corm_arena       *arena;  /* of rows and their text; NULL: that of the call */
     bool                     first;  /* the row itself is copied out: it may go with the call */
     struct corm_trx         *holder; /* a transaction that now holds the rows locked; or NULL */
+    struct corm_trx         *locker; /* the same, also for share */
     char                    *rows;
     size_t                   count, capacity;
 };
@@ -191,6 +194,8 @@ static int row_add(struct corm__sink *base, const struct corm_value *values, uin
         return rc;
     if (sink->holder != NULL)
         corm__trx_hold(sink->holder, sink->table, row);
+    if (sink->locker != NULL && corm__guard_row(sink->locker, sink->table, row, error) < 0)
+        return error->code;
     sink->count++;
     return sink->first ? 1 : 0; /* there is no second one to ask for */
 }
@@ -206,10 +211,24 @@ static struct row_sink row_sink(const struct call *call, struct corm_on on,
         .table = table,
         .arena = on.trx != NULL ? on.trx->arena : query->arena,
         .holder = query->lock == CORM_FOR_UPDATE ? on.trx : NULL,
+        .locker = query->lock != CORM_NO_LOCK ? on.trx : NULL,
     };
 }
 
 /* ---- Reads ----------------------------------------------------------------------------- */
+
+/* Rows of a joined table are locked, too: they have to be seen to be guarded. */
+static int check_guards(struct call *call, const struct corm_query *query)
+{
+    for (const struct corm_join *j = query->join; j != NULL && j->table != NULL; j++)
+        if (j->depth == 0)
+            return corm__fail(
+                call->error, CORM_UNSUPPORTED,
+                "a locking read with rows of table %s that are not read: in a cluster "
+                "with several writers they could not be guarded",
+                j->table->name);
+    return 0;
+}
 
 static int check_lock(struct call *call, const struct corm_query *query)
 {
@@ -219,7 +238,7 @@ static int check_lock(struct call *call, const struct corm_query *query)
         return misuse(call, "a locking read outside a transaction: the lock would be gone at once");
     if (call->trx->mode.read_only)
         return misuse(call, "a locking read in a transaction that was begun with .read_only");
-    return 0;
+    return corm__trx_is_guarded(call->trx) ? check_guards(call, query) : 0;
 }
 
 static int64_t read_opened(struct call *call, enum corm__read_what what,
@@ -275,13 +294,12 @@ static int64_t read_joined(struct call *call, struct corm_on on, enum corm__read
 {
     struct corm_arena     *arena = on.sql_of != NULL ? on.sql_of->arena : arena_of(on, query);
     struct corm__join_sink sink;
-    struct corm_trx       *holder = query->lock == CORM_FOR_UPDATE ? on.trx : NULL;
 
     if (arena == NULL)
         return refuse(call,
                       "a read with .join on a db without .arena, in which the rows could live");
     call->error = &call->own;
-    int64_t rc = corm__join_sink_init(&sink, arena, holder, table, out, query, call->error);
+    int64_t rc = corm__join_sink_init(&sink, arena, on.trx, table, out, query, call->error);
     if (rc == 0)
         rc = read(call, on, what, table, query, NULL, &sink.base);
     if (rc >= 0 && on.sql_of == NULL && what == CORM__FIRST)
@@ -396,6 +414,7 @@ struct each_sink {
     const struct corm_table *table;
     void                    *row; /* the caller's */
     struct corm_trx         *trx; /* the caller's, or NULL */
+    bool                     locks;
     struct corm_arena       *arena;
     corm_row_function       *function;
     void                    *arg;
@@ -419,6 +438,8 @@ static int each_row(struct corm__sink *base, const struct corm_value *values, ui
     corm_arena_reset(sink->arena);
     memset(sink->row, 0, sink->table->row_size);
     int rc = corm__row_set(sink->table, sink->row, values, sink->arena, error);
+    if (rc == 0 && sink->locks)
+        rc = corm__guard_row(sink->trx, sink->table, sink->row, error);
     if (rc < 0)
         return rc;
     sink->count++;
@@ -461,6 +482,7 @@ int64_t corm_each_(struct corm_on on, const struct corm_table *table, void *row,
                 .table = table,
                 .row = row,
                 .trx = on.trx,
+                .locks = query->lock != CORM_NO_LOCK && on.trx != NULL,
                 .function = function,
                 .arg = arg};
 
@@ -624,6 +646,18 @@ int corm_insert_(struct corm_on on, const struct corm_table *table,
     return (int)end_call(&call, rows_as_int(rc));
 }
 
+/* Guards the row that was written, where its key is known: a write locks it. `rc`: what came of the write. */
+static int64_t guard_written(struct call *call, const struct corm_table *table,
+                             const struct corm_write *write, int64_t rc)
+{
+    if (rc < 0 || call->sql_of != NULL || call->trx->single)
+        return rc;
+    int guarded = write->row != NULL
+                      ? corm__guard_row(call->trx, table, write->row, call->error)
+                      : corm__guard_condition(call->trx, table, &write->where, call->error);
+    return guarded < 0 ? guarded : rc;
+}
+
 /* Rows that a write may remove or give another key, itself or by cascades, are not held any more. */
 static void forget_held(const struct call *call, bool safe)
 {
@@ -647,6 +681,7 @@ int corm_upsert_(struct corm_on on, const struct corm_table *table,
     if (rc == 0) {
         forget_held(&call, false);
         rc = deliver(&call, table, &statement, false, false);
+        rc = guard_written(&call, table, write, rc);
     }
     return (int)end_call(&call, rc);
 }
@@ -698,6 +733,7 @@ int corm_update_(struct corm_on on, const struct corm_table *table,
     if (rc == 0) {
         forget_held(&call, held);
         rc = deliver(&call, table, &statement, held, write->later);
+        rc = guard_written(&call, table, write, rc);
     }
     return (int)end_call(&call, rows_as_int(rc));
 }
@@ -762,6 +798,7 @@ int corm_update_row_(struct corm_on on, const struct corm_table *table,
     if (rc == 0) {
         forget_held(&call, held);
         rc = deliver(&call, table, &statement, known, write->later);
+        rc = guard_written(&call, table, write, rc);
         if (rc >= 0 && version != NULL && call.sql_of == NULL)
             rc = settle_version(&call, table, version, write->row, rc);
     }
@@ -790,6 +827,7 @@ int corm_delete_(struct corm_on on, const struct corm_table *table,
     if (rc == 0) {
         forget_held(&call, false);
         rc = deliver(&call, table, &statement, held, write->later);
+        rc = guard_written(&call, table, write, rc);
     }
     return (int)end_call(&call, rows_as_int(rc));
 }

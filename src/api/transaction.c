@@ -1,5 +1,6 @@
 /* api/transaction.c -- the calls of corm/trx.h. */
 #include "api/db.h"
+#include "api/guard.h"
 #include "base/clock.h"
 #include "route/node_of_key.h"
 #include "schema/type.h"
@@ -246,6 +247,9 @@ static int begin(struct corm_trx *trx)
         lock.line = trx->caller.line;
         if (rc == 0 && !trx->node->endpoint.driver->locks_file)
             rc = corm__trx_buffer(trx, &lock);
+        if (rc == 0)
+            rc =
+                corm__guard_values(trx, ordered[i].key->table, ordered[i].key->values, &trx->error);
     }
     if (rc < 0 && trx->state != CORM__TRX_DOOMED)
         corm__trx_doom(trx, trx->caller.file, trx->caller.line);

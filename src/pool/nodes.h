@@ -41,6 +41,7 @@ enum {
 struct corm__checks;
 
 struct corm__nodes {
+    bool guards; /* locked rows have to be guarded (trx/guard.h); does not change once they are open */
     struct corm__node   *all;            /* `count` of them, in the order of the URL */
     uint32_t             count, writers; /* `writers`: how many are none of the readers */
     struct corm__watch   watch;

@@ -52,6 +52,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "driver/array.h"
+#include "route/rendezvous.h"
 #include "schema/row.h"
 #include "schema/type.h"
 #include "schema/version.h"
@@ -671,21 +672,77 @@ static int held_row(struct corm__sink *base, const struct corm_value *values, ui
                                                                                     : error->code;
 }
 
-/* Locks rows by their keys, and holds those that may be held. How many there are, CORM_LOCKED where that
- * took too long, or another negative code. */
-static int lock_rows(struct corm__group *g, const struct corm_table *table,
-                     const struct corm_value *values, uint32_t count, uint32_t wait_ms,
-                     const char *savepoint)
+static uint32_t count_key_columns(const struct corm_table *table)
 {
+    const struct corm_column *columns[CORM__KEY_COLUMNS_MAX];
+
+    return corm__key_columns(table, columns);
+}
+
+/* The guards of rows that are locked, as statements that run behind the lock. How many; or a negative code. */
+static int make_guards(struct corm__group *g, const struct corm_table *table,
+                       const struct corm_value *values, uint32_t count,
+                       struct corm__statement *statements)
+{
+    uint32_t width = count_key_columns(table), total = 1;
+    int      n = 0;
+
+    while (total < count) /* as the lock's list is rounded, so that there are few texts */
+        total *= 2;
+    struct corm_value *numbers =
+        corm_arena_alloc(g->arena, (total + CORM__GUARD_ROWS) * sizeof(*numbers));
+    if (numbers == NULL)
+        return corm__fail_memory(&g->trx->error, "the guards of rows");
+    for (uint32_t i = 0; i < total; i++) {
+        const struct corm_value *key = values + (size_t)(i < count ? i : 0) * width;
+        numbers[i] = corm_v_int_((long long)corm__hash_key(table, key));
+    }
+    corm__guard_sort(numbers, total);
+    for (size_t left = total, took = 0; left > 0; left -= took, numbers += took)
+        statements[n++] =
+            corm__guard_statement(corm__trx_guard_texts(g->trx), numbers, left, &took);
+    return n;
+}
+
+/* Notes that they were taken, by the lock's own statement or (`waits`) the next one. */
+static int note_guards(struct corm__group *g, const struct corm_table *table,
+                       const struct corm_value *values, uint32_t count, bool wait)
+{
+    uint32_t width = count_key_columns(table);
+    int      rc = 0;
+
+    for (uint32_t i = 0; rc == 0 && i < count; i++) {
+        uint64_t number = corm__hash_key(table, values + (size_t)i * width);
+        rc = wait ? corm__trx_guard(g->trx, number, &g->trx->error)
+                  : corm__trx_is_guarded_by(g->trx, number, &g->trx->error);
+    }
+    return rc < 0 ? corm__trx_doom(g->trx, NULL, 0) : 0;
+}
+
+/* Locks rows by their keys, and holds those that may be held. With `saves` the first savepoint is set behind
+ * that: a rollback to the start of a transaction would give the locks up. How many there are, CORM_LOCKED where
+ * that took too long, or another negative code. */
+static int lock_rows(struct corm__group *g, const struct corm_table *table,
+                     const struct corm_value *values, uint32_t count, uint32_t wait_ms, bool saves)
+{
+    struct corm__statement   behind[KEYS_MAX / CORM__GUARD_ROWS + 1];
+    bool                     guards = corm__trx_is_guarded(g->trx);
+    int                      n = 0;
     struct corm__table_facts facts = {0};
     struct corm__statement   statement;
     struct held_sink         sink = {.base = {.start = held_start, .row = held_row},
                                      .group = g,
                                      .table = table,
                                      .facts = &facts};
-    int rc = corm__make_lock(dialect_of(g), g->arena, table, values, count, wait_ms, savepoint,
-                             &statement, &g->trx->error);
+    int                      rc = 0;
 
+    if (saves && guards)
+        rc = n = make_guards(g, table, values, count, behind);
+    if (saves)
+        behind[n++] = corm__control("SAVEPOINT corm_1");
+    if (rc >= 0)
+        rc = corm__make_lock(dialect_of(g), g->arena, table, values, count, wait_ms, behind,
+                             (size_t)n, &statement, &g->trx->error);
     if (rc == 0) /* facts are asked on its connection */
         rc = corm__trx_open(g->trx, NULL, 0);
     if (rc == 0)
@@ -695,7 +752,9 @@ static int lock_rows(struct corm__group *g, const struct corm_table *table,
     int64_t rows = corm__trx_send(g->trx, &statement, &sink.base);
     if (rows < 0)
         return (int)rows;
-    if (savepoint != NULL)
+    if (guards && note_guards(g, table, values, count, !saves) < 0)
+        return g->trx->error.code;
+    if (saves)
         corm__trx_savepoint_is_set(g->trx);
     return (int)sink.rows;
 }
@@ -775,7 +834,7 @@ static int fetch(struct corm__group *g, const struct corm_table *table,
     if (send_buffered(g) < 0)
         return g->trx->error.code;
     g->trx->leave = NULL;
-    int rows = lock_rows(g, table, values, 1, wait_for(g, key), NULL);
+    int rows = lock_rows(g, table, values, 1, wait_for(g, key), false);
     g->trx->leave = leave;
     if (rows == CORM_LOCKED && g->trx->state != CORM__TRX_DOOMED) {
         g->trx->waited = true;
@@ -1505,7 +1564,7 @@ static size_t leave_out(struct wanted *wanted, size_t n, const struct wanted *ot
 
 /* Locks `n` keys of one table. */
 static int lock_some(struct corm__group *g, const struct wanted *wanted, size_t n, uint32_t wait_ms,
-                     const char *savepoint)
+                     bool saves)
 {
     const struct corm_table  *table = wanted->key->table;
     const struct corm_column *columns[CORM__KEY_COLUMNS_MAX];
@@ -1518,7 +1577,7 @@ static int lock_some(struct corm__group *g, const struct wanted *wanted, size_t 
     }
     for (size_t i = 0; i < n; i++)
         memcpy(values + i * width, wanted[i].key->values, width * sizeof(*values));
-    return lock_rows(g, table, values, (uint32_t)n, wait_ms, savepoint);
+    return lock_rows(g, table, values, (uint32_t)n, wait_ms, saves);
 }
 
 /* Those who want a key that others hold do not run now. */
@@ -1542,7 +1601,7 @@ static int lock_each(struct corm__group *g, struct corm__member *const *members,
                      struct wanted *wanted, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        int rc = lock_some(g, &wanted[i], 1, LOOK_MS, NULL);
+        int rc = lock_some(g, &wanted[i], 1, LOOK_MS, false);
         wanted[i].locked = rc >= 0;
         if (rc == CORM_LOCKED && g->trx->state != CORM__TRX_DOOMED)
             block(g, members, count, &wanted[i]);
@@ -1573,7 +1632,7 @@ static int lock_keys(struct corm__group *g, struct corm__member *const *members,
              i + some < n && some < KEYS_MAX && first[some].key->table == first->key->table;)
             some++;
         bool with = !saved && corm__has_compound(dialect_of(g));
-        rc = lock_some(g, first, some, g->lane_wait_ms, with ? "SAVEPOINT corm_1" : NULL);
+        rc = lock_some(g, first, some, g->lane_wait_ms, with);
         saved = saved || (with && rc >= 0);
         for (size_t k = 0; k < some; k++)
             first[k].locked = rc >= 0;

@@ -53,6 +53,7 @@ enum option {
     GROUP_MAX,
     LANE_QUEUE,
     LANE_WAIT_MS,
+    GUARD,
     OPTION_COUNT
 };
 
@@ -71,6 +72,7 @@ static const struct {
     [GROUP_MAX] = {"group_max", true},
     [LANE_QUEUE] = {"lane_queue", true},
     [LANE_WAIT_MS] = {"lane_wait_ms", true},
+    [GUARD] = {"guard", false},
 };
 
 struct slice {
@@ -464,6 +466,11 @@ static int set_option(const struct parse *p, enum option option, const char *tex
     case LANE_WAIT_MS:
         return read_number(p, value, "the option lane_wait_ms", MAX_TIMEOUT_MS,
                            &config->lanes.lane_wait_ms);
+    case GUARD:
+        if (strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
+            return corm__fail(p->error, CORM_BAD_URL, "the option guard must be on or off");
+        config->guard = strcmp(text, "on") == 0 ? CORM__GUARD_ON : CORM__GUARD_OFF;
+        return 0;
     default:
         if (value.size > MAX_SOCKET)
             return corm__fail(p->error, CORM_BAD_URL,

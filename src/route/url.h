@@ -20,6 +20,8 @@ struct corm__config_node {
     bool                  reader;
 };
 
+enum corm__guarding { CORM__GUARD_WHERE_NEEDED, CORM__GUARD_ON, CORM__GUARD_OFF };
+
 struct corm__config {
     struct corm__endpoint     endpoint; /* that of the first node */
     struct corm__config_node *nodes;
@@ -28,6 +30,7 @@ struct corm__config {
     uint32_t timeout_ms; /* also in endpoint */
     uint32_t resolve_ms;
     struct corm__lane_options lanes;
+    enum corm__guarding       guard;
     bool                      memory; /* sqlite::memory:, which has one connection */
 };
 

@@ -114,8 +114,8 @@ static void put_lock_select(struct corm__writer *w, const struct corm_column *co
 
 int corm__make_lock(enum corm_dialect dialect, struct corm_arena *arena,
                     const struct corm_table *table, const struct corm_value *values, uint32_t count,
-                    uint32_t wait_ms, const char *savepoint, struct corm__statement *statement,
-                    struct corm_error *error)
+                    uint32_t wait_ms, const struct corm__statement *behind, size_t behind_count,
+                    struct corm__statement *statement, struct corm_error *error)
 {
     const struct corm_column *columns[CORM__KEY_COLUMNS_MAX] = {NULL};
     uint32_t                  n = corm__key_columns(table, columns);
@@ -123,20 +123,22 @@ int corm__make_lock(enum corm_dialect dialect, struct corm_arena *arena,
 
     corm__writer_init(&w, dialect, arena, false, table, error);
     put_wait(&w, wait_ms);
-    if (savepoint != NULL)
+    if (behind_count > 0)
         corm__put(&w, "BEGIN NOT ATOMIC ");
     put_lock_select(&w, columns, n, values, count);
-    if (savepoint !=
-        NULL) { /* behind it: a rollback to the start of a transaction gives locks up */
+    for (size_t i = 0; i < behind_count; i++) {
         corm__put(&w, "; ");
-        corm__put(&w, savepoint);
-        corm__put(&w, "; END");
+        corm__put(&w, behind[i].text);
+        for (uint32_t k = 0; k < behind[i].bind_count; k++)
+            corm__put_bind(&w, behind[i].binds[k]);
     }
+    if (behind_count > 0)
+        corm__put(&w, "; END");
     int rc = corm__writer_end(&w, CORM__READ, statement);
     if (rc == 0) {
         statement->table = table;
         statement->alone = true;
-        statement->compound = savepoint != NULL;
+        statement->compound = behind_count > 0;
         statement->bounded_wait = wait_ms > 0;
         statement->wait_ms = wait_ms;
     }

@@ -14,12 +14,13 @@ uint32_t corm__key_columns(const struct corm_table  *table,
 
 /* Reads and locks the rows with these primary keys, in the order of the keys, by the primary key and
  * never by a scan. `values` are `count` times as many as the key has columns. `wait_ms` bounds the wait
- * for the locks (0: it is not bounded) where the server can do that. `savepoint`, where not NULL, is the
- * text that sets a savepoint behind it, in the same trip; only where corm__has_compound(). */
+ * for the locks (0: it is not bounded) where the server can do that. `behind`, where it is not NULL, are
+ * `behind_count` statements without rows that run behind it, in the same trip; only where
+ * corm__has_compound(). */
 int corm__make_lock(enum corm_dialect dialect, struct corm_arena *arena,
                     const struct corm_table *table, const struct corm_value *values, uint32_t count,
-                    uint32_t wait_ms, const char *savepoint, struct corm__statement *statement,
-                    struct corm_error *error);
+                    uint32_t wait_ms, const struct corm__statement *behind, size_t behind_count,
+                    struct corm__statement *statement, struct corm_error *error);
 
 /* Locks the row with this primary key, where there is one, and gives no rows, so that it can stand in
  * front of another statement. */

@@ -52,8 +52,9 @@
 #include "trx/ledger.h"
 
 #include "base/clock.h"
-#include "schema/dialect.h"
+#include "trx/guard.h"
 #include "trx/retry.h"
+#include "trx/table_name.h"
 
 #include <corm/arena.h>
 #include <pthread.h>
@@ -86,7 +87,7 @@ enum {
 #define CORM__LEDGER_READ "SELECT sequence, made FROM %s WHERE slot = ? FOR UPDATE"
 #endif
 
-enum text { ENTER, ENTER_KEYS, CLAIM, READ, OLD, FORGET, CREATE, TEXTS };
+enum text { ENTER, ENTER_KEYS, CLAIM, READ, OLD, FORGET, CREATE, GUARD, TEXTS };
 
 static const char *const forms[TEXTS] = {
     [ENTER] = "INSERT INTO %s (slot, epoch, sequence) VALUES (?, ?, ?) "
@@ -102,6 +103,7 @@ static const char *const forms[TEXTS] = {
         "NULL, sequence BIGINT NOT NULL, made VARCHAR(703) CHARACTER SET ascii NULL, touched "
         "DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP) "
         "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4",
+    [GUARD] = CORM__GUARD_TABLE,
 };
 
 enum fate { OPEN, COMMITTED, NEVER };
@@ -134,21 +136,16 @@ struct corm__ledger {
 
 /* ---- Making ------------------------------------------------------------------- */
 
-/* A form with the table in it; with its database, because a session may have been told to USE another
- * one. NULL where there is no memory. */
-static const char *make_text(const struct corm__ledger *l, const char *form)
+/* A form with the table in it. NULL where there is no memory. */
+static const char *make_text(const struct corm__ledger *l, const char *form, const char *table)
 {
     struct corm__buffer text;
-    const char         *database = l->nodes->all->endpoint.database, *table = strstr(form, "%s");
+    const char         *at = strstr(form, "%s");
 
     corm__buffer_init(&text, l->arena);
-    corm__buffer_add(&text, form, (size_t)(table - form));
-    if (database != NULL) {
-        corm__put_name(&text, CORM_DIALECT_MARIADB, database);
-        corm__buffer_putc(&text, '.');
-    }
-    corm__buffer_puts(&text, "corm_ledger");
-    corm__buffer_puts(&text, table + strlen("%s"));
+    corm__buffer_add(&text, form, (size_t)(at - form));
+    corm__put_own_table(&text, l->nodes->all->endpoint.database, table);
+    corm__buffer_puts(&text, at + strlen("%s"));
     return text.failed ? NULL : text.text;
 }
 
@@ -163,7 +160,7 @@ struct corm__ledger *corm__ledger_new(struct corm__nodes *nodes)
     l->arena = corm_arena_new();
     bool has_memory = l->arena != NULL;
     for (int i = 0; has_memory && i < TEXTS; i++) {
-        l->texts[i] = make_text(l, forms[i]);
+        l->texts[i] = make_text(l, forms[i], i == GUARD ? "corm_guard" : "corm_ledger");
         has_memory = l->texts[i] != NULL;
     }
     if (!has_memory) {
@@ -574,6 +571,8 @@ static int set_up(struct corm__ledger *l, struct corm__connection *c, int64_t de
 
     if (rc == 0)
         rc = corm__connection_control(c, l->texts[CREATE], 0, deadline, error);
+    if (rc == 0)
+        rc = corm__connection_control(c, l->texts[GUARD], 0, deadline, error);
     if (rc == 0)
         rc = try_fence(l, c, deadline, error);
     if (rc == 0)

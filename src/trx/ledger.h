@@ -65,7 +65,7 @@ uint64_t corm__ledger_keep(struct corm__ledger *ledger, struct corm__node *node,
 int corm__ledger_outcome(struct corm__ledger *ledger, uint64_t id, int64_t deadline,
                          struct corm_error *error);
 
-/* Makes the table where it is not there, on each writer that can be used, and tries its fence. 0, or a negative
+/* Makes the table where it is not there, and that of the guards (guard.h), on each writer that can be used, and tries its fence. 0, or a negative
  * code. */
 int corm__ledger_setup(struct corm__ledger *ledger, int64_t deadline, struct corm_error *error);
 

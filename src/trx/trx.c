@@ -52,11 +52,12 @@
 enum { KEPT_MAX = 256 };
 
 struct corm__trx_store {
-    struct corm__nodes  *nodes;
-    struct corm__ledger *ledger;
-    pthread_mutex_t      mutex; /* guards the rest */
-    struct corm_trx     *kept;
-    uint32_t             kept_count, live;
+    struct corm__nodes      *nodes;
+    struct corm__ledger     *ledger;
+    struct corm__guard_texts guard_texts;
+    pthread_mutex_t          mutex; /* guards the rest */
+    struct corm_trx         *kept;
+    uint32_t                 kept_count, live;
 };
 
 struct corm__trx_store *corm__trx_store_new(struct corm__nodes *nodes)
@@ -66,7 +67,10 @@ struct corm__trx_store *corm__trx_store_new(struct corm__nodes *nodes)
     if (store == NULL)
         return NULL;
     store->ledger = corm__ledger_new(nodes);
-    if (store->ledger == NULL) {
+    if (store->ledger == NULL ||
+        !corm__guard_texts_make(&store->guard_texts, nodes->all->endpoint.database)) {
+        if (store->ledger != NULL)
+            corm__ledger_free(store->ledger);
         free(store);
         return NULL;
     }
@@ -97,6 +101,7 @@ uint32_t corm__trx_store_live(struct corm__trx_store *store)
 static void free_trx(struct corm_trx *trx)
 {
     corm__map_free(&trx->held);
+    corm__map_free(&trx->guards.map);
     corm_arena_free(trx->arena);
     corm_arena_free(trx->drafts);
     corm__lock_keys_free(&trx->keys);
@@ -112,6 +117,7 @@ void corm__trx_store_free(struct corm__trx_store *store)
         free_trx(trx);
     }
     pthread_mutex_destroy(&store->mutex);
+    corm__guard_texts_free(&store->guard_texts);
     corm__ledger_free(store->ledger);
     free(store);
 }
@@ -178,6 +184,7 @@ void corm__trx_give(struct corm_trx *trx)
         free_trx(trx);
         return;
     }
+    corm__guards_clear(&trx->guards);
     corm_arena_reset(trx->arena);
     corm_arena_reset(trx->drafts);
     pthread_mutex_lock(&store->mutex);
@@ -202,6 +209,7 @@ static void count(_Atomic uint64_t *counter)
 
 void corm__trx_ready(struct corm_trx *trx)
 {
+    corm__guards_clear(&trx->guards);
     corm_arena_reset(trx->arena);
     corm_arena_reset(trx->drafts);
     corm__map_clear(&trx->held);
@@ -539,6 +547,15 @@ static enum corm_place place_of(const struct corm_trx        *trx,
     return trx->begun || trx->wrote ? CORM_AT_MIDDLE : CORM_AT_FIRST;
 }
 
+/* Whose statement it is that has failed for want of a table. */
+static void tell_guard(struct corm_trx *trx, const struct corm__statement *failed)
+{
+    if (trx->error.code == CORM_NO_TABLE &&
+        corm__is_guard_statement(&trx->store->guard_texts, failed))
+        corm__error_prefix(&trx->error, "locked rows cannot be guarded (call corm_setup(), or run "
+                                        "corm setup, once)");
+}
+
 /* Runs statements on the open connection. `commits`: the last one is COMMIT, or a single write. */
 static int run(struct corm_trx *trx, const struct corm__statement *statements, size_t n,
                struct corm__sink *sink, bool commits, int64_t *rows)
@@ -573,6 +590,7 @@ static int run(struct corm_trx *trx, const struct corm__statement *statements, s
     if (rc < 0) {
         if (run.question.code != 0 && !commits && trx->error.code > CORM_TRX_GONE)
             trx->error = run.question; /* or it would be taken for an answer to another statement */
+        tell_guard(trx, &statements[run.failed]);
         if (!is_answer(trx, &statements[run.failed]) && statements[run.failed].file != NULL)
             corm__trx_doom(trx, statements[run.failed].file, statements[run.failed].line);
         return trx->error.code != 0 ? trx->error.code : CORM_LOCKED;
@@ -590,6 +608,90 @@ static int flush(struct corm_trx *trx)
     return n == 0 ? 0 : run(trx, trx->pending, n, NULL, false, NULL);
 }
 
+static size_t bytes_of(const struct corm__statement *statement)
+{
+    size_t bytes = statement->size;
+
+    for (uint32_t i = 0; i < statement->bind_count; i++)
+        bytes += statement->binds[i].size + sizeof(struct corm_value);
+    return bytes;
+}
+
+/* Where there is room. */
+static void append(struct corm_trx *trx, const struct corm__statement *statement, size_t bytes)
+{
+    trx->pending[trx->pending_count++] = *statement;
+    trx->pending_bytes += bytes;
+}
+
+/* Puts a statement behind what is pending. 0, or the error of what had to be sent to make room. */
+static int put_pending(struct corm_trx *trx, const struct corm__statement *statement)
+{
+    size_t bytes = bytes_of(statement);
+    int    rc = 0;
+
+    /* One place stays free, for COMMIT or for a read. */
+    if (trx->pending_count + 1 >= CORM__PENDING_MAX ||
+        trx->pending_bytes + bytes > CORM__PENDING_BYTES_MAX) {
+        if (trx->state == CORM__TRX_READY)
+            rc = open_trx(trx, NULL);
+        if (rc == 0)
+            rc = flush(trx);
+        if (rc < 0)
+            return trx->state == CORM__TRX_DOOMED
+                       ? rc
+                       : corm__trx_doom(trx, statement->file, statement->line);
+    }
+    append(trx, statement, bytes);
+    return 0;
+}
+
+int corm__trx_buffer(struct corm_trx *trx, const struct corm__statement *statement)
+{
+    int rc = leave_group(trx, statement);
+
+    return rc < 0 ? rc : put_pending(trx, statement);
+}
+
+/* ---- Guards ------------------------------------------------------------------------ */
+
+bool corm__trx_is_guarded(const struct corm_trx *trx)
+{
+    return trx->store->nodes->guards;
+}
+
+int corm__trx_guard(struct corm_trx *trx, uint64_t number, struct corm_error *error)
+{
+    return corm__guards_add(&trx->guards, trx->arena, number, false, error);
+}
+
+int corm__trx_is_guarded_by(struct corm_trx *trx, uint64_t number, struct corm_error *error)
+{
+    return corm__guards_add(&trx->guards, trx->arena, number, true, error);
+}
+
+const struct corm__guard_texts *corm__trx_guard_texts(const struct corm_trx *trx)
+{
+    return &trx->store->guard_texts;
+}
+
+/* Puts those that wait behind what is pending: in front of whatever is sent next. */
+static int put_guards(struct corm_trx *trx)
+{
+    struct corm_value *numbers = NULL;
+    int64_t            n = 0;
+
+    if (trx->guards.waiting > 0)
+        n = corm__guards_take(&trx->guards, trx->drafts, trx->depth, &numbers, &trx->error);
+    for (size_t took = 0; n > 0; n -= (int64_t)took, numbers += took) {
+        struct corm__statement statement =
+            corm__guard_statement(&trx->store->guard_texts, numbers, (size_t)n, &took);
+        if (put_pending(trx, &statement) < 0)
+            return trx->error.code;
+    }
+    return (int)n;
+}
+
 /* A read shares the trip of what is buffered in front of it. A write does not: a compound statement
  * tells how many rows were changed, not how many were matched. */
 static int64_t send(struct corm_trx *trx, const struct corm__statement *statement,
@@ -601,6 +703,8 @@ static int64_t send(struct corm_trx *trx, const struct corm__statement *statemen
 
     if (trx->state == CORM__TRX_READY)
         rc = open_trx(trx, statement);
+    if (rc == 0)
+        rc = put_guards(trx);
     if (rc == 0 && trx->pending_count > 0 && statement->verb == CORM__READ && !statement->alone) {
         size_t n = trx->pending_count;
         trx->pending[n] = *statement;
@@ -636,6 +740,8 @@ int corm__trx_open(struct corm_trx *trx, const char *file, int32_t line)
     if (rc == 0 && trx->state == CORM__TRX_READY)
         rc = open_trx(trx, NULL);
     if (rc == 0)
+        rc = put_guards(trx);
+    if (rc == 0)
         rc = flush(trx);
     if (rc < 0 && trx->state != CORM__TRX_DOOMED)
         corm__trx_doom(trx, file, line);
@@ -659,45 +765,6 @@ int corm__trx_send_array(struct corm_trx *trx, const struct corm__statement *sta
             (void)note_wait(trx);
     }
     return rc < 0 ? corm__trx_doom(trx, statement->file, statement->line) : 0;
-}
-
-static size_t bytes_of(const struct corm__statement *statement)
-{
-    size_t bytes = statement->size;
-
-    for (uint32_t i = 0; i < statement->bind_count; i++)
-        bytes += statement->binds[i].size + sizeof(struct corm_value);
-    return bytes;
-}
-
-/* Where there is room. */
-static void append(struct corm_trx *trx, const struct corm__statement *statement, size_t bytes)
-{
-    trx->pending[trx->pending_count++] = *statement;
-    trx->pending_bytes += bytes;
-}
-
-int corm__trx_buffer(struct corm_trx *trx, const struct corm__statement *statement)
-{
-    size_t bytes = bytes_of(statement);
-    int    rc = leave_group(trx, statement);
-
-    if (rc < 0)
-        return rc;
-    /* One place stays free, for COMMIT or for a read. */
-    if (trx->pending_count + 1 >= CORM__PENDING_MAX ||
-        trx->pending_bytes + bytes > CORM__PENDING_BYTES_MAX) {
-        if (trx->state == CORM__TRX_READY)
-            rc = open_trx(trx, NULL);
-        if (rc == 0)
-            rc = flush(trx);
-        if (rc < 0)
-            return trx->state == CORM__TRX_DOOMED
-                       ? rc
-                       : corm__trx_doom(trx, statement->file, statement->line);
-    }
-    append(trx, statement, bytes);
-    return 0;
 }
 
 /* ---- Rows that are held ------------------------------------------------------------ */
@@ -839,9 +906,12 @@ static int send_commit(struct corm_trx *trx)
         if (rc < 0)
             return corm__trx_doom(trx, trx->pending[0].file, trx->pending[0].line);
     }
-    rc = enter(trx);
+    if (trx->wrote || has_writes(trx)) /* else nobody goes by what was locked */
+        rc = put_guards(trx);
+    if (rc == 0)
+        rc = enter(trx);
     if (rc < 0)
-        return corm__trx_doom(trx, NULL, 0);
+        return trx->state == CORM__TRX_DOOMED ? rc : corm__trx_doom(trx, NULL, 0);
     size_t n = trx->pending_count;
     trx->pending[n] = corm__control("COMMIT");
     trx->pending_count = trx->pending_bytes = 0;
@@ -914,7 +984,9 @@ int corm__trx_savepoint(struct corm_trx *trx, const char *file, int32_t line)
     set.file = file;
     set.line = line;
     take_part(trx);
-    rc = corm__trx_buffer(trx, &set);
+    rc = put_guards(trx);
+    if (rc == 0)
+        rc = corm__trx_buffer(trx, &set);
     if (rc < 0)
         return rc;
     trx->savepoints[trx->depth++] = (struct corm__savepoint){.at = trx->pending_count - 1};
@@ -1005,6 +1077,7 @@ static int undo(struct corm_trx *trx)
         assert(trx->pending_count > last->at); /* the savepoint itself is there */
         trx->pending_count = last->at + 1;
     }
+    corm__guards_undo(&trx->guards, trx->depth);
     corm__trx_forget_held(trx);
     return 0;
 }

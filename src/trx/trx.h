@@ -3,6 +3,7 @@
 #define CORM_TRX_TRX_H
 
 #include "sql/lock_keys.h"
+#include "trx/guard.h"
 #include "trx/ledger.h"
 
 #include <corm/trx.h>
@@ -57,12 +58,13 @@ struct corm_trx {
     size_t                   pending_count, pending_bytes;
     struct corm__entry       entry;
     struct corm__savepoint   savepoints[CORM_SAVEPOINT_MAX + CORM__GROUP_SAVEPOINTS];
-    uint32_t                 base;  /* savepoints of a group, which are not the caller\'s */
-    uint32_t                 floor; /* savepoints that the function at hand may not touch */
-    uint32_t                 depth; /* savepoints that are set */
-    uint32_t         doomed_depth;  /* in DOOMED: how many were set in front of the failure */
-    uint32_t         nested;        /* functions of nested transactions that are running */
-    struct corm__map held;          /* keys of rows that were read FOR UPDATE and are still there */
+    uint32_t                 base;    /* savepoints of a group, which are not the caller\'s */
+    uint32_t                 floor;   /* savepoints that the function at hand may not touch */
+    uint32_t                 depth;   /* savepoints that are set */
+    uint32_t            doomed_depth; /* in DOOMED: how many were set in front of the failure */
+    uint32_t            nested;       /* functions of nested transactions that are running */
+    struct corm__guards guards;       /* of rows that it has locked, in a cluster */
+    struct corm__map    held; /* keys of rows that were read FOR UPDATE and are still there */
     uint64_t
                         written; /* counts buffered writes; of the table written last, and of any other one, which it was: */
     const char         *written_table;
@@ -175,6 +177,16 @@ int corm__trx_send_array(struct corm_trx *trx, const struct corm__statement *sta
 
 /* Buffers a write. 0, or the error of what had to be sent because the buffer was full. */
 int corm__trx_buffer(struct corm_trx *trx, const struct corm__statement *statement);
+
+/* Whether a row that is locked has to be guarded (guard.h). */
+bool corm__trx_is_guarded(const struct corm_trx *trx);
+
+/* Guards a row that was locked, by the hash of its key (route/rendezvous.h). 0, or the error, which is set. */
+int corm__trx_guard(struct corm_trx *trx, uint64_t number, struct corm_error *error);
+
+/* Notes a guard that a statement has taken, in front of all savepoints. The texts of such. */
+int corm__trx_is_guarded_by(struct corm_trx *trx, uint64_t number, struct corm_error *error);
+const struct corm__guard_texts *corm__trx_guard_texts(const struct corm_trx *trx);
 
 /* Rows that are held locked: known to exist until the transaction ends or forgets them. */
 void corm__trx_hold(struct corm_trx *trx, const struct corm_table *table, const void *row);
