@@ -7,6 +7,8 @@
 #include "api/db.h"
 #include "route/node_of_key.h"
 
+#include <dirent.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -116,6 +118,7 @@ static int fill_server(void **state)
     for (int node = 1; node <= NODES; node++) {
         struct corm_db   *db = open_one(node);
         struct corm_error error = {0};
+        struct item       rows[KEYS];
         assert_ok(corm_setup(db, &error), &error);
         new_table(db, plate);
         new_table(db, item);
@@ -123,8 +126,8 @@ static int fill_server(void **state)
         assert_rows(corm_insert_row(db, plate, &((struct plate){1, node}), .error = &error), 1,
                     &error);
         for (int id = 0; id < KEYS; id++)
-            assert_rows(corm_insert_row(db, item, &((struct item){id, 0}), .error = &error), 1,
-                        &error);
+            rows[id] = (struct item){id, 0};
+        assert_rows(corm_insert_rows(db, item, KEYS, rows, .error = &error), KEYS, &error);
         corm_close(db);
     }
     return 0;
@@ -409,6 +412,378 @@ static void one_writer_that_answers_is_enough(void **state)
     assert_code(corm_open(&db, NULL, .error = &error), CORM_UNREACHABLE, &error);
 }
 
+/* ---- Faults -------------------------------------------------------------------------------- */
+
+static pid_t process_of(int node)
+{
+    FILE *file = fopen(of_node(node, "PIDFILE"), "r");
+    char  text[32] = "";
+
+    assert_non_null(file);
+    assert_non_null(fgets(text, sizeof(text), file));
+    (void)fclose(file);
+    long pid = strtol(text, NULL, 10);
+    assert_true(pid > 1);
+    return (pid_t)pid;
+}
+
+static void send_signal(int node, int number)
+{
+    assert_int_equal(kill(process_of(node), number), 0);
+}
+
+static bool starts(void *arg)
+{
+    return system(of_node(*(int *)arg, "START")) == 0;
+}
+
+static void start_node(int node)
+{
+    wait_until(starts, &node); /* it does not while the process that was killed is not gone */
+}
+
+/* What a test that failed has left: all servers run, go on, and take writes. */
+static int mend_servers(void **state)
+{
+    (void)state;
+    for (int node = 1; node <= NODES; node++) {
+        struct corm_error error = {0};
+        (void)kill(process_of(node), SIGCONT);
+        char command[512];
+        (void)snprintf(command, sizeof(command), "%s 2>/dev/null", of_node(node, "START"));
+        (void)system(command); /* fails where it runs */
+        struct corm_db *db = open_one(node);
+        assert_ok(corm_sql(db, NULL, "SET GLOBAL read_only=0", .error = &error), &error);
+        corm_close(db);
+    }
+    return 0;
+}
+
+/* A key of each node. */
+static int key_of(const struct corm_db *db, int node)
+{
+    for (int id = 0; id < KEYS; id++)
+        if (wanted_node(db, id) == node)
+            return id;
+    fail_msg("no key of node %d", node);
+    return -1;
+}
+
+struct place {
+    struct corm_db *db;
+    int             id;   /* the key */
+    int             node; /* where it is wanted */
+};
+
+static bool is_there(void *arg)
+{
+    const struct place *p = arg;
+
+    return corm_transact(p->db, read_plate, NULL, .key = corm_eq(item.id, p->id)) == p->node;
+}
+
+static void the_keys_of_a_node_that_dies_move_and_come_back(void **state)
+{
+    struct corm_db   *db = open_all();
+    struct corm_error error = {0};
+    struct place      home = {.db = db, .id = key_of(db, 2), .node = 2};
+    int               before[KEYS];
+
+    (void)state;
+    for (int id = 0; id < KEYS; id++)
+        before[id] = corm_transact(db, read_plate, NULL, .key = corm_eq(item.id, id));
+    send_signal(2, SIGKILL);
+    int64_t began = now_ms();
+    int     other =
+        corm_transact(db, read_plate, NULL, .key = corm_eq(item.id, home.id), .error = &error);
+    int64_t moved = now_ms() - began;
+    assert_ok(other, &error);
+    assert_int_not_equal(other, 2);
+    for (int id = 0; id < KEYS; id++) {
+        struct corm_trx *trx = NULL;
+        int              node =
+            corm_transact(db, read_plate, NULL, .key = corm_eq(item.id, id), .error = &error);
+        assert_ok(node, &error);
+        assert_true(before[id] == 2 ? node != 2 : node == before[id]);
+        assert_ok(corm_begin(db, &trx, .key = corm_eq(item.id, id), .error = &error), &error);
+        assert_rows(begin_and_read(trx), node, &error);
+    }
+    (void)printf("# the first transaction on another node ended %lld ms after the node had died\n",
+                 (long long)moved);
+    start_node(2);
+    began = now_ms();
+    assert_int_not_equal(corm_transact(db, read_plate, NULL, .key = corm_eq(item.id, home.id)), 2);
+    wait_until(is_there, &home);
+    assert_true(now_ms() - began >= CORM__RETURN_MS - 1000); /* it was seen to be there before */
+    for (int id = 0; id < KEYS; id++)
+        assert_rows(
+            corm_transact(db, read_plate, NULL, .key = corm_eq(item.id, id), .error = &error),
+            before[id], &error);
+    corm_close(db);
+}
+
+static void who_has_begun_begins_again_on_another_node(void **state)
+{
+    struct corm_db   *db = open_all();
+    struct corm_error error = {0};
+    struct corm_trx  *trx = NULL;
+    int               id = key_of(db, 2);
+
+    (void)state;
+    assert_ok(corm_begin(db, &trx, .key = corm_eq(item.id, id), .error = &error), &error);
+    assert_rows(read_plate(trx, NULL), 2, &error);
+    send_signal(2, SIGKILL);
+    assert_int_equal(corm_update(trx, item, corm_eq(item.id, id), corm_add(item.writes, 1)),
+                     CORM_DISCONNECTED);
+    assert_int_equal(corm_commit(trx), CORM_DISCONNECTED);
+    int node = -1;
+    for (int i = 0; i < 100 && node < 0; i++) /* until it is known to be gone */
+        if (corm_start(trx) == 0) {
+            node = read_plate(trx, NULL);
+            (void)corm_rollback(trx);
+        }
+    assert_ok(node, &error);
+    assert_int_not_equal(node, 2);
+    corm_end(trx);
+    corm_close(db);
+}
+
+/* Whether all threads of a process stand still. */
+static bool stands_still(pid_t pid)
+{
+    char           path[320], line[512];
+    const char    *behind;
+    bool           all = true;
+    struct dirent *entry;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+    DIR *tasks = opendir(path);
+    while (tasks != NULL && all && (entry = readdir(tasks)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        (void)snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", (int)pid, entry->d_name);
+        FILE *file = fopen(path, "r");
+        if (file == NULL)
+            continue;
+        if (fgets(line, sizeof(line), file) != NULL && (behind = strrchr(line, ')')) != NULL)
+            all = behind[2] == 'T';
+        (void)fclose(file);
+    }
+    if (tasks != NULL)
+        (void)closedir(tasks);
+    return tasks != NULL && all;
+}
+
+/* A signal is not obeyed at once by all threads. */
+static bool stop_node(int node)
+{
+    pid_t   pid = process_of(node);
+    int64_t until = now_ms() + 20000;
+
+    if (kill(pid, SIGSTOP) != 0)
+        return false;
+    while (!stands_still(pid) && now_ms() < until)
+        (void)sched_yield();
+    return stands_still(pid);
+}
+
+/* Stops its node in its first run: what it has asked for is never answered. */
+struct stopping {
+    int runs, stopped;
+    int first; /* the node of the first run */
+};
+
+static int stop_and_read(struct corm_trx *trx, void *arg)
+{
+    struct stopping *s = arg;
+    int              node = read_plate(trx, NULL);
+
+    if (node > 0 && ++s->runs == 1) {
+        s->first = s->stopped = node;
+        if (!stop_node(node))
+            return corm_abort(trx, CORM_USER, "it does not stand still");
+    }
+    return node < 0 ? node : read_plate(trx, NULL);
+}
+
+static void who_waits_for_a_node_that_stands_still_goes_to_another(void **state)
+{
+    (void)state;
+    for (int keyed = 0; keyed < 2; keyed++) {
+        struct corm_db   *db = open_all();
+        struct corm_error error = {0};
+        struct stopping   s = {0};
+        int               id = key_of(db, 3);
+        int64_t           began = now_ms();
+        int node = keyed ? corm_transact(db, stop_and_read, &s, .key = corm_eq(item.id, id),
+                                         .error = &error)
+                         : corm_transact(db, stop_and_read, &s, .error = &error);
+        (void)printf("# it went to another node %lld ms after its own stood still\n",
+                     (long long)(now_ms() - began));
+        assert_ok(node, &error);
+        assert_true(s.stopped > 0);
+        assert_int_not_equal(node, s.stopped);
+        assert_int_equal(s.runs, 2);
+        if (keyed)
+            assert_int_equal(s.first, 3);
+        struct place home = {.db = db, .id = key_of(db, node), .node = node};
+        assert_true(is_there(&home));
+        send_signal(s.stopped, SIGCONT);
+        corm_close(db);
+    }
+}
+
+/* What waits in the lanes of a node goes with its keys. */
+static void what_waits_in_a_lane_moves_with_its_keys(void **state)
+{
+    struct corm_db   *db = open_all();
+    struct corm_error error = {0};
+    struct submitted  told[KEYS] = {{0}};
+    struct stopping   s = {0};
+    int               id = key_of(db, 1);
+
+    (void)state;
+    assert_ok(corm_submit(db, stop_and_read, &s, .key = corm_eq(item.id, id), .error = &error),
+              &error);
+    for (int i = 0; i < KEYS; i++)
+        assert_ok(corm_submit(db, read_plate, &told[i], .key = corm_eq(item.id, i),
+                              .done = note_node, .error = &error),
+                  &error);
+    assert_int_equal(corm_drain(db), KEYS + 1);
+    assert_int_equal(s.stopped, 1);
+    for (int i = 0; i < KEYS; i++)
+        if (told[i].node < 1 || told[i].node > NODES)
+            fail_msg("key %d was told %d", i, told[i].node);
+    assert_int_not_equal(told[id].node, 1); /* it stood behind the one that stopped it */
+    send_signal(1, SIGCONT);
+    corm_close(db);
+}
+
+/* ---- A primary and what may become one --------------------------------------------------------- */
+
+static void set_read_only(int node, int on)
+{
+    struct corm_db   *db = open_one(node);
+    struct corm_error error = {0};
+
+    assert_ok(corm_sql(db, NULL, on ? "SET GLOBAL read_only=1" : "SET GLOBAL read_only=0",
+                       .error = &error),
+              &error);
+    corm_close(db);
+}
+
+static int count_plainly(struct corm_trx *trx, void *arg)
+{
+    int id = *(const int *)arg;
+
+    return corm_update(trx, item, corm_eq(item.id, id), corm_add(item.writes, 1));
+}
+
+/* A user without the right to write where others may not. */
+static void make_plain_user(int node)
+{
+    struct corm_db   *db = open_one(node);
+    struct corm_error error = {0};
+
+    assert_ok(corm_sql(db, NULL, "CREATE OR REPLACE USER plain@'127.0.0.1' IDENTIFIED BY 'plain'",
+                       .error = &error),
+              &error);
+    assert_ok(corm_sql(db, NULL,
+                       "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON shop.* TO "
+                       "plain@'127.0.0.1'",
+                       .error = &error),
+              &error);
+    corm_close(db);
+}
+
+static struct corm_db *open_plainly(void)
+{
+    struct corm_error error = {0};
+    struct corm_db   *db = NULL;
+
+    for (int node = 1; node <= NODES; node++)
+        make_plain_user(node);
+    (void)open_nodes(&db, HOSTS, all_nodes, NODES, NULL, &error);
+    corm_close(db);
+    (void)setenv("DB_USERNAME", "plain", 1);
+    (void)setenv("DB_PASSWORD", "plain", 1);
+    assert_ok(corm_open(&db, NULL, .error = &error), &error);
+    return db;
+}
+
+static int64_t writes_on(int node, int id)
+{
+    struct corm_db *db = open_one(node);
+    struct item     row = {0};
+
+    (void)corm_first(db, item, &row, .where = corm_eq(item.id, id));
+    corm_close(db);
+    return row.writes;
+}
+
+static void a_node_that_takes_no_writes_is_left_by_its_first_refusal(void **state)
+{
+    struct corm_db   *db = open_plainly();
+    struct corm_error error = {0};
+    struct place      home = {.db = db, .id = key_of(db, 2), .node = 2};
+
+    (void)state;
+    set_read_only(2, 1);
+    assert_rows(corm_transact(db, count_plainly, &home.id, .key = corm_eq(item.id, home.id),
+                              .error = &error),
+                1, &error);
+    assert_rows(corm_transact(db, count_plainly, &home.id, .key = corm_eq(item.id, home.id),
+                              .error = &error),
+                1, &error);
+    assert_int_equal(writes_on(2, home.id), 0);
+    assert_int_equal(writes_on(1, home.id) + writes_on(3, home.id), 2);
+    set_read_only(2, 0);
+    wait_until(is_there, &home);
+    corm_close(db);
+}
+
+struct late {
+    struct corm_db   *db;
+    int               id, rc;
+    struct corm_error error;
+};
+
+static void *count_late(void *arg)
+{
+    struct late *late = arg;
+
+    late->rc = corm_transact(late->db, count_plainly, &late->id, .error = &late->error);
+    return NULL;
+}
+
+/* Node 1 is the primary, node 2 will be; between, there is none. */
+static void work_waits_for_the_next_primary(void **state)
+{
+    static const int  pair[] = {1, 2};
+    struct corm_db   *db = NULL;
+    struct corm_error error = {0};
+    struct late       late = {.id = 4};
+    pthread_t         thread;
+
+    (void)state;
+    set_read_only(2, 1);
+    assert_ok(open_nodes(&db, "127.0.0.1,127.0.0.1", pair, 2, NULL, &error), &error);
+    for (int id = 0; id < KEYS; id++)
+        assert_rows(
+            corm_transact(db, read_plate, NULL, .key = corm_eq(item.id, id), .error = &error), 1,
+            &error);
+    send_signal(1, SIGKILL);
+    late.db = db;
+    assert_int_equal(pthread_create(&thread, NULL, count_late, &late), 0);
+    struct place second = {.db = db, .id = 5, .node = 2};
+    set_read_only(2, 0);
+    (void)pthread_join(thread, NULL);
+    assert_rows(late.rc, 1, &late.error);
+    wait_until(is_there, &second);
+    assert_int_equal(writes_on(2, 4), 1);
+    corm_close(db);
+}
+
 /* ---- Guards ------------------------------------------------------------------------------ */
 
 #define GUARD(X)                                                                                   \
@@ -496,6 +871,8 @@ static void members_of_groups_guard_what_they_lock(void **state)
     corm_close(db);
 }
 
+#define FAULT(test) cmocka_unit_test_setup_teardown(test, fill_server, mend_servers)
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -509,6 +886,13 @@ int main(void)
                                         fill_server),
         cmocka_unit_test(one_writer_that_answers_is_enough),
         cmocka_unit_test_setup(members_of_groups_guard_what_they_lock, fill_server),
+        cmocka_unit_test_teardown(the_keys_of_a_node_that_dies_move_and_come_back, mend_servers),
+        FAULT(who_has_begun_begins_again_on_another_node),
+        cmocka_unit_test_teardown(who_waits_for_a_node_that_stands_still_goes_to_another,
+                                  mend_servers),
+        cmocka_unit_test_teardown(what_waits_in_a_lane_moves_with_its_keys, mend_servers),
+        FAULT(a_node_that_takes_no_writes_is_left_by_its_first_refusal),
+        FAULT(work_waits_for_the_next_primary),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,8 +186,16 @@ static void name_statement(char entry[static 256], const char *text)
 static int link_connect(const struct corm__endpoint *endpoint, bool for_writing, int64_t deadline,
                         struct corm__link **out, struct corm_error *error)
 {
+    char entry[32] = "connect";
+
     (void)for_writing, (void)deadline;
-    int rc = meet(NULL, "connect", error);
+    if (endpoint->port != 0)
+        (void)snprintf(entry, sizeof(entry), "connect:%u", endpoint->port);
+    if (endpoint->port != 0 && endpoint->port == scripted.dead) {
+        note(entry, true);
+        return corm__fail_server(error, CORM_UNREACHABLE, 2003, "", "nobody is there");
+    }
+    int rc = meet(NULL, entry, error);
     if (rc < 0)
         return rc;
     struct scripted_link *link = calloc(1, sizeof(*link));
@@ -402,6 +410,36 @@ struct corm_db *scripted_open(uint32_t connections, enum corm_dialect dialect)
     assert(rc == 0);
     (void)rc;
     scripted_clear();
+    return db;
+}
+
+struct corm_db *scripted_open_nodes(uint32_t count, bool is_galera)
+{
+    struct corm__condition condition = {
+        .takes_writes = true, .is_galera = is_galera, .is_synced = is_galera, .cluster = "one"};
+    struct corm_db   *db = calloc(1, sizeof(*db));
+    struct corm_error error = {0};
+
+    scripted = (struct scripted){
+        .dialect = CORM_DIALECT_MARIADB, .rows = 1, .now = 1000000000, .has_ledger = true};
+    driver.has_trips = true;
+    driver.locks_file = false;
+    db->arena = corm_arena_new();
+    if (!corm__nodes_make(&db->nodes, count))
+        abort();
+    corm__nodes_prepare(&db->nodes);
+    for (uint32_t i = 0; i < count; i++) {
+        struct corm__node *node = &db->nodes.all[i];
+        node->endpoint = (struct corm__endpoint){.driver = &driver, .port = (uint16_t)(i + 1)};
+        node->timeout_ms = 30000;
+        node->resolve_ms = 1000;
+        node->dialect = CORM_DIALECT_MARIADB;
+        if (corm__node_make_pools(node, 1, &error) < 0)
+            abort();
+        corm__nodes_judge(&db->nodes, node, 0, &condition, &error);
+    }
+    atomic_store(&db->nodes.watch.has_ledger, true);
+    db->store = corm__trx_store_new(&db->nodes);
     return db;
 }
 

@@ -53,6 +53,7 @@ struct scripted {
     int                   commits;         /* that the server has done */
     int64_t               now;             /* of the clock, in nanoseconds */
     int64_t               enters_by;       /* the deadline of the last enter() */
+    uint16_t              dead;            /* the port of a node that nobody listens on */
     uint64_t              random;          /* not 0: faults come by themselves */
     int                   random_codes[16];
     int                   random_count, random_in_256;
@@ -62,6 +63,9 @@ extern struct scripted scripted;
 
 /* Forgets everything and opens a db on the driver, with `connections` at most. */
 struct corm_db *scripted_open(uint32_t connections, enum corm_dialect dialect);
+/* The same of several nodes, of a Galera cluster or not, which are all UP and have a ledger; connections to
+ * them are in the log by their ports, which are their numbers. */
+struct corm_db *scripted_open_nodes(uint32_t count, bool is_galera);
 void            scripted_close(struct corm_db *db);
 
 /* Plans a fault. */

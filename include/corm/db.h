@@ -11,7 +11,7 @@
  * A transaction with a .key runs on the writer that the key belongs to, the same one in every process
  * that has the same nodes; one without runs on any writer, and the db keeps to that one. .node= names one. A
  * node that cannot be used is left: its keys go to others, and come back when it has been well for two
- * seconds. Several nodes cost a thread for each, which looks at it once a second.
+ * seconds. Several nodes cost a thread for each, which looks at it twice a second.
  *
  * In user, password, host, database and file %XX stands for a byte. Options behind the `?`, joined
  * by &:
@@ -98,7 +98,7 @@ CORM_API int corm_open_(struct corm_db **db, const struct corm_options *options)
  * whatever call opens a connection.
  *
  * Of several nodes one writer that can be used is enough; the others are tried again, and .on_warning is told
- * of them. A node that does not answer at all is waited for two seconds. Where no writer can be used the
+ * of them. A node that does not answer at all is waited for for 1.5 s. Where no writer can be used the
  * error says why the first of them cannot.
  *
  * With NULL as url it is DATABASE_URL from the environment, else one made of DB_DRIVER (mariadb,

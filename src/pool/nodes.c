@@ -132,6 +132,14 @@ static void judge(struct corm__nodes *nodes, struct check *check, int rc,
     (void)pthread_cond_broadcast(&checks->changed);
 }
 
+void corm__nodes_judge(struct corm__nodes *nodes, struct corm__node *node, int rc,
+                       const struct corm__condition *condition, const struct corm_error *error)
+{
+    (void)pthread_mutex_lock(&nodes->checks->mutex);
+    judge(nodes, &nodes->checks->of[node->number - 1], rc, condition, error);
+    (void)pthread_mutex_unlock(&nodes->checks->mutex);
+}
+
 static uint32_t pause_of(const struct check *check)
 {
     uint32_t doublings = check->misses > 0 ? check->misses - 1 : 0;
@@ -139,7 +147,7 @@ static uint32_t pause_of(const struct check *check)
     if (health_of(check->node) == CORM__NODE_UP)
         return CORM__LOOK_EVERY_MS;
     if (check->misses == 0) /* it is BACK: not long after it may be UP */
-        return CORM__LOOK_EVERY_MS / 4;
+        return CORM__LOOK_EVERY_MS / 2;
     return doublings < 4 ? CORM__LOOK_AGAIN_MS << doublings : CORM__LOOK_LATER_MS;
 }
 
@@ -215,8 +223,8 @@ static void *check_main(void *arg)
         struct corm_error      error = {0};
         (void)pthread_mutex_unlock(&checks->mutex);
         int rc = look(check->node, &link, &condition, &error);
+        corm__nodes_judge(check->nodes, check->node, rc, &condition, &error);
         (void)pthread_mutex_lock(&checks->mutex);
-        judge(check->nodes, check, rc, &condition, &error);
         wait_for_turn(checks, check);
     }
     (void)pthread_mutex_unlock(&checks->mutex);
@@ -225,7 +233,7 @@ static void *check_main(void *arg)
     return NULL;
 }
 
-static int start_checks(struct corm__nodes *nodes, struct corm_error *error)
+void corm__nodes_prepare(struct corm__nodes *nodes)
 {
     struct corm__checks *checks = (struct corm__checks *)(nodes->all + nodes->count);
     pthread_condattr_t   monotonic;
@@ -237,9 +245,16 @@ static int start_checks(struct corm__nodes *nodes, struct corm_error *error)
     (void)pthread_condattr_destroy(&monotonic);
     nodes->checks = checks;
     for (uint32_t i = 0; i < nodes->count; i++) {
-        struct check *check = &checks->of[i];
-        check->nodes = nodes;
-        check->node = &nodes->all[i];
+        checks->of[i].nodes = nodes;
+        checks->of[i].node = &nodes->all[i];
+    }
+}
+
+static int start_checks(struct corm__nodes *nodes, struct corm_error *error)
+{
+    corm__nodes_prepare(nodes);
+    for (uint32_t i = 0; i < nodes->count; i++) {
+        struct check *check = &nodes->checks->of[i];
         if (pthread_create(&check->thread, NULL, check_main, check) != 0)
             return corm__fail_memory(error, "the thread that looks at a node");
         check->started = true;
@@ -247,23 +262,23 @@ static int start_checks(struct corm__nodes *nodes, struct corm_error *error)
     return 0;
 }
 
-/* They belong to the process that has started them. */
+/* They belong to the process that has started them, and use what they belong to until they have ended. */
 static void stop_checks(struct corm__nodes *nodes)
 {
     struct corm__checks *checks = nodes->checks;
 
+    if (checks != NULL && nodes->all->process == corm__process_id()) {
+        (void)pthread_mutex_lock(&checks->mutex);
+        checks->stopping = true;
+        (void)pthread_cond_broadcast(&checks->changed);
+        (void)pthread_mutex_unlock(&checks->mutex);
+        for (uint32_t i = 0; i < nodes->count; i++)
+            if (checks->of[i].started)
+                (void)pthread_join(checks->of[i].thread, NULL);
+        (void)pthread_cond_destroy(&checks->changed);
+        (void)pthread_mutex_destroy(&checks->mutex);
+    }
     nodes->checks = NULL;
-    if (checks == NULL || nodes->all->process != corm__process_id())
-        return;
-    (void)pthread_mutex_lock(&checks->mutex);
-    checks->stopping = true;
-    (void)pthread_cond_broadcast(&checks->changed);
-    (void)pthread_mutex_unlock(&checks->mutex);
-    for (uint32_t i = 0; i < nodes->count; i++)
-        if (checks->of[i].started)
-            (void)pthread_join(checks->of[i].thread, NULL);
-    (void)pthread_cond_destroy(&checks->changed);
-    (void)pthread_mutex_destroy(&checks->mutex);
 }
 
 /* ---- Opening and closing ------------------------------------------------------------------ */

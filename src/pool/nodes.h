@@ -31,8 +31,8 @@
 
 enum {
     CORM__NODES_MAX = 16,
-    CORM__LOOK_MS = 2000,       /* after which a node that has not answered is silent */
-    CORM__LOOK_EVERY_MS = 1000, /* at one that is UP or BACK */
+    CORM__LOOK_MS = 1500,       /* after which a node that has not answered is silent */
+    CORM__LOOK_EVERY_MS = 500,  /* at one that is UP or BACK */
     CORM__LOOK_AGAIN_MS = 100,  /* at one that is LEFT: the first pause, which doubles ... */
     CORM__LOOK_LATER_MS = 1000, /* ... up to this */
     CORM__RETURN_MS = 2000
@@ -41,7 +41,8 @@ enum {
 struct corm__checks;
 
 struct corm__nodes {
-    bool guards; /* locked rows have to be guarded (trx/guard.h); does not change once they are open */
+    bool
+        guards; /* locked rows have to be guarded (trx/guard.h); does not change once they are open */
     struct corm__node   *all;            /* `count` of them, in the order of the URL */
     uint32_t             count, writers; /* `writers`: how many are none of the readers */
     struct corm__watch   watch;
@@ -60,6 +61,12 @@ void corm__nodes_close(struct corm__nodes *nodes);
 
 /* Frees what corm__nodes_make() made; after corm__nodes_close(). */
 void corm__nodes_free(struct corm__nodes *nodes);
+
+/* The parts of corm__nodes_open() of several nodes that the tests use alone: makes what is known of them ready, and
+ * takes note of a look, which has returned `rc`. */
+void corm__nodes_prepare(struct corm__nodes *nodes);
+void corm__nodes_judge(struct corm__nodes *nodes, struct corm__node *node, int rc,
+                       const struct corm__condition *condition, const struct corm_error *error);
 
 /* 0; CORM_FORKED in a child of the process that opened them. */
 int corm__nodes_check(const struct corm__nodes *nodes, struct corm_error *error);

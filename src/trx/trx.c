@@ -478,6 +478,18 @@ static void take_keys(const struct corm__statement *statements, size_t n, const 
     }
 }
 
+/* A node that is cut off from its cluster while it commits says what a server says whose disk is full. */
+static void tell_cut_off(struct corm_trx *trx)
+{
+    enum { STORAGE = 1180 };
+    struct corm_error cut_off = {0};
+
+    if (trx->error.server_code != STORAGE || !corm__nodes_are_galera(trx->store->nodes))
+        return;
+    corm__fail(&cut_off, CORM_NOT_READY, "%.400s", trx->error.message);
+    trx->error = cut_off;
+}
+
 /* Asks the ledger about the COMMIT of a batch. 0: it was done, and the transaction is over; the error,
  * as of a batch without COMMIT, where it was not; UNKNOWN. */
 static int resolve(struct corm_trx *trx, const struct corm__statement *statements, size_t n)
@@ -504,6 +516,7 @@ static int resolve(struct corm_trx *trx, const struct corm__statement *statement
         return 0;
     }
     trx->place = CORM_AT_FLUSH;
+    tell_cut_off(trx);
     corm__error_prefix(&trx->error, "COMMIT was lost, and did not happen");
     return trx->error.code;
 }

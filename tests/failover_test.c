@@ -1,0 +1,269 @@
+/* failover_test.c -- what becomes of work on a node that fails, trip by trip, before a driver that does what a script
+ * says (scripted.h). No server, no clock, and nobody looks at nodes: what is known of them is what errors say. */
+#include "scripted.h"
+
+#include <corm/corm.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ACCOUNT(X)                                                                                 \
+    X(id, int, .pk = 1)                                                                            \
+    X(amount, int)
+CORM_MODEL(account, ACCOUNT);
+CORM_DEFINE(account, ACCOUNT);
+
+static struct corm_db *db;
+static int             runs;
+
+static int open_cluster(void **state)
+{
+    (void)state;
+    db = scripted_open_nodes(3, true);
+    runs = 0;
+    return 0;
+}
+
+static int open_plain(void **state)
+{
+    (void)state;
+    db = scripted_open_nodes(2, false);
+    runs = 0;
+    return 0;
+}
+
+static int open_one(void **state)
+{
+    (void)state;
+    db = scripted_open(1, CORM_DIALECT_MARIADB);
+    runs = 0;
+    return 0;
+}
+
+static int close_db(void **state)
+{
+    (void)state;
+    if (corm__trx_store_live(db->store) > 0) /* a test that failed half-way */
+        return 0;
+    scripted_close(db);
+    return scripted.used_after_loss;
+}
+
+static int work(struct corm_trx *trx, void *arg)
+{
+    struct account a;
+
+    (void)arg;
+    runs++;
+    int rc = corm_first(trx, account, &a, .where = corm_eq(account.id, 1), .lock = CORM_FOR_UPDATE);
+    if (rc == 1)
+        rc = corm_update(trx, account, corm_eq(account.id, 1), corm_add(account.amount, 1));
+    return rc;
+}
+
+static enum corm__health health_of(uint32_t n)
+{
+    return atomic_load(&db->nodes.all[n - 1].health);
+}
+
+static void come_back(uint32_t n)
+{
+    struct corm__condition condition = {
+        .takes_writes = true, .is_galera = true, .is_synced = true, .cluster = "one"};
+    struct corm_error none = {0};
+
+    corm__nodes_judge(&db->nodes, &db->nodes.all[n - 1], 0, &condition, &none);
+}
+
+#define fails_at(...) scripted_plan((struct scripted_fault){__VA_ARGS__})
+#define LOSS(where, n)                                                                             \
+    .at = (where), .nth = (n), .code = CORM_DISCONNECTED, .server_code = 2013, .lost = true
+#define CUT_OFF(where, n) .at = (where), .nth = (n), .code = CORM_SERVER_ERROR, .server_code = 1180
+
+static void who_finds_a_node_gone_runs_on_the_next(void **state)
+{
+    struct corm_error error = {0};
+
+    (void)state;
+    scripted.dead = 2;
+    assert_int_equal(corm_transact(db, work, NULL, .node = 1, .error = &error), 1);
+    assert_int_equal(corm_transact(db, work, NULL, .error = &error), 1);
+    scripted_clear();
+    fails_at(LOSS("SELECT", 1));
+    scripted.dead = (uint16_t)(atomic_load(&db->nodes.kept) + 1);
+    runs = 0;
+    assert_int_equal(corm_transact(db, work, NULL, .error = &error), 1);
+    assert_int_equal(health_of(scripted.dead), CORM__NODE_LEFT);
+    assert_int_not_equal(atomic_load(&db->nodes.kept) + 1, scripted.dead);
+    assert_int_equal(runs, 3); /* the link was lost; nobody was there; another node */
+    assert_int_equal(scripted.commits, 1);
+}
+
+static void who_asked_for_a_node_stays_on_it(void **state)
+{
+    struct corm_error error = {0};
+
+    (void)state;
+    scripted.dead = 2;
+    assert_int_equal(corm_transact(db, work, NULL, .node = 2, .timeout_ms = 50, .error = &error),
+                     CORM_UNREACHABLE);
+    assert_int_equal(scripted.commits, 0);
+    assert_null(strstr(scripted.log, "connect:1"));
+    assert_null(strstr(scripted.log, "connect:3"));
+}
+
+static void a_lost_commit_is_asked_after_on_another_node_of_the_cluster(void **state)
+{
+    struct corm_error error = {0};
+
+    (void)state;
+    for (int done = 0; done < 2; done++) {
+        assert_int_equal(corm_transact(db, work, NULL, .node = 2, .error = &error), 1);
+        scripted_clear();
+        scripted.dead = 2;
+        scripted.done = done;
+        fails_at(LOSS("[UPDATE", 1));
+        runs = 0;
+        int rc = corm_transact(db, work, NULL, .node = 2, .timeout_ms = 60, .error = &error);
+        assert_int_equal(rc, done ? 1 : CORM_UNREACHABLE); /* it would have run again there */
+        assert_int_equal(runs > 1, !done);
+        assert_non_null(strstr(scripted.log, "[UPDATE,INSERT,COMMIT]! connect:2! connect:3 "
+                                             "START INSERT SELECT COMMIT close "));
+        scripted.dead = 0;
+        come_back(2);
+    }
+}
+
+static void without_a_cluster_nobody_else_is_asked(void **state)
+{
+    struct corm_error error = {0};
+
+    (void)state;
+    assert_int_equal(corm_transact(db, work, NULL, .node = 2, .error = &error), 1);
+    scripted_clear();
+    scripted.dead = 2;
+    fails_at(LOSS("[UPDATE", 1));
+    runs = 0;
+    assert_int_equal(corm_transact(db, work, NULL, .node = 2, .timeout_ms = 60, .error = &error),
+                     CORM_UNKNOWN);
+    assert_int_equal(runs, 1);
+    assert_true(error.outcome != 0);
+    assert_null(strstr(scripted.log, "connect:1"));
+    assert_int_equal(corm_outcome(db, error.outcome, 50, NULL), CORM_UNKNOWN);
+    assert_null(strstr(scripted.log, "connect:1"));
+    scripted.dead = 0;
+    scripted.done = true;
+    assert_int_equal(corm_outcome(db, error.outcome, 5000, NULL), 1);
+}
+
+static void an_outcome_is_told_by_another_node_of_the_cluster(void **state)
+{
+    struct corm_error error = {0};
+
+    (void)state;
+    assert_int_equal(corm_transact(db, work, NULL, .node = 2, .error = &error), 1);
+    scripted_clear();
+    scripted.dead = 2;
+    fails_at(LOSS("[UPDATE", 1));
+    fails_at(.at = "connect:3", .nth = 0, .code = CORM_UNREACHABLE, .server_code = 2003);
+    fails_at(.at = "connect:1", .nth = 0, .code = CORM_UNREACHABLE, .server_code = 2003);
+    assert_int_equal(corm_transact(db, work, NULL, .node = 2, .timeout_ms = 60, .error = &error),
+                     CORM_UNKNOWN);
+    scripted_clear();
+    come_back(1);
+    come_back(3);
+    scripted.done = true;
+    assert_int_equal(corm_outcome(db, error.outcome, 5000, NULL), 1);
+    assert_null(strstr(scripted.log, "connect:2"));
+}
+
+/* 1180 is also said by a server whose disk is full: there it is the last word. */
+static void a_node_that_is_cut_off_in_its_commit_has_not_done_it(void **state)
+{
+    struct corm_error error = {0};
+
+    (void)state;
+    fails_at(CUT_OFF("[UPDATE", 1));
+    assert_int_equal(corm_transact(db, work, NULL, .error = &error), 1);
+    assert_int_equal(runs, 2);
+    assert_int_equal(scripted.commits, 2); /* of the resolver, and its own */
+}
+
+static void a_disk_that_is_full_is_no_reason_to_run_again(void **state)
+{
+    struct corm_error error = {0};
+
+    (void)state;
+    fails_at(CUT_OFF("[UPDATE", 1));
+    assert_int_equal(corm_transact(db, work, NULL, .error = &error), CORM_SERVER_ERROR);
+    assert_int_equal(runs, 1);
+    assert_non_null(strstr(error.message, "did not happen"));
+}
+
+static void who_meets_a_node_that_takes_no_writes_runs_on_the_next(void **state)
+{
+    struct corm_error error = {0};
+
+    (void)state;
+    fails_at(.at = "SELECT", .nth = 1, .code = CORM_READ_ONLY, .server_code = 1290);
+    assert_int_equal(corm_transact(db, work, NULL, .error = &error), 1);
+    assert_int_equal(runs, 2);
+    fails_at(.at = "SELECT", .nth = 1, .code = CORM_NOT_READY, .server_code = 1047);
+    assert_int_equal(corm_transact(db, work, NULL, .error = &error), 1);
+    assert_int_equal(runs, 4);
+}
+
+static void with_one_node_there_is_no_next(void **state)
+{
+    struct corm_error error = {0};
+
+    (void)state;
+    fails_at(.at = "SELECT", .nth = 1, .code = CORM_READ_ONLY, .server_code = 1290);
+    assert_int_equal(corm_transact(db, work, NULL, .error = &error), CORM_READ_ONLY);
+    assert_int_equal(runs, 1);
+}
+
+/* A session that was lost is ended from a link to its own server. */
+static void lost_sessions_are_ended_on_their_own_node(void **state)
+{
+    struct corm_error error = {0};
+    struct corm_trx  *trx = NULL;
+
+    (void)state;
+    assert_int_equal(corm_begin(db, &trx, .node = 2, .error = &error), 0);
+    assert_int_equal(work(trx, NULL), 1);
+    fails_at(LOSS("SELECT", 1));
+    assert_int_equal(work(trx, NULL), CORM_DISCONNECTED);
+    corm_end(trx);
+    scripted_clear();
+    assert_int_equal(corm_transact(db, work, NULL, .node = 1, .error = &error), 1);
+    assert_null(strstr(scripted.log, "kill"));
+    assert_int_equal(corm_transact(db, work, NULL, .node = 2, .error = &error), 1);
+    assert_non_null(strstr(scripted.log, "kill"));
+}
+
+#define WITH(setup, test) cmocka_unit_test_setup_teardown(test, setup, close_db)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH(open_cluster, who_finds_a_node_gone_runs_on_the_next),
+        WITH(open_cluster, who_asked_for_a_node_stays_on_it),
+        WITH(open_cluster, a_lost_commit_is_asked_after_on_another_node_of_the_cluster),
+        WITH(open_plain, without_a_cluster_nobody_else_is_asked),
+        WITH(open_cluster, an_outcome_is_told_by_another_node_of_the_cluster),
+        WITH(open_cluster, a_node_that_is_cut_off_in_its_commit_has_not_done_it),
+        WITH(open_plain, a_disk_that_is_full_is_no_reason_to_run_again),
+        WITH(open_plain, who_meets_a_node_that_takes_no_writes_runs_on_the_next),
+        WITH(open_one, with_one_node_there_is_no_next),
+        WITH(open_cluster, lost_sessions_are_ended_on_their_own_node),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
