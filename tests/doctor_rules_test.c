@@ -51,7 +51,8 @@ static struct doctor_facts good_server(void)
                                  .dialect = CORM_DIALECT_MARIADB,
                                  .version = "10.11.19-MariaDB",
                                  .cipher = "TLS_AES_256_GCM_SHA384",
-                                 .has_ledger = true};
+                                 .has_ledger = true,
+                                 .writers = 1};
 
     memcpy(facts.variables, variables, sizeof(variables));
     facts.variable_count = sizeof(variables) / sizeof(variables[0]);
@@ -140,17 +141,186 @@ static void what_corm_could_not_set_is_an_error(void **state)
     }
 }
 
-static void a_node_of_a_cluster_is_a_warning(void **state)
+static void add(struct doctor_facts *facts, const char *name, const char *value)
+{
+    assert_true(facts->variable_count < DOCTOR_VARIABLES);
+    facts->variables[facts->variable_count++] =
+        (struct doctor_variable){.name = name, .global = value, .session = value};
+}
+
+/* A node of a cluster of three, of which nothing bad is to be said. */
+static struct doctor_facts good_node(void)
 {
     struct doctor_facts facts = good_server();
 
-    (void)state;
     variable(&facts, "wsrep_on")->global = "ON";
+    add(&facts, "wsrep_cluster_status", "Primary");
+    add(&facts, "wsrep_cluster_size", "3");
+    add(&facts, "wsrep_local_state", "4");
+    add(&facts, "wsrep_local_state_comment", "Synced");
+    add(&facts, "wsrep_auto_increment_control", "ON");
+    add(&facts, "auto_increment_increment", "3");
+    add(&facts, "innodb_autoinc_lock_mode", "2");
+    facts.writers = 3;
+    facts.node = 2;
+    facts.has_guard = true;
+    return facts;
+}
+
+static bool is_judged(const char *check)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(findings[i].check, check) == 0)
+            return true;
+    return false;
+}
+
+static void nothing_is_said_of_a_good_node(void **state)
+{
+    struct doctor_facts facts = good_node();
+
+    (void)state;
+    judge(&facts);
+    assert_only("cluster_state", DOCTOR_OK);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(findings[i].node, 2);
+    facts = good_server();
+    judge(&facts);
+    assert_false(is_judged("cluster_state") || is_judged("guard") || is_judged("generated_keys") ||
+                 is_judged("text_keys") || is_judged("replica"));
+}
+
+static void who_names_one_node_of_a_cluster_is_warned(void **state)
+{
+    struct doctor_facts facts = good_node();
+
+    (void)state;
+    facts.writers = 1;
+    facts.has_guard = false; /* which one writer does not need */
     judge(&facts);
     assert_only("cluster", DOCTOR_WARNING);
     forget(&facts, "wsrep_on");
     judge(&facts);
     assert_only("cluster", DOCTOR_OK);
+}
+
+static void several_writers_that_are_no_cluster_are_an_error(void **state)
+{
+    struct doctor_facts facts = good_server();
+
+    (void)state;
+    facts.writers = 2;
+    judge(&facts);
+    assert_only("cluster", DOCTOR_ERROR);
+}
+
+static void a_node_that_takes_no_work_is_an_error(void **state)
+{
+    static const struct {
+        const char          *name, *value;
+        enum doctor_severity severity;
+    } cases[] = {{"wsrep_cluster_status", "non-Primary", DOCTOR_ERROR},
+                 {"wsrep_cluster_status", "", DOCTOR_ERROR},
+                 {"wsrep_local_state", "1", DOCTOR_ERROR},
+                 {"wsrep_local_state", "2", DOCTOR_WARNING},
+                 {"wsrep_local_state", "3", DOCTOR_ERROR},
+                 {"wsrep_cluster_size", "2", DOCTOR_WARNING},
+                 {"wsrep_cluster_size", "5", DOCTOR_OK}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct doctor_facts facts = good_node();
+        variable(&facts, cases[i].name)->global = cases[i].value;
+        judge(&facts);
+        if (strcmp(cases[i].value, "5") != 0)
+            assert_only("cluster_state", cases[i].severity);
+        else
+            assert_int_equal(finding("cluster_state")->severity, cases[i].severity);
+    }
+}
+
+static void without_guards_nothing_is_safe_between_nodes(void **state)
+{
+    struct doctor_facts facts = good_node();
+
+    (void)state;
+    facts.has_guard = false;
+    judge(&facts);
+    assert_only("guard", DOCTOR_ERROR);
+}
+
+static void nodes_must_not_generate_the_same_keys(void **state)
+{
+    struct doctor_facts facts = good_node();
+
+    (void)state;
+    variable(&facts, "auto_increment_increment")->global = "1";
+    judge(&facts); /* the cluster sets it in sessions */
+    assert_only("generated_keys", DOCTOR_OK);
+    variable(&facts, "wsrep_auto_increment_control")->global = "OFF";
+    judge(&facts);
+    assert_only("generated_keys", DOCTOR_ERROR);
+    variable(&facts, "auto_increment_increment")->global = "3"; /* by hand */
+    judge(&facts);
+    assert_only("generated_keys", DOCTOR_OK);
+    variable(&facts, "innodb_autoinc_lock_mode")->global = "1";
+    judge(&facts);
+    assert_only("generated_keys", DOCTOR_ERROR);
+}
+
+static void text_keys_have_to_be_compared_byte_by_byte(void **state)
+{
+    struct doctor_facts facts = good_node();
+
+    (void)state;
+    facts.loose_key_count = 3;
+    facts.loose_named = 3;
+    facts.loose_tables[0] = facts.loose_tables[1] = "a`b";
+    facts.loose_tables[2] = "c";
+    facts.loose_columns[0] = "x";
+    facts.loose_columns[1] = "y";
+    facts.loose_columns[2] = "z";
+    judge(&facts);
+    assert_only("text_keys", DOCTOR_WARNING);
+    assert_non_null(strstr(finding("text_keys")->found, "a`b.x, a`b.y, c.z"));
+    assert_string_equal(finding("text_keys")->cure,
+                        "ALTER TABLE `a``b` CONVERT TO CHARACTER SET utf8mb4 COLLATE "
+                        "utf8mb4_nopad_bin; ALTER TABLE `c` CONVERT TO CHARACTER SET utf8mb4 "
+                        "COLLATE utf8mb4_nopad_bin;");
+}
+
+static void a_reader_takes_no_writes_and_is_not_far_behind(void **state)
+{
+    struct doctor_facts facts = good_server();
+
+    (void)state;
+    facts.reader = true;
+    facts.node = 2;
+    facts.is_replica = true;
+    facts.lag = "2";
+    variable(&facts, "read_only")->global = "ON";
+    judge(&facts);
+    assert_only("replica", DOCTOR_OK);
+    variable(&facts, "read_only")->global = "OFF";
+    judge(&facts);
+    assert_only("read_only", DOCTOR_WARNING);
+    variable(&facts, "read_only")->global = "ON";
+    facts.lag = "10";
+    judge(&facts);
+    assert_only("replica", DOCTOR_WARNING);
+    facts.lag = NULL;
+    judge(&facts);
+    assert_only("replica", DOCTOR_WARNING);
+    facts.is_replica = false;
+    judge(&facts);
+    assert_only("replica", DOCTOR_WARNING);
+    facts.is_lag_unknown = true;
+    judge(&facts);
+    assert_only("replica", DOCTOR_NOTE);
+    facts.reader = false; /* nobody is told that it may be behind */
+    variable(&facts, "read_only")->global = "OFF";
+    judge(&facts);
+    assert_false(is_judged("replica"));
 }
 
 static void a_link_is_judged_by_cipher_proof_and_place(void **state)
@@ -287,7 +457,14 @@ int main(void)
         cmocka_unit_test(nothing_is_said_of_a_good_server),
         cmocka_unit_test(mysql_has_no_snapshot_isolation_and_another_name_for_isolation),
         cmocka_unit_test(what_corm_could_not_set_is_an_error),
-        cmocka_unit_test(a_node_of_a_cluster_is_a_warning),
+        cmocka_unit_test(nothing_is_said_of_a_good_node),
+        cmocka_unit_test(who_names_one_node_of_a_cluster_is_warned),
+        cmocka_unit_test(several_writers_that_are_no_cluster_are_an_error),
+        cmocka_unit_test(a_node_that_takes_no_work_is_an_error),
+        cmocka_unit_test(without_guards_nothing_is_safe_between_nodes),
+        cmocka_unit_test(nodes_must_not_generate_the_same_keys),
+        cmocka_unit_test(text_keys_have_to_be_compared_byte_by_byte),
+        cmocka_unit_test(a_reader_takes_no_writes_and_is_not_far_behind),
         cmocka_unit_test(a_link_is_judged_by_cipher_proof_and_place),
         cmocka_unit_test(edges_of_numbers),
         cmocka_unit_test(cures_of_long_names_stay_whole),

@@ -22,18 +22,21 @@
 
 /* ---- What is known -------------------------------------------------------- */
 
-/* A variable of a server, in three places; NULL: the server has none of that name. */
+/* A variable of a server, or a status of its replication, in three places; NULL: the server has none of that name. */
 struct doctor_variable {
     const char *name;
-    const char *global;
+    const char *global;  /* of a status: what it is */
     const char *session; /* of a connection of corm's */
     const char *in_trx;  /* of one in a transaction at REPEATABLE READ */
 };
 
-enum { DOCTOR_VARIABLES = 32, DOCTOR_NAMED = 10 };
+enum { DOCTOR_VARIABLES = 40, DOCTOR_NAMED = 10, DOCTOR_NODES = 16 };
 
 struct doctor_facts {
     struct corm_settings settings;
+    uint32_t             node;    /* of several, from 1; 0: there is one */
+    bool                 reader;  /* to which nothing is sent that writes */
+    uint32_t             writers; /* how many of the nodes are no readers */
     enum corm_dialect    dialect;
     const char          *version; /* of the server, or of the library of SQLite */
 
@@ -46,6 +49,16 @@ struct doctor_facts {
     const char            *bad_tables[DOCTOR_NAMED];
     const char            *bad_engines[DOCTOR_NAMED];
     bool                   has_ledger;
+    bool                   has_guard; /* the table corm_guard */
+
+    /* of a server that is one of several */
+    bool        is_replica; /* it takes over what another one writes, later */
+    const char *lag;        /* how many seconds behind, as far as it knows; NULL: it has stopped */
+    bool        is_lag_unknown; /* the user may not ask */
+    int64_t loose_key_count; /* text columns of primary keys that are not compared byte by byte */
+    size_t  loose_named;
+    const char *loose_tables[DOCTOR_NAMED];
+    const char *loose_columns[DOCTOR_NAMED];
 
     /* of SQLite */
     bool        in_memory;
@@ -76,6 +89,7 @@ enum doctor_severity {
 
 struct doctor_finding {
     const char          *check; /* its name, for programs: it stays the same */
+    uint32_t             node;  /* of several, from 1; 0: it is true of all */
     enum doctor_severity severity;
     bool        by_corm; /* the setting would do harm, and corm sees to it that it does not */
     char        found[640];
@@ -83,7 +97,7 @@ struct doctor_finding {
     char        cure[1024]; /* "": nothing has to be done */
 };
 
-enum { DOCTOR_FINDINGS = 32 };
+enum { DOCTOR_FINDINGS = 40 };
 
 /* Judges; how many findings there are, at most DOCTOR_FINDINGS. */
 size_t doctor_judge(const struct doctor_facts *facts, struct doctor_finding *findings);

@@ -13,13 +13,26 @@
     "'version','innodb_flush_log_at_trx_commit','log_bin','sync_binlog','autocommit',"             \
     "'init_connect','innodb_rollback_on_timeout','innodb_snapshot_isolation','tx_isolation',"      \
     "'transaction_isolation','local_infile','sql_mode','max_allowed_packet','wait_timeout',"       \
-    "'max_prepared_stmt_count','max_connections','max_user_connections','read_only','wsrep_on'"
+    "'max_prepared_stmt_count','max_connections','max_user_connections','read_only','wsrep_on',"   \
+    "'wsrep_sync_wait','wsrep_auto_increment_control','auto_increment_increment',"                 \
+    "'innodb_autoinc_lock_mode'"
+
+/* What a node of a Galera cluster says of itself. */
+#define STATUSES                                                                                   \
+    "'wsrep_cluster_status','wsrep_cluster_size','wsrep_local_state','wsrep_local_state_comment'"
 
 /* Engines without transactions, of the tables of this database. */
 #define BAD_TABLES                                                                                 \
     "FROM information_schema.tables t WHERE t.table_schema = DATABASE() AND "                      \
     "t.table_type = 'BASE TABLE' AND t.engine IN (SELECT e.engine FROM "                           \
     "information_schema.engines e WHERE COALESCE(e.transactions, 'NO') <> 'YES')"
+
+/* Text in primary keys for which equal is not the same as of equal bytes. */
+#define LOOSE_KEYS                                                                                 \
+    "FROM information_schema.columns c JOIN information_schema.tables t ON t.table_schema = "      \
+    "c.table_schema AND t.table_name = c.table_name WHERE c.table_schema = DATABASE() AND "        \
+    "t.table_type = 'BASE TABLE' AND c.column_key = 'PRI' AND c.collation_name NOT IN "            \
+    "('utf8mb4_nopad_bin', 'utf8mb4_0900_bin')"
 
 struct doctor {
     struct corm_arena   *arena;
@@ -121,13 +134,16 @@ static struct doctor_variable *place_of(const struct doctor *d, const char *name
     return v;
 }
 
-static int ask_variables(const struct doctor *d, bool global)
+enum kind { SESSION, GLOBAL, STATUS };
+
+static int ask_variables(const struct doctor *d, enum kind kind)
 {
+    static const char *const texts[] = {
+        [SESSION] = "SHOW SESSION VARIABLES WHERE Variable_name IN (" VARIABLES ")",
+        [GLOBAL] = "SHOW GLOBAL VARIABLES WHERE Variable_name IN (" VARIABLES ")",
+        [STATUS] = "SHOW GLOBAL STATUS WHERE Variable_name IN (" STATUSES ")"};
     struct corm_rows rows = {0};
-    int              rc = ask(d, "the settings",
-                 global ? "SHOW GLOBAL VARIABLES WHERE Variable_name IN (" VARIABLES ")"
-                                     : "SHOW SESSION VARIABLES WHERE Variable_name IN (" VARIABLES ")",
-                              2, &rows);
+    int              rc = ask(d, "the settings", texts[kind], 2, &rows);
 
     for (size_t i = 0; rc == 0 && i < rows.row_count; i++) {
         const struct corm_value *row = &rows.values[i * rows.column_count];
@@ -135,10 +151,10 @@ static int ask_variables(const struct doctor *d, bool global)
         struct doctor_variable  *v = name != NULL ? place_of(d, name) : NULL;
         if (name == NULL || value == NULL)
             return no_memory(d);
-        if (v != NULL && global)
-            v->global = value;
-        else if (v != NULL)
+        if (v != NULL && kind == SESSION)
             v->session = value;
+        else if (v != NULL)
+            v->global = value;
     }
     return rc;
 }
@@ -169,36 +185,91 @@ static int ask_in_trx(const struct doctor *d)
     return rc < 0 ? rc : 0;
 }
 
+/* How many there are of something, by a SELECT of one number. */
+static int ask_number(const struct doctor *d, const char *about, const char *text, int64_t *number)
+{
+    const char *answer = NULL;
+    int         rc = ask_one(d, about, text, &answer);
+
+    if (rc < 0)
+        return rc;
+    if (answer == NULL)
+        return no_memory(d);
+    *number = strtoll(answer, NULL, 10);
+    return 0;
+}
+
+/* The first two columns of at most DOCTOR_NAMED rows. */
+static int ask_names(const struct doctor *d, const char *about, const char *text,
+                     const char *first[DOCTOR_NAMED], const char *second[DOCTOR_NAMED],
+                     size_t *named)
+{
+    struct corm_rows rows = {0};
+    int              rc = ask(d, about, text, 2, &rows);
+
+    for (*named = 0; rc == 0 && *named < rows.row_count && *named < DOCTOR_NAMED; (*named)++) {
+        const struct corm_value *row = &rows.values[*named * rows.column_count];
+        first[*named] = text_of(d, &row[0]);
+        second[*named] = text_of(d, &row[1]);
+        if (first[*named] == NULL || second[*named] == NULL)
+            return no_memory(d);
+    }
+    return rc;
+}
+
+#define OWN_TABLE                                                                                  \
+    "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND "          \
+    "table_name = "
+
 static int ask_tables(const struct doctor *d)
 {
     struct doctor_facts *facts = d->facts;
-    struct corm_rows     rows = {0};
-    const char          *count = NULL, *ledgers = NULL;
-    int                  rc = ask_one(d, "the tables", "SELECT COUNT(*) " BAD_TABLES, &count);
+    int64_t              ledgers = 0, guards = 0;
+    int rc = ask_number(d, "the tables", "SELECT COUNT(*) " BAD_TABLES, &facts->bad_table_count);
 
     if (rc == 0)
-        rc = ask(d, "the tables",
-                 "SELECT t.table_name, t.engine " BAD_TABLES " ORDER BY t.table_name LIMIT 10", 2,
-                 &rows);
+        rc =
+            ask_names(d, "the tables",
+                      "SELECT t.table_name, t.engine " BAD_TABLES " ORDER BY t.table_name LIMIT 10",
+                      facts->bad_tables, facts->bad_engines, &facts->bad_named);
     if (rc == 0)
-        rc = ask_one(d, "the ledger",
-                     "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = "
-                     "DATABASE() AND table_name = 'corm_ledger'",
-                     &ledgers);
-    if (rc < 0)
-        return rc;
-    if (count == NULL || ledgers == NULL)
-        return no_memory(d);
-    facts->bad_table_count = strtoll(count, NULL, 10);
-    facts->has_ledger = strtoll(ledgers, NULL, 10) > 0;
-    for (size_t i = 0; i < rows.row_count && i < DOCTOR_NAMED; i++) {
-        facts->bad_tables[i] = text_of(d, &rows.values[i * rows.column_count]);
-        facts->bad_engines[i] = text_of(d, &rows.values[i * rows.column_count + 1]);
-        if (facts->bad_tables[i] == NULL || facts->bad_engines[i] == NULL)
-            return no_memory(d);
-        facts->bad_named++;
+        rc = ask_number(d, "the ledger", OWN_TABLE "'corm_ledger'", &ledgers);
+    if (rc == 0)
+        rc = ask_number(d, "the guards", OWN_TABLE "'corm_guard'", &guards);
+    if (rc == 0)
+        rc = ask_number(d, "the keys", "SELECT COUNT(*) " LOOSE_KEYS, &facts->loose_key_count);
+    if (rc == 0)
+        rc = ask_names(d, "the keys",
+                       "SELECT c.table_name, c.column_name " LOOSE_KEYS
+                       " ORDER BY c.table_name, c.ordinal_position LIMIT 10",
+                       facts->loose_tables, facts->loose_columns, &facts->loose_named);
+    facts->has_ledger = ledgers > 0;
+    facts->has_guard = guards > 0;
+    return rc;
+}
+
+/* Where this is not allowed it is not known, and that is all. */
+static int ask_replication(const struct doctor *d)
+{
+    struct doctor_facts *facts = d->facts;
+    struct corm_rows     rows = {0};
+    const char          *text =
+        facts->dialect == CORM_DIALECT_MARIADB ? "SHOW ALL SLAVES STATUS" : "SHOW REPLICA STATUS";
+    int rc = ask(d, "replication", text, 0, &rows);
+
+    if (rc < 0 && rc > CORM_CONNECTION_GONE && rc != CORM_NO_MEMORY) {
+        facts->is_lag_unknown = true;
+        facts->question = NULL;
+        facts->error = (struct corm_error){0};
+        return 0;
     }
-    return 0;
+    facts->is_replica = rc == 0 && rows.row_count > 0;
+    for (size_t i = 0; facts->is_replica && i < rows.column_count; i++)
+        if ((strcmp(rows.names[i], "Seconds_Behind_Master") == 0 ||
+             strcmp(rows.names[i], "Seconds_Behind_Source") == 0) &&
+            rows.values[i].kind != CORM_V_NULL)
+            facts->lag = text_of(d, &rows.values[i]);
+    return rc;
 }
 
 static int ask_cipher(const struct doctor *d)
@@ -215,10 +286,12 @@ static int ask_cipher(const struct doctor *d)
 static int ask_server(const struct doctor *d)
 {
     const struct doctor_variable *version;
-    int rc = ask_variables(d, false); /* first: a reset hides the limits of the user */
+    int rc = ask_variables(d, SESSION); /* first: a reset hides the limits of the user */
 
     if (rc == 0)
-        rc = ask_variables(d, true);
+        rc = ask_variables(d, GLOBAL);
+    if (rc == 0)
+        rc = ask_variables(d, STATUS);
     version = doctor_variable(d->facts, "version");
     if (version != NULL && version->global != NULL)
         d->facts->version = version->global;
@@ -226,7 +299,9 @@ static int ask_server(const struct doctor *d)
         rc = ask_in_trx(d);
     if (rc == 0)
         rc = ask_cipher(d);
-    return rc == 0 ? ask_tables(d) : rc;
+    if (rc == 0)
+        rc = ask_tables(d);
+    return rc == 0 ? ask_replication(d) : rc;
 }
 
 /* ---- SQLite ----------------------------------------------------------------- */
@@ -288,7 +363,8 @@ int doctor_ask(struct corm_arena *arena, const char *url, struct doctor_facts *f
 {
     struct doctor d = {.arena = arena, .facts = facts};
 
-    *facts = (struct doctor_facts){.version = "", .cipher = "", .bad_table_count = -1};
+    *facts =
+        (struct doctor_facts){.version = "", .cipher = "", .bad_table_count = -1, .writers = 1};
     int rc = corm_settings(arena, url, &facts->settings, &facts->error);
     if (rc < 0)
         return rc;

@@ -433,31 +433,215 @@ static void judge_connections(const struct doctor_facts *facts, struct doctor_fi
          most > 1 ? most - 1 : 1, name, (uint64_t)facts->settings.pool * 2 + 10);
 }
 
+static bool is_writable(const char *value)
+{
+    return value[0] == '\0' || strcasecmp(value, "OFF") == 0 || strcmp(value, "0") == 0;
+}
+
 static void judge_read_only(const struct doctor_facts *facts, struct doctor_finding *f)
 {
     const char *value = global(facts, "read_only");
 
     found(f, "read_only = %s", value);
-    if (value[0] == '\0' || strcasecmp(value, "OFF") == 0 || strcmp(value, "0") == 0) {
-        say(f, DOCTOR_OK, "the server takes writes");
-        return;
+    if (facts->reader && is_writable(value)) {
+        say(f, DOCTOR_WARNING,
+            "corm writes nothing to a reader, but somebody else can: then it has what its primary "
+            "has not");
+        cure_setting(f, "read_only", "ON");
+    } else if (facts->reader || is_writable(value)) {
+        say(f, DOCTOR_OK, facts->reader ? "nobody writes to a reader" : "the server takes writes");
+    } else {
+        say(f, DOCTOR_WARNING,
+            "writes are refused (CORM_READ_ONLY), unless the user may ignore it");
+        cure(f,
+             "name the server that takes writes in the URL, or here SET GLOBAL read_only = OFF;");
     }
-    say(f, DOCTOR_WARNING, "writes are refused (CORM_READ_ONLY), unless the user may ignore it");
-    cure(f, "name the server that takes writes in the URL, or here SET GLOBAL read_only = OFF;");
+}
+
+/* ---- Several servers ------------------------------------------------------------------------- */
+
+static bool is_in_cluster(const struct doctor_facts *facts)
+{
+    return is_on(global(facts, "wsrep_on"));
 }
 
 static void judge_cluster(const struct doctor_facts *facts, struct doctor_finding *f)
 {
-    if (!is_on(global(facts, "wsrep_on"))) {
-        found(f, "no node of a cluster");
+    bool several = facts->writers > 1;
+
+    found(f,
+          is_in_cluster(facts) ? "wsrep_on = ON, %" PRIu32 " %s in the URL"
+                               : "no node of a cluster, %" PRIu32 " %s in the URL",
+          facts->writers, several ? "writers" : "writer");
+    if (is_in_cluster(facts) && several) {
+        say(f, DOCTOR_OK,
+            "each key has its node, and every row that is locked is guarded against the others");
+    } else if (is_in_cluster(facts)) {
+        say(f, DOCTOR_WARNING,
+            "a row that is locked on one node of a Galera cluster is free on the others: two that "
+            "read it there and write something else can both commit. corm guards it where it is "
+            "told of several writers");
+        cure(f,
+             "name all nodes in the URL, in every program: mariadb://user:password@h1,h2,h3/shop; "
+             "or let all programs write through the same node");
+    } else if (several) {
+        say(f, DOCTOR_ERROR,
+            "what one of these servers commits the others have later or never, and nobody keeps two "
+            "of them from writing the same row: each has a database of its own");
+        cure(f, "name one writer, and its replicas as reader@host");
+    } else {
         say(f, DOCTOR_OK, "a row that is locked here is locked for all");
+    }
+}
+
+static void judge_state(const struct doctor_facts *facts, struct doctor_finding *f)
+{
+    enum { DONOR = 2, SYNCED = 4 };
+    const char *status = global(facts, "wsrep_cluster_status");
+    uint64_t    state = number(global(facts, "wsrep_local_state"));
+    uint64_t    size = number(global(facts, "wsrep_cluster_size"));
+
+    found(f, "%s, %s, %" PRIu64 " %s", status, global(facts, "wsrep_local_state_comment"), size,
+          size == 1 ? "node" : "nodes");
+    if (strcasecmp(status, "Primary") != 0) {
+        say(f, DOCTOR_ERROR, "it is cut off from the majority of its cluster and refuses all work");
+        cure(
+            f,
+            "see whether the nodes reach each other (ports 4567, 4568 and 4444); where the others "
+            "are gone for good: SET GLOBAL wsrep_provider_options = 'pc.bootstrap=1'; on one node");
+    } else if (state == DONOR) {
+        say(f, DOCTOR_WARNING,
+            "it gives its data to another node, or was taken out: it may be far behind, and corm "
+            "leaves it");
+        cure(f, "wait until it is Synced; or SET GLOBAL wsrep_desync = OFF;");
+    } else if (state != SYNCED) {
+        say(f, DOCTOR_ERROR, "it has not caught up with its cluster, and takes no work");
+        cure(f, "wait until wsrep_local_state_comment is Synced; its error log says what it does");
+    } else if (size < 3) {
+        say(f, DOCTOR_WARNING,
+            "when one node of two dies the other one stops too: it cannot know whether it is the one "
+            "that was cut off");
+        cure(f, "add a third node, or an arbitrator (garbd)");
+    } else {
+        say(f, DOCTOR_OK, "it has what the others have, and goes on when one of them dies");
+    }
+}
+
+static void judge_guard(const struct doctor_facts *facts, struct doctor_finding *f)
+{
+    if (facts->has_guard) {
+        found(f, "the table corm_guard is there");
+        say(f, DOCTOR_OK, "of two nodes that lock the same row only one commits");
+    } else if (facts->writers < 2) {
+        found(f, "one writer in the URL needs none");
+        say(f, DOCTOR_OK, "all who write through the same node wait for its locks");
+    } else {
+        found(f, "there is no table corm_guard");
+        say(f, DOCTOR_ERROR,
+            "two nodes can lock the same row at the same time, and both commit, where none of them "
+            "writes it");
+        cure(f, "corm setup --url URL, or corm_setup(), once for each database");
+    }
+}
+
+/* Auto-increment on several writers: each has its own residue, or they would give the same keys. */
+static void judge_keys(const struct doctor_facts *facts, struct doctor_finding *f)
+{
+    static const char step_name[] = "auto_increment_increment";
+    static const char control[] = "wsrep_auto_increment_control",
+                      mode[] = "innodb_autoinc_lock_mode";
+    uint64_t step = number(global(facts, step_name));
+    uint64_t size = number(global(facts, "wsrep_cluster_size"));
+
+    found(f, "%s = %" PRIu64, step_name, step);
+    if (strcmp(global(facts, mode), "2") != 0) {
+        found(f, "%s = %s", mode, global(facts, mode));
+        say(f, DOCTOR_ERROR,
+            "with the old way of generating keys nodes of Galera stop in deadlocks of their own");
+        cure(f, "under [mysqld] in the option file: %s = 2", mode);
+    } else if (!is_on(global(facts, control)) && step < size) {
+        found(f, "%s = %" PRIu64 ", %s = OFF", step_name, step, control);
+        say(f, DOCTOR_ERROR,
+            "two nodes generate the same key: one of two inserts fails, as a duplicate or when it "
+            "commits");
+        cure_setting(f, control, "ON");
+    } else {
+        say(f, DOCTOR_OK,
+            "each node generates keys of its own; they do not follow each other, so that none can be "
+            "computed from another one");
+    }
+}
+
+static void judge_replica(const struct doctor_facts *facts, struct doctor_finding *f)
+{
+    enum { LATE_S = 10 };
+
+    if (facts->is_lag_unknown) {
+        found(f, "the user may not ask");
+        say(f, DOCTOR_NOTE, "how far a reader is behind is not known");
+        cure(f, facts->dialect == CORM_DIALECT_MARIADB
+                    ? "GRANT SLAVE MONITOR ON *.* TO that user, from an administrator"
+                    : "GRANT REPLICATION CLIENT ON *.* TO that user, from an administrator");
+    } else if (!facts->is_replica) {
+        found(f, "no replica of another server");
+        say(f, DOCTOR_WARNING, "a reader that takes over from no other server has nothing new");
+        cure(f, "CHANGE MASTER TO ...; START SLAVE; on it, or leave it out of the URL");
+    } else if (facts->lag == NULL) {
+        found(f, "a replica that has stopped");
+        say(f, DOCTOR_WARNING, "what it answers is older from minute to minute");
+        cure(f, "SHOW ALL SLAVES STATUS says why; then START ALL SLAVES;");
+    } else {
+        bool late = number(facts->lag) >= LATE_S;
+        found(f, "a replica, %.20s s behind", facts->lag);
+        say(f,
+            late            ? DOCTOR_WARNING
+            : facts->reader ? DOCTOR_OK
+                            : DOCTOR_NOTE,
+            late ? "what it answers is old"
+            : facts->reader
+                ? "what it answers may be behind by so much"
+                : "it answers late, and commits that its primary has called committed may "
+                  "be missing where it takes over");
+        if (late)
+            cure(f, "give it fewer readers or more threads (slave_parallel_threads)");
+    }
+}
+
+/* The columns that are named, behind the first `used` bytes of `text`. */
+static void list_keys(const struct doctor_facts *facts, char *text, size_t size, size_t used)
+{
+    for (size_t i = 0; i < facts->loose_named && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%.64s.%.64s", i > 0 ? ", " : "",
+                                 facts->loose_tables[i], facts->loose_columns[i]);
+    int64_t more = facts->loose_key_count - (int64_t)facts->loose_named;
+    if (more > 0 && used < size)
+        (void)snprintf(text + used, size - used, " and %" PRId64 " more", more);
+}
+
+static void judge_text_keys(const struct doctor_facts *facts, struct doctor_finding *f)
+{
+    char name[200];
+
+    if (facts->loose_key_count == 0) {
+        found(f, "text keys are compared byte by byte");
+        say(f, DOCTOR_OK, "keys that are equal go to the same node");
         return;
     }
-    found(f, "wsrep_on = ON");
+    found(f, "%" PRId64 " not compared byte by byte: ", facts->loose_key_count);
+    list_keys(facts, f->found, sizeof f->found, strlen(f->found));
     say(f, DOCTOR_WARNING,
-        "a row that is locked on one node of a Galera cluster is free on the others: two that read "
-        "it there and write something else can both commit. This version of corm drives one node");
-    cure(f, "let all programs write through the same node");
+        "equal keys of different bytes, 'A' and 'a', would go to two nodes: a .key of such a table is "
+        "refused");
+    for (size_t i = 0; i < facts->loose_named; i++) {
+        size_t used = strlen(f->cure);
+        bool   again = i > 0 && strcmp(facts->loose_tables[i], facts->loose_tables[i - 1]) == 0;
+        if (!again && quote(facts->loose_tables[i], name, sizeof name) &&
+            used + strlen(name) + 90 <= sizeof f->cure)
+            (void)snprintf(f->cure + used, sizeof f->cure - used,
+                           "%sALTER TABLE `%s` CONVERT TO CHARACTER SET utf8mb4 COLLATE "
+                           "utf8mb4_nopad_bin;",
+                           i > 0 ? " " : "", name);
+    }
 }
 
 /* ---- SQLite --------------------------------------------------------------------------------- */
@@ -536,35 +720,51 @@ static void judge_wal_reset(const struct doctor_facts *facts, struct doctor_find
 
 /* ---- All -------------------------------------------------------------------------------------- */
 
+static bool is_one_of_several(const struct doctor_facts *facts)
+{
+    return is_in_cluster(facts) || facts->writers > 1;
+}
+
+static bool is_behind(const struct doctor_facts *facts)
+{
+    return facts->is_replica || (facts->reader && !is_in_cluster(facts));
+}
+
 static const struct rule {
     const char *check;
     void (*judge)(const struct doctor_facts *facts, struct doctor_finding *f);
+    bool (*applies)(const struct doctor_facts *facts); /* NULL: always */
 } server_rules[] =
     {
-        {"flush_at_commit", judge_flush},
-        {"binlog_flush", judge_binlog},
-        {"tables", judge_tables},
-        {"ledger", judge_ledger},
-        {"autocommit", judge_autocommit},
-        {"init_connect", judge_init_connect},
-        {"sql_mode", judge_sql_mode},
-        {"rollback_on_timeout", judge_rollback_on_timeout},
-        {"snapshot_isolation", judge_snapshot},
-        {"isolation", judge_isolation},
-        {"cluster", judge_cluster},
-        {"read_only", judge_read_only},
-        {"tls", judge_tls},
-        {"local_infile", judge_local_infile},
-        {"packet", judge_packet},
-        {"wait_timeout", judge_wait_timeout},
-        {"prepared_statements", judge_statements},
-        {"connections", judge_connections},
+        {"flush_at_commit", judge_flush, NULL},
+        {"binlog_flush", judge_binlog, NULL},
+        {"tables", judge_tables, NULL},
+        {"ledger", judge_ledger, NULL},
+        {"autocommit", judge_autocommit, NULL},
+        {"init_connect", judge_init_connect, NULL},
+        {"sql_mode", judge_sql_mode, NULL},
+        {"rollback_on_timeout", judge_rollback_on_timeout, NULL},
+        {"snapshot_isolation", judge_snapshot, NULL},
+        {"isolation", judge_isolation, NULL},
+        {"cluster", judge_cluster, NULL},
+        {"cluster_state", judge_state, is_in_cluster},
+        {"guard", judge_guard, is_in_cluster},
+        {"generated_keys", judge_keys, is_in_cluster},
+        {"text_keys", judge_text_keys, is_one_of_several},
+        {"replica", judge_replica, is_behind},
+        {"read_only", judge_read_only, NULL},
+        {"tls", judge_tls, NULL},
+        {"local_infile", judge_local_infile, NULL},
+        {"packet", judge_packet, NULL},
+        {"wait_timeout", judge_wait_timeout, NULL},
+        {"prepared_statements", judge_statements, NULL},
+        {"connections", judge_connections, NULL},
 },
   file_rules[] = {
-      {"journal_mode", judge_journal},
-      {"synchronous", judge_synchronous},
-      {"wal_reset_bug", judge_wal_reset},
-      {"ledger", judge_ledger},
+      {"journal_mode", judge_journal, NULL},
+      {"synchronous", judge_synchronous, NULL},
+      {"wal_reset_bug", judge_wal_reset, NULL},
+      {"ledger", judge_ledger, NULL},
 };
 
 enum {
@@ -595,17 +795,20 @@ size_t doctor_judge(const struct doctor_facts *facts, struct doctor_finding *fin
 {
     bool               file = facts->dialect == CORM_DIALECT_SQLITE;
     const struct rule *rules = file ? file_rules : server_rules;
-    size_t             count = file ? FILE_RULES : SERVER_RULES;
+    size_t             count = file ? FILE_RULES : SERVER_RULES, n = 0;
 
     if (facts->error.code != 0) {
-        findings[0] = (struct doctor_finding){0};
+        findings[0] = (struct doctor_finding){.node = facts->node};
         judge_refusal(facts, &findings[0]);
         return 1;
     }
     for (size_t i = 0; i < count; i++) {
-        findings[i] = (struct doctor_finding){.check = rules[i].check};
-        rules[i].judge(facts, &findings[i]);
-        assert(findings[i].means != NULL);
+        if (rules[i].applies != NULL && !rules[i].applies(facts))
+            continue;
+        findings[n] = (struct doctor_finding){.check = rules[i].check, .node = facts->node};
+        rules[i].judge(facts, &findings[n]);
+        assert(findings[n].means != NULL);
+        n++;
     }
-    return count;
+    return n;
 }
