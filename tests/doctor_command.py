@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""doctor_command.py CORM [mariadb|bad|--write] - `corm doctor` as a user meets it. Prints TAP.
+"""doctor_command.py CORM [mariadb|bad|galera|--write] - `corm doctor` as a user meets it. Prints TAP.
 
 Without a target: the table of failures, the command line, and files of SQLite. With `mariadb` a server is
 asked, with each bad setting in turn and without it; with `bad` one that was started with settings that
-cannot be changed while it runs. Both have a server of their own, because they change its settings.
+cannot be changed while it runs. Both have a server of their own, because they change its settings. With
+`galera` a cluster is asked, under scripts/with-galera.
 
 The table of failures is kept in errors.txt, so that whoever changes a verdict sees it in the diff:
 after a change that is meant, doctor_command.py CORM --write makes the file anew.
@@ -14,10 +15,12 @@ import json
 import os
 import pty
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "errors.txt")
@@ -491,6 +494,123 @@ def a_line_tells_all_and_the_exit_code_the_worst():
     lines = result.stdout.splitlines()
     assert lines[0].startswith("error binlog_flush: log_bin = ON, sync_binlog = 7: "), lines
     assert re.fullmatch(r"MariaDB \S+: 1 error, \d+ warnings, \d+ notes?, \d+ ok", lines[-1]), lines
+
+
+# ---- A cluster -------------------------------------------------------------------------------------------
+
+
+def cluster_url():
+    return os.environ["CORM_TEST_GALERA_URL"]
+
+
+def sql_on(node, text):
+    os.environ.update({f"CORM_TEST_MARIADB_{part}": os.environ[f"CORM_TEST_GALERA_{part}"]
+                       for part in ("USER", "PASSWORD", "DATABASE")})
+    os.environ["CORM_TEST_MARIADB_PORT"] = os.environ[f"CORM_TEST_GALERA_{node}_PORT"]
+    return sql(text)
+
+
+def examine_cluster(url=None):
+    """The findings, a list for each check."""
+    result = run("doctor", "--json", url or cluster_url())
+    assert result.stderr == "" and result.returncode in (0, 1, 4), result
+    whole = json.loads(result.stdout)
+    assert CODES[whole["worst"]] == result.returncode, result
+    findings = {}
+    for finding in whole["findings"]:
+        findings.setdefault(finding["check"], []).append(finding)
+    return findings
+
+
+def until_synced(node):
+    for _ in range(600):
+        state = sql_on(node, "SHOW STATUS LIKE 'wsrep_local_state_comment'")
+        if state == ["wsrep_local_state_comment\tSynced"]:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"node {node} is {state}")
+
+
+@test_on("galera")
+def a_good_cluster_is_one_list():
+    assert run("setup", "--url", cluster_url()).returncode == 0
+    findings = examine_cluster()
+    assert all(len(same) == 1 and same[0]["node"] is None for same in findings.values()), findings
+    bad = [f for same in findings.values() for f in same if f["severity"] != "ok"]
+    assert not bad, bad
+    for check in ("cluster", "cluster_state", "guard", "generated_keys", "text_keys"):
+        assert check in findings, findings
+    last = run("doctor", cluster_url()).stdout.splitlines()[-1]
+    assert re.fullmatch(r"MariaDB \S+, 3 nodes: 0 errors, 0 warnings, 0 notes, \d+ ok", last), last
+
+
+@test_on("galera")
+def who_names_one_node_is_warned():
+    findings = examine_cluster(os.environ["CORM_TEST_GALERA_2_URL"])
+    assert findings["cluster"][0]["severity"] == "warning", findings["cluster"]
+
+
+@test_on("galera")
+def without_guards_it_is_an_error():
+    sql_on(1, "DROP TABLE corm_guard")
+    assert examine_cluster()["guard"][0]["severity"] == "error"
+    assert run("setup", "--url", cluster_url()).returncode == 0
+    assert examine_cluster()["guard"][0]["severity"] == "ok"
+
+
+@test_on("galera")
+def what_is_wrong_with_one_node_is_said_of_that_one():
+    step = sql_on(2, "SELECT @@GLOBAL.auto_increment_increment")[0]
+    cases = [("flush_at_commit", "innodb_flush_log_at_trx_commit = 0", "innodb_flush_log_at_trx_commit = 1"),
+             ("generated_keys", "wsrep_auto_increment_control = 0; SET GLOBAL auto_increment_increment = 1",
+              f"wsrep_auto_increment_control = 1; SET GLOBAL auto_increment_increment = {step}")]
+    for check, bad, good in cases:
+        sql_on(2, "SET GLOBAL " + bad)
+        try:
+            found = examine_cluster()[check]
+        finally:
+            sql_on(2, "SET GLOBAL " + good)
+        assert [f["node"] for f in found if f["severity"] != "ok"] == [2] and len(found) == 3, found
+        assert len(examine_cluster()[check]) == 1
+
+
+@test_on("galera")
+def a_node_that_was_taken_out_is_named():
+    sql_on(3, "SET GLOBAL wsrep_desync = 1")
+    try:
+        found = [f for f in examine_cluster()["cluster_state"] if f["severity"] != "ok"]
+        assert [f["node"] for f in found] == [3] and found[0]["severity"] == "warning", found
+    finally:
+        sql_on(3, "SET GLOBAL wsrep_desync = 0")
+    until_synced(3)
+    assert examine_cluster()["cluster_state"][0]["severity"] == "ok"
+
+
+@test_on("galera")
+def a_text_key_that_is_not_binary_is_found_and_its_cure_works():
+    sql_on(1, "CREATE TABLE loose (k VARCHAR(20) CHARACTER SET utf8mb4 PRIMARY KEY, v VARCHAR(9))")
+    try:
+        found = examine_cluster()["text_keys"]
+        assert len(found) == 1 and found[0]["severity"] == "warning", found
+        assert "loose.k" in found[0]["found"], found
+        sql_on(1, found[0]["cure"])
+        assert examine_cluster()["text_keys"][0]["severity"] == "ok"
+    finally:
+        sql_on(1, "DROP TABLE loose")
+
+
+@test_on("galera")
+def a_node_that_is_dead_does_not_hide_the_others():
+    with open(os.environ["CORM_TEST_GALERA_1_PIDFILE"], encoding="utf-8") as file:
+        os.kill(int(file.read()), signal.SIGKILL)
+    try:
+        until_synced(2)  # they take no work until they know that it is gone
+        findings = examine_cluster()
+        assert [f["node"] for f in findings["reached"]] == [1], findings["reached"]
+        assert findings["tables"][0]["severity"] == "ok", findings["tables"]
+    finally:
+        subprocess.run([os.environ["CORM_TEST_GALERA_1_START"]], check=True, timeout=SECONDS * 2)
+    assert "reached" not in examine_cluster()
 
 
 # ---- All --------------------------------------------------------------------------------------------------

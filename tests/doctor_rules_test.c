@@ -47,12 +47,13 @@ static struct doctor_facts good_server(void)
                                               .timeout_ms = 30000,
                                               .max_age_s = 1800,
                                               .is_local = false,
-                                              .verifies_tls = true},
+                                              .verifies_tls = true,
+                                              .nodes = 1,
+                                              .writers = 1},
                                  .dialect = CORM_DIALECT_MARIADB,
                                  .version = "10.11.19-MariaDB",
                                  .cipher = "TLS_AES_256_GCM_SHA384",
-                                 .has_ledger = true,
-                                 .writers = 1};
+                                 .has_ledger = true};
 
     memcpy(facts.variables, variables, sizeof(variables));
     facts.variable_count = sizeof(variables) / sizeof(variables[0]);
@@ -161,7 +162,7 @@ static struct doctor_facts good_node(void)
     add(&facts, "wsrep_auto_increment_control", "ON");
     add(&facts, "auto_increment_increment", "3");
     add(&facts, "innodb_autoinc_lock_mode", "2");
-    facts.writers = 3;
+    facts.settings.writers = 3;
     facts.node = 2;
     facts.has_guard = true;
     return facts;
@@ -190,12 +191,51 @@ static void nothing_is_said_of_a_good_node(void **state)
                  is_judged("text_keys") || is_judged("replica"));
 }
 
+/* Three nodes, one of which flushes less: one finding of its own, and all others once. */
+static void what_is_true_of_all_nodes_is_said_once(void **state)
+{
+    static struct doctor_finding all[3 * DOCTOR_FINDINGS];
+    struct doctor_facts          facts[] = {good_node(), good_node(), good_node()};
+
+    (void)state;
+    judge(&facts[0]);
+    size_t of_one = count;
+    for (uint32_t i = 0; i < 3; i++)
+        facts[i].node = i + 1;
+    assert_int_equal(doctor_judge_all(facts, 3, all), of_one);
+    for (size_t i = 0; i < of_one; i++)
+        assert_int_equal(all[i].node, 0);
+    variable(&facts[1], "innodb_flush_log_at_trx_commit")->global = "0";
+    facts[2].error = (struct corm_error){.code = CORM_UNREACHABLE, .message = "nobody there"};
+    size_t n = doctor_judge_all(facts, 3, all);
+    assert_int_equal(n, of_one + 2); /* the third has one of its own, the others share theirs */
+    assert_string_equal(all[n - 1].check, "reached");
+    assert_int_equal(all[n - 1].node, 3);
+    facts[2] = good_node();
+    facts[2].node = 3;
+    n = doctor_judge_all(facts, 3, all);
+    assert_int_equal(n, of_one + 2);
+    facts[0].error = facts[1].error = (struct corm_error){.code = CORM_UNREACHABLE};
+    assert_int_equal(doctor_judge_all(facts, 3, all), of_one + 2);
+    facts[0].error = facts[1].error = (struct corm_error){0};
+    n = doctor_judge_all(facts, 3, all);
+    size_t errors = 0, own = 0;
+    for (size_t i = 0; i < n; i++) {
+        own += all[i].node != 0;
+        errors += all[i].severity == DOCTOR_ERROR;
+        if (all[i].severity == DOCTOR_ERROR)
+            assert_int_equal(all[i].node, 2);
+    }
+    assert_int_equal(own, 3);
+    assert_int_equal(errors, 1);
+}
+
 static void who_names_one_node_of_a_cluster_is_warned(void **state)
 {
     struct doctor_facts facts = good_node();
 
     (void)state;
-    facts.writers = 1;
+    facts.settings.writers = 1;
     facts.has_guard = false; /* which one writer does not need */
     judge(&facts);
     assert_only("cluster", DOCTOR_WARNING);
@@ -209,7 +249,7 @@ static void several_writers_that_are_no_cluster_are_an_error(void **state)
     struct doctor_facts facts = good_server();
 
     (void)state;
-    facts.writers = 2;
+    facts.settings.writers = 2;
     judge(&facts);
     assert_only("cluster", DOCTOR_ERROR);
 }
@@ -458,6 +498,7 @@ int main(void)
         cmocka_unit_test(mysql_has_no_snapshot_isolation_and_another_name_for_isolation),
         cmocka_unit_test(what_corm_could_not_set_is_an_error),
         cmocka_unit_test(nothing_is_said_of_a_good_node),
+        cmocka_unit_test(what_is_true_of_all_nodes_is_said_once),
         cmocka_unit_test(who_names_one_node_of_a_cluster_is_warned),
         cmocka_unit_test(several_writers_that_are_no_cluster_are_an_error),
         cmocka_unit_test(a_node_that_takes_no_work_is_an_error),

@@ -48,8 +48,10 @@ void doctor_help(void)
         "A finding is an error where a promise is untrue, a warning where it holds in fewer cases\n"
         "than it could, a note, or ok; ok, too, where corm itself sees to it in its sessions.\n"
         "\n"
-        "With --json the object has the keys server version worst errors warnings notes ok and\n"
-        "findings, a list with check severity protected_by_corm found means cure.\n"
+        "Of several nodes each is asked; what is true of all of them is one finding.\n"
+        "\n"
+        "With --json the object has the keys server version nodes worst errors warnings notes ok\n"
+        "and findings, a list with check node severity protected_by_corm found means cure.\n"
         "\n"
         "Exit codes: 0 nothing worse than notes, 1 an error (or stdout could not be written),\n"
         "2 wrong use, 3 the database could not be reached or read, 4 a warning and no error.\n");
@@ -102,8 +104,9 @@ static bool is_fatal(const struct doctor_facts *facts, int rc)
 
 static int examine(struct corm_arena *arena)
 {
-    struct doctor_facts   *facts = corm_arena_alloc(arena, sizeof *facts);
-    struct doctor_finding *findings = corm_arena_alloc(arena, DOCTOR_FINDINGS * sizeof *findings);
+    struct doctor_facts   *facts = corm_arena_alloc(arena, DOCTOR_NODES * sizeof *facts);
+    struct doctor_finding *findings =
+        corm_arena_alloc(arena, (size_t)DOCTOR_NODES * DOCTOR_FINDINGS * sizeof *findings);
 
     if (facts == NULL || findings == NULL)
         return no_memory();
@@ -113,10 +116,11 @@ static int examine(struct corm_arena *arena)
                 facts->question != NULL ? ": " : "", corm_code_name(rc), facts->error.message);
         return rc == CORM_BAD_URL ? CLI_USAGE : CLI_DATABASE;
     }
-    size_t count = doctor_judge(facts, findings);
+    size_t nodes = rc > 0 ? (size_t)rc : 1;
+    size_t count = doctor_judge_all(facts, nodes, findings);
     if (!given.json)
-        doctor_report(facts, findings, count);
-    else if (!doctor_report_as_json(facts, findings, count))
+        doctor_report(facts, nodes, findings, count);
+    else if (!doctor_report_as_json(facts, nodes, findings, count))
         return no_memory();
     return code_of(findings, count);
 }

@@ -34,9 +34,8 @@ enum { DOCTOR_VARIABLES = 40, DOCTOR_NAMED = 10, DOCTOR_NODES = 16 };
 
 struct doctor_facts {
     struct corm_settings settings;
-    uint32_t             node;    /* of several, from 1; 0: there is one */
-    bool                 reader;  /* to which nothing is sent that writes */
-    uint32_t             writers; /* how many of the nodes are no readers */
+    uint32_t             node;   /* of several, from 1; 0: there is one */
+    bool                 reader; /* to which nothing is sent that writes */
     enum corm_dialect    dialect;
     const char          *version; /* of the server, or of the library of SQLite */
 
@@ -74,8 +73,9 @@ struct doctor_facts {
 /* NULL where the server has no such variable. */
 const struct doctor_variable *doctor_variable(const struct doctor_facts *facts, const char *name);
 
-/* Asks all there is to be asked; texts live in the arena. 0, or a negative code with facts->error set where
- * the database could not be read about or reached. */
+/* Asks all there is to be asked, of each node; texts live in the arena. How many facts there are, at most
+ * DOCTOR_NODES; or a negative code with facts->error set where the database could not be read about or
+ * reached. A node of several that could not be reached has that in its own facts. */
 int doctor_ask(struct corm_arena *arena, const char *url, struct doctor_facts *facts);
 
 /* ---- What it means -------------------------------------------------------- */
@@ -102,6 +102,11 @@ enum { DOCTOR_FINDINGS = 40 };
 /* Judges; how many findings there are, at most DOCTOR_FINDINGS. */
 size_t doctor_judge(const struct doctor_facts *facts, struct doctor_finding *findings);
 
+/* Judges each of several nodes. What is the same of all that have answered becomes one finding, of node 0. How many
+ * findings there are, at most `nodes` times DOCTOR_FINDINGS. */
+size_t doctor_judge_all(const struct doctor_facts *facts, size_t nodes,
+                        struct doctor_finding *findings);
+
 /* Whether a version of SQLite can damage a file when two connections move its log
  * (https://www.sqlite.org/wal.html#walresetbug). */
 bool doctor_has_wal_reset_bug(const char *version);
@@ -111,11 +116,11 @@ bool doctor_has_wal_reset_bug(const char *version);
 const char *doctor_severity_name(enum doctor_severity severity);
 
 /* Lines on stdout: one a finding; on a terminal columns, and colours unless NO_COLOR is set. */
-void doctor_report(const struct doctor_facts *facts, const struct doctor_finding *findings,
-                   size_t count);
+void doctor_report(const struct doctor_facts *facts, size_t nodes,
+                   const struct doctor_finding *findings, size_t count);
 /* One JSON object; false when there is no memory. */
-bool doctor_report_as_json(const struct doctor_facts *facts, const struct doctor_finding *findings,
-                           size_t count);
+bool doctor_report_as_json(const struct doctor_facts *facts, size_t nodes,
+                           const struct doctor_finding *findings, size_t count);
 
 /* ---- The table of failures ------------------------------------------------- */
 

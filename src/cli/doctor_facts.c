@@ -37,6 +37,7 @@
 struct doctor {
     struct corm_arena   *arena;
     struct corm_db      *db;
+    struct corm_trx     *trx; /* on one of several nodes; NULL: there is one */
     struct doctor_facts *facts;
 };
 
@@ -81,7 +82,9 @@ static const char *text_of(const struct doctor *d, const struct corm_value *v)
 static int ask(const struct doctor *d, const char *about, const char *text, size_t columns,
                struct corm_rows *rows)
 {
-    int rc = corm_sql(d->db, rows, text, .arena = d->arena, .error = &d->facts->error);
+    struct corm_error *error = &d->facts->error;
+    int                rc = d->trx != NULL ? corm_sql(d->trx, rows, text, .error = error)
+                                           : corm_sql(d->db, rows, text, .arena = d->arena, .error = error);
 
     if (rc >= 0 && rows->column_count >= columns)
         return 0;
@@ -167,7 +170,9 @@ static int ask_in_trx(const struct doctor *d)
     struct corm_rows        rows = {0};
     struct corm_error      *error = &d->facts->error;
 
-    if (v == NULL)
+    if (v != NULL && d->trx != NULL)
+        v->in_trx = v->session; /* it is one */
+    if (v == NULL || d->trx != NULL)
         return 0;
     d->facts->question = "a transaction at REPEATABLE READ";
     int rc = corm_begin(d->db, &trx, .isolation = CORM_REPEATABLE_READ, .read_only = true,
@@ -346,6 +351,44 @@ static int peek(struct doctor_facts *facts)
 
 /* ---- All --------------------------------------------------------------------- */
 
+/* One of several nodes, in a transaction that runs there and reads no table. */
+static int ask_node(struct doctor *d, uint32_t node)
+{
+    struct corm_error *error = &d->facts->error;
+    struct corm_trx   *trx = NULL;
+
+    d->facts->node = node;
+    d->facts->dialect = corm_dialect_of(d->db);
+    int rc = corm_begin(d->db, &trx, .node = node, .isolation = CORM_REPEATABLE_READ);
+    if (rc == CORM_MISUSE) /* so a reader is known */
+        d->facts->reader = true;
+    if (trx != NULL)
+        corm_end(trx);
+    rc = corm_begin(d->db, &d->trx, .node = node, .isolation = CORM_REPEATABLE_READ,
+                    .read_only = true, .error = error);
+    if (rc == 0)
+        rc = ask_server(d);
+    corm_end(d->trx);
+    d->trx = NULL;
+    return rc;
+}
+
+/* A node that cannot be asked is a finding; that no node can be asked is told by corm_open(). */
+static int ask_nodes(struct doctor *d)
+{
+    struct doctor_facts *all = d->facts;
+    uint32_t             nodes = all->settings.nodes;
+
+    for (uint32_t i = 1; i < nodes; i++)
+        all[i] = all[0];
+    for (uint32_t i = 0; i < nodes; i++) {
+        d->facts = &all[i];
+        if (ask_node(d, i + 1) == CORM_NO_MEMORY)
+            return CORM_NO_MEMORY;
+    }
+    return (int)nodes;
+}
+
 static int open_and_ask(struct doctor *d, const char *url)
 {
     struct doctor_facts *facts = d->facts;
@@ -354,17 +397,19 @@ static int open_and_ask(struct doctor *d, const char *url)
     if (rc < 0)
         return rc;
     facts->dialect = corm_dialect_of(d->db);
-    rc = facts->dialect == CORM_DIALECT_SQLITE ? ask_file(d) : ask_server(d);
+    if (facts->settings.nodes > 1)
+        rc = ask_nodes(d);
+    else
+        rc = facts->dialect == CORM_DIALECT_SQLITE ? ask_file(d) : ask_server(d);
     corm_close(d->db);
-    return rc;
+    return rc == 0 ? 1 : rc;
 }
 
 int doctor_ask(struct corm_arena *arena, const char *url, struct doctor_facts *facts)
 {
     struct doctor d = {.arena = arena, .facts = facts};
 
-    *facts =
-        (struct doctor_facts){.version = "", .cipher = "", .bad_table_count = -1, .writers = 1};
+    *facts = (struct doctor_facts){.version = "", .cipher = "", .bad_table_count = -1};
     int rc = corm_settings(arena, url, &facts->settings, &facts->error);
     if (rc < 0)
         return rc;

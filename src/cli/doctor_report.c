@@ -34,6 +34,15 @@ static const char *server_name(const struct doctor_facts *facts)
     }
 }
 
+/* The first of the nodes that has told its version, or just the first. */
+static const struct doctor_facts *answered(const struct doctor_facts *facts, size_t nodes)
+{
+    for (size_t i = 0; i < nodes; i++)
+        if (facts[i].version[0] != '\0')
+            return &facts[i];
+    return facts;
+}
+
 static void count_by_severity(const struct doctor_finding *findings, size_t count,
                               size_t counts[static SEVERITIES])
 {
@@ -69,12 +78,22 @@ static void wrap(const char *label, const char *text, int columns)
     putchar('\n');
 }
 
+/* "node 2: " in front of what is true of one of several; "" else. */
+static const char *whose(const struct doctor_finding *f, char text[static 24])
+{
+    text[0] = '\0';
+    if (f->node != 0)
+        (void)snprintf(text, 24, "node %u: ", (unsigned)f->node);
+    return text;
+}
+
 static void print_block(const struct doctor_finding *f, bool coloured, int columns)
 {
     const char *name = severities[f->severity].name;
+    char        node[24];
 
-    printf("%s%-*s%s%-20s %s\n", coloured ? severities[f->severity].colour : "", INDENT, name,
-           coloured ? "\033[0m" : "", f->check, f->found);
+    printf("%s%-*s%s%-20s %s%s\n", coloured ? severities[f->severity].colour : "", INDENT, name,
+           coloured ? "\033[0m" : "", f->check, whose(f, node), f->found);
     if (f->severity != DOCTOR_OK || f->by_corm)
         wrap("", f->means, columns);
     if (f->cure[0] != '\0')
@@ -83,25 +102,31 @@ static void print_block(const struct doctor_finding *f, bool coloured, int colum
 
 static void print_line(const struct doctor_finding *f)
 {
-    printf("%s %s: %s: %s%s%s\n", severities[f->severity].name, f->check, f->found, f->means,
-           f->cure[0] != '\0' ? "; cure: " : "", f->cure);
+    char node[24];
+
+    printf("%s %s: %s%s: %s%s%s\n", severities[f->severity].name, f->check, whose(f, node),
+           f->found, f->means, f->cure[0] != '\0' ? "; cure: " : "", f->cure);
 }
 
-static void print_sum(const struct doctor_facts *facts, const struct doctor_finding *findings,
-                      size_t count)
+static void print_sum(const struct doctor_facts *facts, size_t nodes,
+                      const struct doctor_finding *findings, size_t count)
 {
     size_t counts[SEVERITIES];
 
+    facts = answered(facts, nodes);
     count_by_severity(findings, count, counts);
-    printf("%s%s%s:", server_name(facts), facts->version[0] != '\0' ? " " : "", facts->version);
+    printf("%s%s%s", server_name(facts), facts->version[0] != '\0' ? " " : "", facts->version);
+    if (nodes > 1)
+        printf(", %zu nodes", nodes);
+    putchar(':');
     for (int i = DOCTOR_ERROR; i >= DOCTOR_OK; i--)
         printf("%s %zu %s", i < DOCTOR_ERROR ? "," : "", counts[i],
                counts[i] == 1 ? severities[i].name : severities[i].plural);
     putchar('\n');
 }
 
-void doctor_report(const struct doctor_facts *facts, const struct doctor_finding *findings,
-                   size_t count)
+void doctor_report(const struct doctor_facts *facts, size_t nodes,
+                   const struct doctor_finding *findings, size_t count)
 {
     bool terminal = terminal_is(STDOUT_FILENO);
     bool coloured = terminal_wants_colour(STDOUT_FILENO);
@@ -116,20 +141,23 @@ void doctor_report(const struct doctor_facts *facts, const struct doctor_finding
             else
                 print_line(&findings[i]);
         }
-    print_sum(facts, findings, count);
+    print_sum(facts, nodes, findings, count);
 }
 
 /* ---- For a program ----------------------------------------------------------- */
 
 static json_t *finding_as_json(const struct doctor_finding *f)
 {
-    return json_pack("{s:s, s:s, s:b, s:s, s:s, s:s?}", "check", f->check, "severity",
-                     severities[f->severity].name, "protected_by_corm", (int)f->by_corm, "found",
-                     f->found, "means", f->means, "cure", f->cure[0] != '\0' ? f->cure : NULL);
+    json_t *node = f->node != 0 ? json_integer(f->node) : json_null();
+
+    return json_pack("{s:s, s:o, s:s, s:b, s:s, s:s, s:s?}", "check", f->check, "node", node,
+                     "severity", severities[f->severity].name, "protected_by_corm", (int)f->by_corm,
+                     "found", f->found, "means", f->means, "cure",
+                     f->cure[0] != '\0' ? f->cure : NULL);
 }
 
-bool doctor_report_as_json(const struct doctor_facts *facts, const struct doctor_finding *findings,
-                           size_t count)
+bool doctor_report_as_json(const struct doctor_facts *facts, size_t nodes,
+                           const struct doctor_finding *findings, size_t count)
 {
     json_t *list = json_array();
     size_t  counts[SEVERITIES];
@@ -140,12 +168,13 @@ bool doctor_report_as_json(const struct doctor_facts *facts, const struct doctor
         worst = (int)findings[i].severity > worst ? (int)findings[i].severity : worst;
         fine = json_array_append_new(list, finding_as_json(&findings[i])) == 0 && fine;
     }
+    facts = answered(facts, nodes);
     count_by_severity(findings, count, counts);
     json_t *all = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o}", "server", server_name(facts), "version",
-        facts->version, "worst", severities[worst].name, "errors", (json_int_t)counts[DOCTOR_ERROR],
-        "warnings", (json_int_t)counts[DOCTOR_WARNING], "notes", (json_int_t)counts[DOCTOR_NOTE],
-        "ok", (json_int_t)counts[DOCTOR_OK], "findings", list);
+        "{s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:o}", "server", server_name(facts), "version",
+        facts->version, "nodes", (json_int_t)nodes, "worst", severities[worst].name, "errors",
+        (json_int_t)counts[DOCTOR_ERROR], "warnings", (json_int_t)counts[DOCTOR_WARNING], "notes",
+        (json_int_t)counts[DOCTOR_NOTE], "ok", (json_int_t)counts[DOCTOR_OK], "findings", list);
     char *text = all != NULL && fine ? json_dumps(all, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
     json_decref(all);
     if (text == NULL)

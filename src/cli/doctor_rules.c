@@ -192,10 +192,11 @@ static void judge_autocommit(const struct doctor_facts *facts, struct doctor_fin
 {
     bool by_init = strcasestr(global(facts, "init_connect"), "autocommit") != NULL;
     bool off = !is_on(global(facts, "autocommit"));
+    bool by_trx = facts->node != 0; /* asked in a transaction, in which it is off */
 
     found(f, "autocommit = %s%s", global(facts, "autocommit"),
           by_init ? ", and init_connect sets it" : "");
-    if (!is_on(session(facts, "autocommit"))) {
+    if (!by_trx && !is_on(session(facts, "autocommit"))) {
         say(f, DOCTOR_ERROR,
             "a single write of corm's would wait for a COMMIT that nobody sends: it would be "
             "called done and be lost");
@@ -467,12 +468,12 @@ static bool is_in_cluster(const struct doctor_facts *facts)
 
 static void judge_cluster(const struct doctor_facts *facts, struct doctor_finding *f)
 {
-    bool several = facts->writers > 1;
+    bool several = facts->settings.writers > 1;
 
     found(f,
           is_in_cluster(facts) ? "wsrep_on = ON, %" PRIu32 " %s in the URL"
                                : "no node of a cluster, %" PRIu32 " %s in the URL",
-          facts->writers, several ? "writers" : "writer");
+          facts->settings.writers, several ? "writers" : "writer");
     if (is_in_cluster(facts) && several) {
         say(f, DOCTOR_OK,
             "each key has its node, and every row that is locked is guarded against the others");
@@ -532,7 +533,7 @@ static void judge_guard(const struct doctor_facts *facts, struct doctor_finding 
     if (facts->has_guard) {
         found(f, "the table corm_guard is there");
         say(f, DOCTOR_OK, "of two nodes that lock the same row only one commits");
-    } else if (facts->writers < 2) {
+    } else if (facts->settings.writers < 2) {
         found(f, "one writer in the URL needs none");
         say(f, DOCTOR_OK, "all who write through the same node wait for its locks");
     } else {
@@ -722,7 +723,7 @@ static void judge_wal_reset(const struct doctor_facts *facts, struct doctor_find
 
 static bool is_one_of_several(const struct doctor_facts *facts)
 {
-    return is_in_cluster(facts) || facts->writers > 1;
+    return is_in_cluster(facts) || facts->settings.writers > 1;
 }
 
 static bool is_behind(const struct doctor_facts *facts)
@@ -785,6 +786,13 @@ static void judge_refusal(const struct doctor_facts *facts, struct doctor_findin
         cure_setting(f, "max_prepared_stmt_count", "16382");
         return;
     }
+    if (facts->node != 0 && facts->error.code <= CORM_CONNECTION_GONE) {
+        f->check = "reached";
+        found(f, "%.600s", facts->error.message);
+        say(f, DOCTOR_ERROR, "the node cannot be used: its keys are those of the others");
+        cure(f, "%s", corm_code_cure(facts->error.code));
+        return;
+    }
     f->check = "question";
     found(f, "%s: %.500s", facts->question, facts->error.message);
     say(f, DOCTOR_ERROR, "the server does not tell what has to be known to trust it");
@@ -811,4 +819,70 @@ size_t doctor_judge(const struct doctor_facts *facts, struct doctor_finding *fin
         n++;
     }
     return n;
+}
+
+/* ---- Several nodes ----------------------------------------------------------------------------- */
+
+static const struct doctor_finding *find(const struct doctor_finding *findings, size_t count,
+                                         const char *check)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(findings[i].check, check) == 0)
+            return &findings[i];
+    return NULL;
+}
+
+static bool is_same(const struct doctor_finding *a, const struct doctor_finding *b)
+{
+    return b != NULL && a->severity == b->severity && a->by_corm == b->by_corm &&
+           strcmp(a->found, b->found) == 0 && strcmp(a->means, b->means) == 0;
+}
+
+/* Takes away finding `at` of `count`. */
+static void drop(struct doctor_finding *findings, size_t at, size_t count)
+{
+    memmove(&findings[at], &findings[at + 1], (count - at - 1) * sizeof *findings);
+}
+
+/* Makes one finding of those of nodes that have answered, where all have the same. */
+static size_t unite(const struct doctor_facts *facts, size_t nodes, struct doctor_finding *of[],
+                    size_t counts[], size_t first, size_t i, size_t total)
+{
+    struct doctor_finding *all = of[0], *finding = &of[first][i];
+    bool                   same = true;
+
+    for (size_t n = first + 1; n < nodes; n++)
+        same = same && (facts[n].error.code != 0 ||
+                        is_same(finding, find(of[n], counts[n], finding->check)));
+    for (size_t n = nodes; same && --n > first;) {
+        const struct doctor_finding *other =
+            facts[n].error.code == 0 ? find(of[n], counts[n], finding->check) : NULL;
+        if (other == NULL)
+            continue;
+        drop(all, (size_t)(other - all), total--);
+        counts[n]--;
+        for (size_t later = n + 1; later < nodes; later++)
+            of[later]--;
+    }
+    if (same)
+        finding->node = 0;
+    return total;
+}
+
+size_t doctor_judge_all(const struct doctor_facts *facts, size_t nodes,
+                        struct doctor_finding *findings)
+{
+    struct doctor_finding *of[DOCTOR_NODES] = {findings};
+    size_t                 counts[DOCTOR_NODES] = {0}, total = 0, first = 0;
+
+    for (size_t n = 0; n < nodes; n++) {
+        of[n] = findings + total;
+        counts[n] = doctor_judge(&facts[n], of[n]);
+        total += counts[n];
+    }
+    while (first < nodes && facts[first].error.code != 0)
+        first++;
+    for (size_t i = first < nodes && nodes > 1 ? counts[first] : 0; i-- > 0;)
+        total = unite(facts, nodes, of, counts, first, i, total);
+    return total;
 }
