@@ -130,16 +130,26 @@ static int run_mode(struct corm_db *db, const struct race_options *options,
 {
     struct corm_error  error = {0};
     struct race_result result;
+    struct race_nodes  before;
 
     if (race_tables_make(db, options, mode, ids, &error) < 0) {
         race_complain("making the tables product and order", &error);
         return CLI_DATABASE;
     }
+    if (race_nodes_read(db, options->nodes, &before, &error) < 0) {
+        race_complain("asking the nodes", &error);
+        return CLI_DATABASE;
+    }
     if (buy(db, options, mode, ids, &result) < 0)
         return CLI_DATABASE;
+    result.nodes_before = before;
     race_report_failures(&result);
     if (interrupt_signal() != 0)
         return CLI_FINE;
+    if (race_nodes_read(db, options->nodes, &result.nodes_after, &error) < 0) {
+        race_complain("asking the nodes", &error);
+        return CLI_DATABASE;
+    }
     if (race_proof_read(db, options, &result.proof, &error) < 0) {
         race_complain("reading the proof", &error);
         return CLI_DATABASE;
@@ -234,6 +244,7 @@ int race_main(int argc, const char **argv)
     code = begin_page(&options, &page);
     if (code == CLI_FINE && options.scratch)
         code = make_scratch(&options);
+    options.nodes = race_nodes_count(options.url);
     if (code == CLI_FINE)
         code = open_database(&options, &db);
     if (code == CLI_FINE)

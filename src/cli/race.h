@@ -5,6 +5,7 @@
  *     race_modes.c     who buys what, and how a purchase is made in each mode
  *     race_run.c       the buyers as threads
  *     race_group.c     the buyers by one thread, which submits what they want
+ *     race_nodes.c     which node of a cluster a purchase goes to, and what the nodes have refused
  *     race_tally.c     what they were told: counts, latencies, failures
  *     race_times.c     when they were told, and how long they had waited, in a bounded space
  *     race_progress.c  the line on a terminal while they buy
@@ -63,8 +64,10 @@ struct race_options {
     bool     json;
     char    *report; /* the page's file; NULL: none */
     bool     verbose;
-    bool     replace; /* drop the tables whoever made them */
-    unsigned modes;   /* bit i: race_modes[i] */
+    bool     replace;      /* drop the tables whoever made them */
+    unsigned modes;        /* bit i: race_modes[i] */
+    uint32_t nodes;        /* of the database */
+    bool     random_nodes; /* chance decides which of them, not the key */
 };
 
 /* Reads the command line. Returns -1 and fills *options, which the caller frees with
@@ -169,6 +172,27 @@ void race_timeline_start(struct race_timeline *timeline);
 /* The slice of a time since the start, and whether it is the first one asked for in it. */
 struct race_slice *race_timeline_at(struct race_timeline *timeline, int64_t ns, bool *is_new);
 
+/* ---- Nodes ---------------------------------------------------------------- */
+
+enum { RACE_NODES = 16 };
+
+/* What the nodes of a cluster have counted so far. */
+struct race_nodes {
+    bool    is_cluster;
+    int64_t sent[RACE_NODES]; /* write sets of each node */
+    int64_t refused;          /* on all: by certification, or thrown out by one of another node */
+};
+
+/* How many nodes a URL names; NULL: the environment. */
+uint32_t race_nodes_count(const char *url);
+
+/* The node that purchase number `index` is to run on, from 1; 0: the one of its key. */
+uint32_t race_node_of(const struct race_options *options, int32_t index);
+
+/* 0, with nothing counted where there is one node; or a negative code with *error set. */
+int race_nodes_read(struct corm_db *db, uint32_t count, struct race_nodes *nodes,
+                    struct corm_error *error);
+
 /* ---- A run ---------------------------------------------------------------- */
 
 enum { RACE_FAILURE_KINDS = 5 };
@@ -202,6 +226,7 @@ struct race_result {
     uint64_t                groups;  /* transactions of the server that purchases shared */
     uint64_t                members; /* purchases in them, again those that ran again */
     struct race_proof       proof;
+    struct race_nodes       nodes_before, nodes_after;
 };
 
 /* ---- Report --------------------------------------------------------------- */
@@ -225,6 +250,9 @@ void race_report_start(const struct race_options *options, enum corm_dialect dia
 /* For a person a block, for a program one line of JSON. */
 void race_report_result(const struct race_options *options, enum corm_dialect dialect,
                         const struct race_result *result);
+
+/* For a person: the nodes of a cluster and their conflicts; nothing for other databases. */
+void race_nodes_report(const struct race_options *options, const struct race_result *result);
 
 /* On stderr: why purchases failed. */
 void race_report_failures(const struct race_result *result);

@@ -67,7 +67,8 @@ static bool submit(struct race *race)
     place->submitted_ns = race_now_ns();
     rc = corm_submit(tally->db, tally->mode->submit, &place->want,
                      .key = corm_eq(product.id, place->want.product_id), .done = told,
-                     .nowait = true, .error = &error);
+                     .node = race_node_of(tally->options, place->index), .nowait = true,
+                     .error = &error);
     if (rc == CORM_BUSY && race->under_way > 0)
         return false; /* lane_queue= of the URL is less than the buyers */
     race->next++;

@@ -36,6 +36,7 @@ enum option {
     OPT_REPORT,
     OPT_VERBOSE,
     OPT_REPLACE,
+    OPT_RANDOM_NODES,
     OPT_HELP
 };
 
@@ -64,6 +65,10 @@ static const struct poptOption option_table[] = {
      "the URL's pool=, 1 to 1000 (default 16)", "N"},
     {"replace", '\0', POPT_ARG_NONE, NULL, OPT_REPLACE,
      "drop the tables product and order even if they hold what no race put there", NULL},
+    {"random-nodes", '\0', POPT_ARG_NONE, NULL, OPT_RANDOM_NODES,
+     "in the mode group, on several nodes: let chance decide which node a purchase runs on, not its"
+     " key",
+     NULL},
     {"json", '\0', POPT_ARG_NONE, NULL, OPT_JSON, "print one JSON object a line for each mode",
      NULL},
     {"report", '\0', POPT_ARG_STRING, NULL, OPT_REPORT,
@@ -186,6 +191,7 @@ static int read_option(enum option which, const char *word, struct race_options 
     case OPT_CONNECTIONS:
         return read_int("connections", word, 1, CONNECTIONS_MAX, &options->connections);
     case OPT_REPLACE: options->replace = true; return 0;
+    case OPT_RANDOM_NODES: options->random_nodes = true; return 0;
     case OPT_JSON: options->json = true; return 0;
     case OPT_REPORT: return read_report(word, options);
     case OPT_VERBOSE: options->verbose = true; return 0;
@@ -315,7 +321,8 @@ void race_help(void)
         "purchases_per_second p50_ms p99_ms round_trips attempts group_size_mean p90_ms max_ms\n"
         "groups; failures, a list of [code, how many]; waits, a list of [ms, how many waited less,\n"
         "but not less than the ms before]; and timeline, with lists of what came to bought, refused,\n"
-        "failed, pieces, groups and members in each slice of slice_ms.\n"
+        "failed, pieces, groups and members in each slice of slice_ms. On a cluster\n"
+        "also nodes random_nodes write_sets conflicts.\n"
         "\n"
         "On a terminal a line on stderr shows how far it is, without colours where NO_COLOR is\n"
         "set; in a pipe, and with --verbose, there is none.\n"

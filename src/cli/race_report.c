@@ -154,6 +154,7 @@ static void print_block(const struct race_options *options, enum corm_dialect di
         printf("  groups       %" PRIu64 " transactions of the database, %.1f purchases in each\n",
                result->groups, race_group_size_mean(result));
     print_trips(options, dialect, result);
+    race_nodes_report(options, result);
     print_proof(result);
 }
 
@@ -307,6 +308,21 @@ json_t *race_report_json(const struct race_options *options, const struct race_r
     return NULL;
 }
 
+/* What only a cluster has. */
+static void add_nodes(const struct race_options *options, const struct race_result *result,
+                      json_t *object)
+{
+    const struct race_nodes *before = &result->nodes_before, *after = &result->nodes_after;
+    json_t                  *sent = json_array();
+
+    for (uint32_t i = 0; i < options->nodes && i < RACE_NODES; i++)
+        (void)json_array_append_new(sent, json_integer(after->sent[i] - before->sent[i]));
+    (void)json_object_set_new(object, "nodes", json_integer(options->nodes));
+    (void)json_object_set_new(object, "random_nodes", json_boolean(options->random_nodes));
+    (void)json_object_set_new(object, "write_sets", sent);
+    (void)json_object_set_new(object, "conflicts", json_integer(after->refused - before->refused));
+}
+
 static void print_json(const struct race_options *options, const struct race_result *result)
 {
     json_t *object = race_report_json(options, result);
@@ -315,6 +331,8 @@ static void print_json(const struct race_options *options, const struct race_res
         fprintf(stderr, "corm race: out of memory; the line of JSON is missing\n");
         return;
     }
+    if (result->nodes_after.is_cluster)
+        add_nodes(options, result, object);
     (void)json_dumpf(object, stdout, JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15));
     printf("\n");
     json_decref(object);
