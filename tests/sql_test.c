@@ -13,6 +13,7 @@
 #include "schema/dialect.h"
 #include "schema/row.h"
 #include "schema/text.h"
+#include "sql/group_sql.h"
 #include "sql/batch.h"
 #include "sql/key.h"
 #include "sql/statement.h"
@@ -3734,6 +3735,31 @@ static void without_memory_no_piece_is_left_out(void **state)
     arena = corm_arena_new();
 }
 
+/* What travels behind the lock of a group has its own values, each with one `?`. */
+static void a_lock_takes_what_stands_behind_it_with_its_values(void **state)
+{
+    struct corm_value      keys[] = {corm_v_int_(3), corm_v_int_(8)};
+    struct corm_value      guards[] = {corm_v_int_(30), corm_v_int_(80)};
+    struct corm__statement lock = {0};
+    static const char      guard[] = "INSERT INTO g VALUES (?),(?)", save[] = "SAVEPOINT s";
+    struct corm__statement behind[] = {
+        {.text = guard, .size = sizeof(guard) - 1, .binds = guards, .bind_count = 2},
+        {.text = save, .size = sizeof(save) - 1}};
+    uint32_t marks = 0;
+
+    (void)state;
+    assert_int_equal(corm__make_lock(CORM_DIALECT_MARIADB, arena, item.corm_table, keys, 2, 0,
+                                     behind, 2, &lock, &error),
+                     0);
+    for (const char *c = lock.text; *c != '\0'; c++)
+        marks += *c == '?';
+    assert_int_equal(marks, 4);
+    assert_int_equal(lock.bind_count, 4);
+    assert_int_equal(lock.binds[1].as.i, 8);
+    assert_int_equal(lock.binds[2].as.i, 30);
+    assert_non_null(strstr(lock.text, "INSERT INTO g VALUES (?),(?); SAVEPOINT s; END"));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -3874,6 +3900,7 @@ int main(void)
         cmocka_unit_test(pages_that_cannot_be_are_refused),
         cmocka_unit_test(a_plan_is_asked_for_in_the_servers_words),
         cmocka_unit_test(sub_queries_and_json_are_copied_into_a_condition),
+        cmocka_unit_test(a_lock_takes_what_stands_behind_it_with_its_values),
     };
 
     return cmocka_run_group_tests(tests, begin_all, end_all);

@@ -128,9 +128,7 @@ int corm__make_lock(enum corm_dialect dialect, struct corm_arena *arena,
     put_lock_select(&w, columns, n, values, count);
     for (size_t i = 0; i < behind_count; i++) {
         corm__put(&w, "; ");
-        corm__put(&w, behind[i].text);
-        for (uint32_t k = 0; k < behind[i].bind_count; k++)
-            corm__put_bind(&w, behind[i].binds[k]);
+        corm__put_statement(&w, &behind[i]);
     }
     if (behind_count > 0)
         corm__put(&w, "; END");

@@ -165,7 +165,7 @@ void corm__put_column(struct corm__writer *w, const struct corm_column *column)
     }
 }
 
-void corm__put_bind(struct corm__writer *w, struct corm_value value)
+static void add_bind(struct corm__writer *w, struct corm_value value)
 {
     if (w->error->code != 0)
         return;
@@ -196,7 +196,19 @@ void corm__put_bind(struct corm__writer *w, struct corm_value value)
         }
     }
     w->binds[w->bind_count++] = value;
+}
+
+void corm__put_bind(struct corm__writer *w, struct corm_value value)
+{
+    add_bind(w, value);
     corm__put(w, "?");
+}
+
+void corm__put_statement(struct corm__writer *w, const struct corm__statement *statement)
+{
+    corm__put(w, statement->text);
+    for (uint32_t i = 0; i < statement->bind_count; i++)
+        add_bind(w, statement->binds[i]);
 }
 
 static const char *table_name(const struct corm__writer *w, const struct corm_column *column)

@@ -69,6 +69,9 @@ void corm__put_json(struct corm__writer *writer, const struct corm_json *json);
 /* A `?` and its value, as it is. */
 void corm__put_bind(struct corm__writer *writer, struct corm_value value);
 
+/* A whole statement: its text, in which the `?` stand already, and their values. */
+void corm__put_statement(struct corm__writer *writer, const struct corm__statement *statement);
+
 /* A `?` for a value that is compared with `column`, or stored in it: then it must also fit. A
  * CORM_V_COLUMN is written by its name instead. */
 enum corm__use { CORM__COMPARED, CORM__STORED };
