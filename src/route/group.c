@@ -220,8 +220,13 @@ static enum corm_dialect dialect_of(const struct corm__group *g)
 static int facts_of(struct corm__group *g, const struct corm_table *table,
                     struct corm__table_facts *facts)
 {
-    return corm__facts_of(g->facts, g->trx->connection, table, g->arena, g->trx->deadline, facts,
-                          &g->trx->error);
+    bool is_known = corm__facts_known(g->facts, table, facts);
+    int  rc = is_known ? 0
+                       : corm__facts_of(g->facts, g->trx->connection, table, g->arena,
+                                        g->trx->deadline, facts, &g->trx->error);
+
+    /* The catalogue answers also where its node has just rolled the transaction back. */
+    return rc < 0 || is_known ? rc : corm__trx_is_still_there(g->trx);
 }
 
 /* ---- Sending what waits ------------------------------------------------------------ */

@@ -419,8 +419,13 @@ static bool is_answer(struct corm_trx *trx, const struct corm__statement *statem
     return true;
 }
 
+/* A node of a cluster rolls a transaction back where a write set of another node is in its way, and some answers
+ * hide that. A function sends nothing that commits: so nothing of it is there, and it may run again. */
 static int lose(struct corm_trx *trx)
 {
+    if (trx->function && corm__nodes_are_galera(trx->store->nodes))
+        return corm__fail(&trx->error, CORM_DEADLOCK,
+                          "the node has given way to a transaction of another one");
     return corm__fail(&trx->error, CORM_TRX_LOST, "the transaction ended while it was in use");
 }
 
@@ -548,6 +553,14 @@ static int note_trx(struct corm_trx *trx)
 
     trx->begun = trx->connection->link->in_trx;
     return (was && !trx->begun) || trx->connection->link->autocommits ? lose(trx) : 0;
+}
+
+int corm__trx_is_still_there(struct corm_trx *trx)
+{
+    if (!trx->begun || trx->connection->link->in_trx)
+        return 0;
+    (void)lose(trx);
+    return corm__trx_doom(trx, NULL, 0);
 }
 
 static enum corm_place place_of(const struct corm_trx        *trx,

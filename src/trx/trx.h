@@ -170,6 +170,10 @@ int64_t corm__trx_send(struct corm_trx *trx, const struct corm__statement *state
 /* Takes a connection where there is none yet, and sends what is buffered. 0, or the error that dooms. */
 int corm__trx_open(struct corm_trx *trx, const char *file, int32_t line);
 
+/* After something was asked on its connection beside it: 0 where the server still has the transaction, or has not
+ * begun it; else the error that dooms. */
+int corm__trx_is_still_there(struct corm_trx *trx);
+
 /* Sends a statement for each row of an array, as driver.h: execute_array does; not of a single
  * statement, and behind corm__trx_open(). 0, or the error that dooms. */
 int corm__trx_send_array(struct corm_trx *trx, const struct corm__statement *statement,
