@@ -157,10 +157,10 @@ FAULTS = [
      [(GROUP, "static struct batch *find_batch(", "found = NULL;\n    }", "(void)facts;\n    }")],
      MODEL),
     ("keys are told apart by the beginning of their text",
-     [(KEY, "static void put_key_value(",
-       "size = value.size != 0 ? value.size : strlen(value.as.s);",
-       "size = value.size != 0 ? value.size : strlen(value.as.s);\n"
-       "        size = size > 2 ? 2 : size;")], MODEL),
+     [(KEY, "bool corm__key_part(",
+       "tail_size = value.size != 0 ? value.size : strlen(value.as.s);",
+       "tail_size = value.size != 0 ? value.size : strlen(value.as.s);\n"
+       "        part->tail_size = part->tail_size > 2 ? 2 : part->tail_size;")], MODEL),
     ("what waited is not taken back before it runs again",
      [(GROUP, "static int back_to_savepoint(", "if (!g->intact)", "if (lifted.code != 0)")],
      MODEL),
