@@ -806,11 +806,14 @@ static void a_database_of_any_name_has_a_ledger(void **state)
     struct corm_error error = {0};
     struct corm_db   *db = NULL;
     char              encoded[1024] = "%60", quoted[256] = "``";
+    size_t            encoded_size = strlen(encoded), quoted_size = strlen(quoted);
 
     (void)state;
     for (int i = 0; i < 49; i++) {
-        strcat(quoted, "\xE6\x9C\xAC");
-        strcat(encoded, "%E6%9C%AC");
+        quoted_size +=
+            (size_t)snprintf(quoted + quoted_size, sizeof(quoted) - quoted_size, "\xE6\x9C\xAC");
+        encoded_size += (size_t)snprintf(encoded + encoded_size, sizeof(encoded) - encoded_size,
+                                         "%%E6%%9C%%AC");
     }
     beside("SET NAMES utf8mb4; CREATE DATABASE `%s`", quoted);
     assert_ok(corm_open(&db, server_url(NULL, NULL, 0, encoded, "pool=1"), .error = &error),

@@ -840,7 +840,7 @@ static void an_environment_that_cannot_be_used_is_refused(void **state)
         {{ENVIRONMENT_LOGIN, "DB_DATABASE=d", "DB_CLUSTER=1", "DB_HOST=h1,h2,h3", "DB_PORT=1,2"},
          "DB_PORT is a list of another length",
          CORM_BAD_URL},
-        {{"DB_USERNAME=a", "DB_PASSWORD=" PASSWORD "," PASSWORD, "DB_DATABASE=d", "DB_CLUSTER=1",
+        {{"DB_USERNAME=a", ("DB_PASSWORD=" PASSWORD "," PASSWORD), "DB_DATABASE=d", "DB_CLUSTER=1",
           "DB_HOST=h1,h2,h3"},
          "DB_PASSWORD is a list of another length",
          CORM_BAD_URL},

@@ -909,6 +909,7 @@ struct packet {
     struct corm_arena         *arena;
     struct corm__statement     statement;
     struct corm__array_column *columns;
+    uint32_t                   width;
     size_t                     first, count;
     bool                       is_made;
     int                        rc; /* of its making, and why */
@@ -931,12 +932,12 @@ static int fill_packet(const struct packets *all, struct packet *p)
                                     &p->error);
     if (p->rc < 0)
         return p->rc;
-    size_t width = p->statement.bind_count / p->count;
-    p->columns = corm_arena_alloc(p->arena, width * sizeof(*p->columns));
+    p->width = (uint32_t)(p->statement.bind_count / p->count);
+    p->columns = corm_arena_alloc(p->arena, p->width * sizeof(*p->columns));
     if (p->columns == NULL)
         return corm__fail_memory(&p->error, "an array");
-    for (size_t i = 0; i < width; i++)
-        if (corm__array_fill(p->arena, p->statement.binds + i, width, p->count, &p->columns[i],
+    for (uint32_t i = 0; i < p->width; i++)
+        if (corm__array_fill(p->arena, p->statement.binds + i, p->width, p->count, &p->columns[i],
                              &p->error) < 0)
             return p->error.code;
     return 0;
@@ -969,7 +970,7 @@ static int send_packet(struct packets *all)
     const struct packet *p = &all->two[all->at];
     struct ids_sink      ids = {.base = {.row = ids_row}, .room = p->count};
     struct corm__array   array = {.rows = p->count,
-                                  .column_count = (uint32_t)(p->statement.bind_count / p->count),
+                                  .column_count = p->width,
                                   .columns = p->columns,
                                   .meanwhile = make_next,
                                   .meanwhile_arg = all};

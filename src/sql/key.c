@@ -117,7 +117,7 @@ static struct corm__key make_key(struct corm_arena *arena, const struct corm_tab
     while ((c = corm__next_key_column(table, c)) != NULL) {
         put_key_column(&b, c);
         put_key_value(&b,
-                      row != NULL ? corm__field_get(c, row) : values[corm__key_index(table, c)]);
+                      values != NULL ? values[corm__key_index(table, c)] : corm__field_get(c, row));
         columns++;
     }
     return end_key(&b, columns);
