@@ -893,7 +893,7 @@ static int ids_row(struct corm__sink *base, const struct corm_value *values, uin
  * made while the server has this one. */
 static size_t packet_of(const struct call *call, const struct corm_table *table)
 {
-    enum { ALL = 256 * 1024, HEAD = 128, TYPE = 3, LEAST = 64 };
+    enum { ALL = 512 * 1024, HEAD = 128, TYPE = 3, LEAST = 64 };
 
     assert(call->trx != NULL);
     size_t most = call->trx->connection->link->packet_max;
