@@ -8,6 +8,8 @@
  * was thrown away, and how late the call was. The worst is printed. What is a failure is far beyond
  * that (latest_ns() below), but no call that waits for something else than its deadline gets
  * through. A scene that came to its call too late is set up again, with more time. */
+#include "base/clock.h"
+#include "driver/driver.h"
 #include "faults.h"
 #include "support.h"
 
@@ -1456,6 +1458,39 @@ static void a_dripping_handshake_of_tls_keeps_its_deadline(void **state)
     }
 }
 
+/* Wherever a connection stands still while it is made: who waits for it goes on, long before the deadline. */
+static void a_connection_to_a_silent_node_is_given_up(void **state)
+{
+    static const struct {
+        const char    *fault;
+        enum corm__tls tls;
+    } cases[] = {{"swallow down", CORM__TLS_OFF},
+                 {"swallow down after 120", CORM__TLS_OFF}, /* behind the greeting */
+                 {"swallow down after 120", CORM__TLS_VERIFY}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases) - (has_tls() ? 0 : 1); i++) {
+        struct proxy         *proxy = start_proxy();
+        struct corm__link    *link = NULL;
+        struct corm_error     error = {0};
+        const _Atomic bool    silent = true;
+        struct corm__endpoint node = {.driver = &corm__mariadb,
+                                      .host = "127.0.0.1",
+                                      .port = (uint16_t)proxy_port(proxy),
+                                      .user = getenv("CORM_TEST_MARIADB_USER"),
+                                      .tls = cases[i].tls,
+                                      .tls_ca = getenv("CORM_TEST_MARIADB_TLS_CA"),
+                                      .timeout_ms = 1000,
+                                      .silent = &silent};
+        tell_proxy(proxy, "%s", cases[i].fault);
+        int rc = corm__mariadb.connect(&node, true, corm__deadline_in(20000), &link, &error);
+        assert_code(rc, CORM_UNREACHABLE, &error);
+        if (strstr(error.message, "the node does not answer any more") == NULL)
+            fail_msg("%s: %s", cases[i].fault, error.message);
+        stop_proxy(proxy);
+    }
+}
+
 /* ---- Faults of one kind of call -------------------------------------------------------------- */
 
 /* A listener whose queue is full: the kernel answers no SYN. */
@@ -1956,6 +1991,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_handshake_of_tls_keeps_its_deadline),
         cmocka_unit_test(a_dripping_handshake_of_tls_keeps_its_deadline),
         cmocka_unit_test(a_link_of_tls_keeps_its_deadlines),
+        cmocka_unit_test(a_connection_to_a_silent_node_is_given_up),
         cmocka_unit_test(connecting_to_a_deaf_listener_keeps_its_deadline),
         cmocka_unit_test(waiting_for_a_lock_keeps_its_deadline),
         cmocka_unit_test(an_empty_pool_keeps_its_deadline),

@@ -129,54 +129,11 @@ static void block_shortly(my_socket socket)
     (void)setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &shortly, sizeof(shortly));
 }
 
-/* To when wait_inside() waits; 0: not at all. The library calls it without an argument of ours. */
-static _Thread_local int64_t connect_deadline;
-
-/* What the library calls where it waits by itself: in the handshake of TLS, while it connects; when
- * it says farewell to a server that takes no more, which is not worth a wait. 0 gives up. */
-static int wait_inside(my_socket socket, my_bool is_read, int timeout)
-{
-    struct pollfd p = {.fd = socket, .events = is_read ? POLLIN : POLLOUT};
-    int           n;
-
-    (void)timeout;
-    stop_blocking(socket);
-    do
-        n = poll(&p, 1, corm__ms_left(connect_deadline));
-    while (n < 0 && errno == EINTR);
-    return n > 0;
-}
-
 /* Gives up. The library's TLS does not look at the time-out: it reads again, and has to find the end. */
 static int time_out(struct mariadb_link *link, my_socket socket)
 {
     link->timed_out = true;
     (void)shutdown(socket, SHUT_RDWR);
-    return MYSQL_WAIT_TIMEOUT;
-}
-
-/* The library does not survive a first packet that is a report of progress: it asks for the version of a
- * server that it does not know yet. So the packet is looked at before it reads: 0, or
- * MYSQL_WAIT_TIMEOUT, with which it gives up. */
-static int look_at_greeting(struct mariadb_link *link, my_socket socket, int64_t deadline)
-{
-    enum { HEAD = 4, SIZE = HEAD + 3 };
-    static const unsigned char progress[] = {0xFF, 0xFF, 0xFF}; /* a failure of code 65535 */
-    unsigned char              packet[SIZE];
-    struct pollfd              p = {.fd = socket, .events = POLLIN};
-    int                        n, enough = SIZE, any = 1;
-
-    link->greeted = true;
-    (void)setsockopt(socket, SOL_SOCKET, SO_RCVLOWAT, &enough, sizeof(enough));
-    do
-        n = poll(&p, 1, corm__ms_left(deadline));
-    while (n < 0 && errno == EINTR);
-    (void)setsockopt(socket, SOL_SOCKET, SO_RCVLOWAT, &any, sizeof(any));
-    if (n <= 0)
-        return time_out(link, socket);
-    ssize_t size = recv(socket, packet, sizeof(packet), MSG_PEEK | MSG_DONTWAIT);
-    if (size < SIZE || memcmp(packet + HEAD, progress, sizeof(progress)) != 0)
-        return 0;
     return MYSQL_WAIT_TIMEOUT;
 }
 
@@ -196,6 +153,48 @@ static int poll_node(struct mariadb_link *link, struct pollfd *p, int64_t deadli
         if (n < 0 || slice == left || link->given_up)
             return 0;
     }
+}
+
+/* Who connects in this thread, and until when; NULL: nobody. The library calls wait_inside() without an argument of
+ * ours. */
+static _Thread_local struct {
+    struct mariadb_link *link;
+    int64_t              deadline;
+} connecting;
+
+/* What the library calls where it waits by itself: in the handshake of TLS, while it connects; when
+ * it says farewell to a server that takes no more, which is not worth a wait. 0 gives up. */
+static int wait_inside(my_socket socket, my_bool is_read, int timeout)
+{
+    struct pollfd p = {.fd = socket, .events = is_read ? POLLIN : POLLOUT};
+
+    (void)timeout;
+    stop_blocking(socket);
+    return connecting.link != NULL ? poll_node(connecting.link, &p, connecting.deadline)
+                                   : poll(&p, 1, 0) > 0;
+}
+
+/* The library does not survive a first packet that is a report of progress: it asks for the version of a
+ * server that it does not know yet. So the packet is looked at before it reads: 0, or
+ * MYSQL_WAIT_TIMEOUT, with which it gives up. */
+static int look_at_greeting(struct mariadb_link *link, my_socket socket, int64_t deadline)
+{
+    enum { HEAD = 4, SIZE = HEAD + 3 };
+    static const unsigned char progress[] = {0xFF, 0xFF, 0xFF}; /* a failure of code 65535 */
+    unsigned char              packet[SIZE];
+    struct pollfd              p = {.fd = socket, .events = POLLIN};
+    int                        enough = SIZE, any = 1;
+
+    link->greeted = true;
+    (void)setsockopt(socket, SOL_SOCKET, SO_RCVLOWAT, &enough, sizeof(enough));
+    int n = poll_node(link, &p, deadline);
+    (void)setsockopt(socket, SOL_SOCKET, SO_RCVLOWAT, &any, sizeof(any));
+    if (n == 0)
+        return time_out(link, socket);
+    ssize_t size = recv(socket, packet, sizeof(packet), MSG_PEEK | MSG_DONTWAIT);
+    if (size < SIZE || memcmp(packet + HEAD, progress, sizeof(progress)) != 0)
+        return 0;
+    return MYSQL_WAIT_TIMEOUT;
 }
 
 /* Waits for what the library asked for; MYSQL_WAIT_TIMEOUT when the deadline passes first. */
@@ -667,13 +666,14 @@ static int open_link(struct mariadb_link *link, const struct corm__endpoint *e, 
     if (link->mysql == NULL)
         return corm__fail_memory(error, "a connection");
     set_options(link->mysql, e);
-    connect_deadline = deadline;
+    connecting.link = link;
+    connecting.deadline = deadline;
     int wanted = mysql_real_connect_start(&opened, link->mysql, e->socket != NULL ? NULL : e->host,
                                           e->user, e->password, e->database,
                                           e->socket != NULL ? 0 : e->port, e->socket, 0);
     while (wanted != 0)
         wanted = mysql_real_connect_cont(&opened, link->mysql, wait_for(link, wanted, deadline));
-    connect_deadline = 0;
+    connecting.link = NULL;
     if (opened != NULL) {
         stop_blocking(mysql_get_socket(link->mysql));
         watch_reads(link);

@@ -20,8 +20,8 @@
  * else waits, or when the others have had as much time as the last look took: so a row that
  * others have locked stops only those who want it.
  *
- * Each node has lanes of its own. When a node is left, or is used again, each lane gives those who wait in it to the lanes
- * that their keys belong to now (follow_nodes()) before it takes its next group. Members of a key that are
+ * Each node has lanes of its own. When a node is left, or is used again, those who wait go to the lanes that
+ * their keys belong to now (follow_nodes()) before any lane takes its next group, or another one comes. Members of a key that are
  * at work then may still run while others of it begin on its new node: the database keeps them apart.
  *
  * Entries are made in blocks, reused, and freed at the end. A ticket is the number of an entry and of
@@ -80,8 +80,6 @@ struct lane {
     uint64_t blocked_keys[KEY_BITS / 64]; /* a bit for each key of those, by its hash */
     int64_t  look_at;                     /* when they are looked at, if others wait */
     int64_t  expires;                     /* nobody who waits is late before that */
-    uint32_t
-        changes; /* of the health of nodes, that were seen when its queues were last put in order */
 };
 
 struct corm__lanes {
@@ -98,6 +96,7 @@ struct corm__lanes {
     uint32_t                  drainers;   /* in corm_drain() */
     uint64_t                  taker;   /* the thread that took outcomes last, or asked for the fd */
     pthread_cond_t            changed; /* room, or an outcome */
+    uint32_t                  changes; /* of the health of nodes, that the queues follow */
     bool                      stopping;
     bool                      refusing; /* what waits; with `stopping` */
     int                       pipe[2];  /* readable while `done` is not empty; -1 */
@@ -505,22 +504,28 @@ static void move_queue(struct lane *lane, struct queue *queue)
     }
 }
 
-/* After a node was left, or has come back. */
-static void follow_nodes(struct lane *lane)
+static void move_queues(struct lane *lane)
 {
-    uint32_t changes = atomic_load(&corm__nodes_of(lane->lanes->store)->changes);
-
-    if (lane->changes == changes)
-        return;
-    lane->changes = changes;
     move_queue(lane, &lane->queue);
     move_queue(lane, &lane->blocked);
+}
+
+/* After a node was left, or has come back. Of all lanes: one whose group is stuck does not look by itself. */
+static void follow_nodes(struct corm__lanes *l)
+{
+    uint32_t changes = atomic_load(&corm__nodes_of(l->store)->changes);
+
+    if (l->changes == changes)
+        return;
+    l->changes = changes;
+    for (uint32_t i = 0; i < l->lane_count; i++)
+        move_queues(&l->lanes[i]);
 }
 
 /* Makes the queue what is to run next; false where nothing is. */
 static bool prepare_queue(struct lane *lane)
 {
-    follow_nodes(lane);
+    follow_nodes(lane->lanes);
     expire(lane);
     if (lane->blocked.first != NULL && (lane->queue.first == NULL || corm__now() >= lane->look_at))
         look_again(lane);
@@ -540,13 +545,16 @@ static void run_group(struct lane *lane, uint64_t *random)
 
     if (n == 0) /* late, or wants what others wait for */
         return;
-    uint32_t failures = lane->members[0]->failures;
+    uint32_t failures = lane->members[0]->failures, changes = l->changes;
     int64_t  since = corm__now();
     lane->running = true;
     pthread_mutex_unlock(&l->mutex);
     corm__group_run(lane->group, lane->members, n);
     pthread_mutex_lock(&l->mutex);
-    if (give_back(lane, lane->members, n, since)) {
+    bool again = give_back(lane, lane->members, n, since);
+    if (l->changes != changes) /* the others have moved meanwhile */
+        move_queues(lane);
+    if (again) {
         pthread_mutex_unlock(&l->mutex);
         corm__pause(corm__retry_pause(failures + 2, random), INT64_MAX);
         pthread_mutex_lock(&l->mutex);
@@ -644,6 +652,7 @@ static struct entry *enqueue(struct corm__lanes *l, const struct corm__job *job,
     struct lane          *lane = NULL;
     uint32_t              count = 0;
     int64_t               deadline = corm__deadline_in(job->timeout_ms);
+    uint32_t              changes = atomic_load(&corm__nodes_of(l->store)->changes);
     int                   rc = corm__read_keys(job->key, keys, &count, error);
 
     if (rc == 0)
@@ -653,8 +662,12 @@ static struct entry *enqueue(struct corm__lanes *l, const struct corm__job *job,
         rc = corm__fail(error, CORM_CANCELLED, "the database is being closed");
     if (rc == 0)
         rc = wait_for_room(l, job, deadline, error);
-    if (rc == 0)
+    if (rc == 0) {
+        follow_nodes(l);
+        if (l->changes != changes)
+            lane = lane_of(l, job->node, &keys[0]);
         rc = start(lane, error);
+    }
     if (rc != 0)
         return NULL;
     struct entry *e = take_entry(l);
