@@ -38,6 +38,17 @@ static int open_plain(void **state)
     return 0;
 }
 
+/* The third one only reads. */
+static int open_with_reader(void **state)
+{
+    (void)state;
+    db = scripted_open_nodes(3, false);
+    db->nodes.all[2].reader = true;
+    db->nodes.writers = 2;
+    runs = 0;
+    return 0;
+}
+
 static int open_one(void **state)
 {
     (void)state;
@@ -65,6 +76,15 @@ static int work(struct corm_trx *trx, void *arg)
     if (rc == 1)
         rc = corm_update(trx, account, corm_eq(account.id, 1), corm_add(account.amount, 1));
     return rc;
+}
+
+/* Its second SELECT is that of work(). */
+static int read_and_work(struct corm_trx *trx, void *arg)
+{
+    struct account a;
+    int            rc = corm_first(trx, account, &a, .where = corm_eq(account.id, 2));
+
+    return rc < 0 ? rc : work(trx, arg);
 }
 
 static enum corm__health health_of(uint32_t n)
@@ -229,6 +249,78 @@ static void with_one_node_there_is_no_next(void **state)
     assert_int_equal(runs, 1);
 }
 
+/* A node rolls back what is in the way of another one, and some answers do not say so. */
+static void a_transaction_that_a_node_gave_up_runs_again(void **state)
+{
+    struct corm_error error = {0};
+    struct corm_trx  *trx = NULL;
+
+    (void)state;
+    fails_at(.at = "SELECT", .nth = 2, .ends_trx = true);
+    assert_int_equal(corm_transact(db, read_and_work, NULL, .error = &error), 1);
+    assert_int_equal(runs, 2);
+    scripted_clear();
+    fails_at(.at = "SELECT", .nth = 2, .ends_trx = true);
+    assert_int_equal(corm_begin(db, &trx, .error = &error), 0);
+    assert_int_equal(read_and_work(trx, NULL), CORM_TRX_LOST); /* who goes on must know */
+    assert_int_equal(corm_commit(trx), CORM_TRX_LOST);
+    corm_end(trx);
+}
+
+/* Where there is no cluster, somebody has ended it. */
+static void a_transaction_that_ended_on_one_server_is_not_run_again(void **state)
+{
+    struct corm_error error = {0};
+
+    (void)state;
+    fails_at(.at = "SELECT", .nth = 2, .ends_trx = true);
+    assert_int_equal(corm_transact(db, read_and_work, NULL, .error = &error), CORM_TRX_LOST);
+    assert_int_equal(runs, 1);
+}
+
+/* A server refuses the second of the two rows by which the set-up tries its fence. */
+static int set_up(int servers, struct corm_error *error)
+{
+    scripted_clear();
+    for (int i = 1; i <= servers; i++)
+        fails_at(.at = "INSERT", .nth = 2 * i, .code = CORM_OUT_OF_RANGE, .server_code = 1264);
+    *error = (struct corm_error){0};
+    return corm_setup(db, error);
+}
+
+static void the_ledger_is_made_on_all_writers_that_are_there(void **state)
+{
+    struct corm_error error;
+
+    (void)state;
+    assert_int_equal(set_up(2, &error), 0);
+    assert_non_null(strstr(scripted.log, "connect:1"));
+    assert_non_null(strstr(scripted.log, "connect:2"));
+    assert_null(strstr(scripted.log, "connect:3"));
+}
+
+static void what_one_writer_refuses_ends_the_set_up(void **state)
+{
+    struct corm_error error;
+
+    (void)state;
+    assert_int_equal(set_up(0, &error), CORM_UNSUPPORTED); /* its table takes all */
+    assert_null(strstr(scripted.log, "connect:2"));
+    atomic_store(&db->nodes.all[0].health, CORM__NODE_LEFT);
+    assert_int_equal(set_up(1, &error), 0);
+    assert_null(strstr(scripted.log, "connect:1"));
+    assert_non_null(strstr(scripted.log, "connect:2"));
+}
+
+static void a_cluster_has_one_ledger(void **state)
+{
+    struct corm_error error;
+
+    (void)state;
+    assert_int_equal(set_up(1, &error), 0);
+    assert_int_equal(scripted.opened, 1);
+}
+
 /* A session that was lost is ended from a link to its own server. */
 static void lost_sessions_are_ended_on_their_own_node(void **state)
 {
@@ -262,6 +354,11 @@ int main(void)
         WITH(open_plain, a_disk_that_is_full_is_no_reason_to_run_again),
         WITH(open_plain, who_meets_a_node_that_takes_no_writes_runs_on_the_next),
         WITH(open_one, with_one_node_there_is_no_next),
+        WITH(open_cluster, a_transaction_that_a_node_gave_up_runs_again),
+        WITH(open_plain, a_transaction_that_ended_on_one_server_is_not_run_again),
+        WITH(open_with_reader, the_ledger_is_made_on_all_writers_that_are_there),
+        WITH(open_with_reader, what_one_writer_refuses_ends_the_set_up),
+        WITH(open_cluster, a_cluster_has_one_ledger),
         WITH(open_cluster, lost_sessions_are_ended_on_their_own_node),
     };
 

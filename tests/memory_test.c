@@ -319,12 +319,13 @@ struct scenario {
     const char *name;
     int64_t (*run)(struct world *w); /* what its last call returned */
     void (*warm)(struct world *w);   /* before it, or NULL */
-    bool opens;                      /* opens w->db itself */
-    bool writes;                     /* changes the state */
-    bool can_do_without;             /* it goes on when a call has failed */
-    bool of_server;                  /* needs a server */
-    bool may_be_unknown;             /* it has committed when its rows come */
-    bool of_tables;                  /* the state is which tables there are */
+    const char *options;             /* of the URL; NULL: pool=4 */
+    bool        opens;               /* opens w->db itself */
+    bool        writes;              /* changes the state */
+    bool        can_do_without;      /* it goes on when a call has failed */
+    bool        of_server;           /* needs a server */
+    bool        may_be_unknown;      /* it has committed when its rows come */
+    bool        of_tables;           /* the state is which tables there are */
 };
 
 static int64_t no_memory(struct world *w)
@@ -1302,6 +1303,41 @@ static int64_t transact_nested(struct world *w)
     return corm_transact(w->db, handle_a_duplicate, NULL, .error = &w->error);
 }
 
+/* ---- Behind an address of several nodes ---- */
+
+static int64_t lock_all_letters(struct corm_trx *trx)
+{
+    struct letter *letters;
+
+    return corm_all(trx, letter, &letters, .where = corm_ge(letter.id, 1), .lock = CORM_FOR_UPDATE);
+}
+
+/* Locked rows wait for a statement, for a savepoint and for the end to be guarded. */
+static int lock_at_all_places(struct corm_trx *trx, void *arg)
+{
+    int64_t rc = lock_all_letters(trx);
+
+    NEXT(corm_savepoint(trx));
+    NEXT(buy(trx, arg));
+    NEXT(corm_savepoint_rollback(trx));
+    NEXT(buy(trx, arg));
+    NEXT(lock_all_letters(trx));
+    return rc < 0 ? (int)rc : 0;
+}
+
+static void make_guards(struct world *w)
+{
+    (void)w;
+    beside(
+        "CREATE TABLE IF NOT EXISTS corm_guard (number BIGINT NOT NULL PRIMARY KEY, locks BIGINT NOT "
+        "NULL)");
+}
+
+static int64_t transact_with_guards(struct world *w)
+{
+    return corm_transact(w->db, lock_at_all_places, NULL, .error = &w->error);
+}
+
 /* ---- The long form ---- */
 
 static int64_t long_form(struct world *w)
@@ -1484,6 +1520,7 @@ static struct scenario scenarios[] = {
     SCENARIO("corm_sql() in a function", transact_with_sql, .writes = true),
     SCENARIO("a function that only reads", transact_read_only),
     SCENARIO("nested functions and a duplicate", transact_nested, .writes = true),
+    SCENARIO("rows that are guarded", transact_with_guards, .warm = make_guards, .options = "pool=4&guard=on", .writes = true, .of_server = true),
     SCENARIO("corm_begin() to corm_end()", long_form, .writes = true, .can_do_without = true),
     SCENARIO("corm_end() of an open transaction", left_open),
     SCENARIO("savepoints", with_savepoints, .writes = true),
@@ -1560,7 +1597,7 @@ static void set_up(const struct scenario *s, struct world *w)
     *w = (struct world){.arena = corm_arena_new()};
     assert_non_null(w->arena);
     if (!s->opens)
-        w->db = open_db("pool=4");
+        w->db = open_db(s->options != NULL ? s->options : "pool=4");
     if (s->warm != NULL)
         s->warm(w);
     corm_arena_reset(w->arena);
