@@ -6,6 +6,8 @@
     ./run bench --quick                the same in under a minute: does it work? (no figures worth keeping)
     ./run bench hot point              these workloads; or sets of them: rivals groups statements trips trouble
     ./run bench list                   what there is
+    ./run bench --with-node            also the libraries of Node in bench/node/package.json, which npm installs into build/;
+                                       under thirty minutes
     ./run bench --out PATH             also writes PATH.json and PATH.csv
 
 A round runs each contestant of a workload once, one after the other, each round beginning with another one; the first
@@ -15,16 +17,20 @@ what was told, or a purchase failed, there are no figures at all. Nothing assert
 """
 
 import argparse
+import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 
 from measure import (BUILD, answers_of, conditions, fail, print_conditions, print_table, program, server_url, shown,
                      write_results)
 
 POINTS, ROWS = 20000, 100000
+IN_NODE = ("tspace-mysql", "mysql2, prepared", "mysql2, text", "sequelize", "typeorm")
 PROXY_DELAY_US = 500  # one way
 
 
@@ -37,10 +43,10 @@ class Contestant:
 
 
 class Field:
-    """Who takes part, and with what; `less` divides the work of a quick run."""
+    """Who takes part, and with what; `less` divides the work of a quick run; `node`: what node_rivals() gave."""
 
-    def __init__(self, folder, less):
-        self.folder, self.less = folder, less
+    def __init__(self, folder, less, node):
+        self.folder, self.less, self.node = folder, less, node
 
     def url(self, target):
         return server_url() if target == "mariadb" else f"sqlite:{self.folder}/corm.db"
@@ -75,10 +81,48 @@ class Field:
             return Contestant("libzdb", None, "libzdb-dev was not there when corm was built")
         return self.purchases("libzdb", "zdb_purchase", purchases, "--url", server_url(), *options)
 
+    def in_node(self, purchases, *options):
+        folder, missing = self.node
+        if missing:
+            return [Contestant("what is in Node", None, missing)]
+        return [Contestant(name, ["node", os.path.join(folder, "purchase.js"), "--url", server_url(), "--orm", name, *options,
+                                  "--purchases", str(max(purchases // self.less, 100)), "--json"]) for name in IN_NODE]
+
+    def statements_in_node(self, what, rows):
+        folder, missing = self.node
+        if missing:
+            return [Contestant("what is in Node", None, missing)]
+        return [Contestant(name, ["node", os.path.join(folder, "statements.js"), server_url(), what, str(rows), name])
+                for name in IN_NODE]
+
     def statement(self, name, what, *words):
         if name == "libzdb" and not os.path.exists(os.path.join(BUILD, "bench", what)):
             return Contestant(name, None, "libzdb-dev was not there when corm was built")
         return Contestant(name, [program(what), *words])
+
+
+def node_rivals(wanted):
+    """The folder of the programs in Node with what they need, and why there is none; installs it where it is not there."""
+    source, folder = os.path.join(os.path.dirname(__file__), "node"), os.path.join(BUILD, "bench", "node")
+    if not wanted:
+        return None, "./run bench --with-node installs and runs it"
+    if not shutil.which("npm") or not shutil.which("node"):
+        return None, "node and npm are not there"
+    same = os.path.exists(os.path.join(folder, "node_modules")) and manifest(folder) == manifest(source)
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    if not same:
+        print("installing what is in bench/node/package.json", file=sys.stderr, flush=True)
+        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent"], cwd=folder,
+                              check=False, timeout=600, stdout=subprocess.DEVNULL)
+        if done.returncode != 0:
+            shutil.rmtree(os.path.join(folder, "node_modules"), ignore_errors=True)
+            return None, "npm could not install it"
+    return folder, None
+
+
+def manifest(folder):
+    with open(os.path.join(folder, "package.json"), encoding="utf-8") as file:
+        return file.read()
 
 
 # ---- Workloads: each gives its title and its contestants --------------------------------------------------
@@ -88,7 +132,7 @@ def with_rivals(field, options, ours, theirs):
     """Many at once on the server; the programs without groups make fewer purchases, or they would take minutes."""
     return [field.corm("mariadb", ours, *options), field.groups(1, ours, *options), field.groups(2, ours, *options),
             field.plain("prepared", 16, theirs, *options), field.plain("text", 16, theirs, *options),
-            field.zdb(theirs, *options)]
+            field.zdb(theirs, *options), *field.in_node(theirs, *options)]
 
 
 def race_options(races):
@@ -119,7 +163,8 @@ def alone(field):
     return "one caller alone", [
         field.lock("mariadb", 600, 1), field.purchases("corm, with a key", "corm_group", 600, "--url", server_url(),
                                                         "--in-flight", "1"),
-        field.plain("prepared", 1, 600), field.plain("text", 1, 600), field.zdb(600, "--connections", "1")]
+        field.plain("prepared", 1, 600), field.plain("text", 1, 600), field.zdb(600, "--connections", "1"),
+        *field.in_node(600, "--in-flight", "1")]
 
 
 def sqlite_race(field):
@@ -162,7 +207,8 @@ def statements(target, what, n):
         rivals = [Contestant("Connector/C", by_hand)] if what != "bulk" else [
             Contestant("Connector/C, array", by_hand + ["array"]), Contestant("Connector/C, text", by_hand + ["text"])]
         rows = {"point": count // 4, "fetch": count, "bulk": count // 50}[what]  # it is slower by so much
-        return titles[what], [ours, *rivals, field.statement("libzdb", "zdb_statements", server_url(), what, str(rows))]
+        return titles[what], [ours, *rivals, field.statement("libzdb", "zdb_statements", server_url(), what, str(rows)),
+                              *field.statements_in_node(what, {"fetch": count}.get(what, count // 10))]
 
     return contestants
 
@@ -363,6 +409,7 @@ def main():
     parser.add_argument("workloads", nargs="*")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--with-node", action="store_true")
     parser.add_argument("--out", metavar="PATH")
     parser.add_argument("--only", choices=["sqlite", "mariadb"])
     options = parser.parse_args()
@@ -374,9 +421,13 @@ def main():
     if options.rounds < 1 or not names:
         fail("nothing is left to be measured")
     facts, rows = conditions(any(not name.startswith("sqlite-") for name in names)), []
+    node = node_rivals(options.with_node)
+    if node[0]:
+        version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+        facts["node"] = {"node": version, **json.loads(manifest(node[0]))["dependencies"]}
     print_conditions(facts)
     with tempfile.TemporaryDirectory() as folder:
-        field = Field(folder, 20 if options.quick else 1)
+        field = Field(folder, 20 if options.quick else 1, node)
         for name in names:
             rows += measure(name, field, 1 if options.quick else options.rounds, 0 if options.quick else 1)
     if options.out:

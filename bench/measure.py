@@ -90,6 +90,8 @@ def print_conditions(facts):
     print(f"{facts['corm']} ({build}), Connector/C {facts['libmariadb']}, SQLite {facts['sqlite']}")
     if "server" in facts:
         print("server: " + " ".join(f"{name}={value}" for name, value in facts["server"].items()))
+    if "node" in facts:
+        print("Node: " + " ".join(f"{name}={value}" for name, value in facts["node"].items()))
 
 
 # ---- Tables and files -------------------------------------------------------------------------------
