@@ -19,6 +19,12 @@
 CORM_MODEL(account, ACCOUNT);
 CORM_DEFINE(account, ACCOUNT);
 
+#define OFFICE(X)                                                                                  \
+    X(id, int, .pk = 1)                                                                            \
+    X(rooms, int)
+CORM_MODEL(office, OFFICE);
+CORM_DEFINE(office, OFFICE);
+
 static struct corm_db *db;
 static int             runs;
 
@@ -182,6 +188,53 @@ static void without_a_cluster_nobody_else_is_asked(void **state)
     assert_int_equal(corm_outcome(db, error.outcome, 5000, NULL), 1);
 }
 
+/* By itself only when it is known to be there. */
+static int work_and_leave(struct corm_trx *trx, void *arg)
+{
+    int rc = work(trx, arg);
+
+    atomic_store(&db->nodes.all[1].health, CORM__NODE_LEFT);
+    return rc;
+}
+
+static void who_is_known_to_be_gone_is_not_asked_after_a_lost_commit(void **state)
+{
+    struct corm_error error = {0};
+
+    (void)state;
+    assert_int_equal(corm_transact(db, work, NULL, .node = 2, .error = &error), 1);
+    scripted_clear();
+    scripted.done = true;
+    fails_at(LOSS("[UPDATE", 1));
+    assert_int_equal(corm_transact(db, work_and_leave, NULL, .node = 2, .error = &error), 1);
+    assert_non_null(strstr(scripted.log, "[UPDATE,INSERT,COMMIT]! connect:3 START INSERT SELECT"));
+    assert_null(strstr(scripted.log, "connect:2"));
+}
+
+static void an_outcome_is_told_by_its_own_node_where_that_is_there(void **state)
+{
+    struct corm_error error = {0};
+
+    (void)state;
+    assert_int_equal(corm_transact(db, work, NULL, .node = 2, .error = &error), 1);
+    scripted_clear();
+    fails_at(LOSS("[UPDATE", 1));
+    for (int i = 0; i < 3; i++)
+        fails_at(.at = i == 0   ? "connect:1"
+                       : i == 1 ? "connect:2"
+                                : "connect:3",
+                 .nth = 0, .code = CORM_UNREACHABLE, .server_code = 2003);
+    assert_int_equal(corm_transact(db, work, NULL, .node = 2, .timeout_ms = 60, .error = &error),
+                     CORM_UNKNOWN);
+    scripted_clear();
+    come_back(1);
+    come_back(2);
+    scripted.done = true;
+    assert_int_equal(corm_outcome(db, error.outcome, 5000, NULL), 1);
+    assert_non_null(strstr(scripted.log, "connect:2"));
+    assert_null(strstr(scripted.log, "connect:1"));
+}
+
 static void an_outcome_is_told_by_another_node_of_the_cluster(void **state)
 {
     struct corm_error error = {0};
@@ -278,6 +331,48 @@ static void a_transaction_that_ended_on_one_server_is_not_run_again(void **state
     assert_int_equal(runs, 1);
 }
 
+/* Of two tables: the catalogue is asked about the second one within the transaction. */
+static int look_at_both(struct corm_trx *trx, void *arg)
+{
+    struct account a;
+    struct office  o;
+
+    (void)arg;
+    runs++;
+    int rc = corm_first(trx, account, &a, .where = corm_eq(account.id, 1), .lock = CORM_FOR_UPDATE);
+    if (rc >= 0)
+        rc = corm_first(trx, office, &o, .where = corm_eq(office.id, 1), .lock = CORM_FOR_UPDATE);
+    return rc;
+}
+
+static int told;
+
+static void note_code(int rc, const struct corm_error *error, void *arg)
+{
+    (void)error, (void)arg;
+    told = rc;
+}
+
+/* The catalogue answers also where the transaction that asks it has just been rolled back. */
+static void a_group_that_a_node_gave_up_runs_again(void **state)
+{
+    const struct corm__lane_options options = {
+        .lanes = 1, .group_max = 4, .queue_max = 8, .lane_wait_ms = 100};
+    struct corm_error error = {0};
+
+    (void)state;
+    db->lanes = corm__lanes_new(db->store, &options);
+    assert_non_null(db->lanes);
+    told = CORM_USER;
+    scripted.rows = 0;
+    fails_at(.at = "SELECT", .nth = 3, .ends_trx = true);
+    assert_true(corm_submit(db, look_at_both, NULL, .key = corm_eq(account.id, 1),
+                            .done = note_code, .error = &error) > 0);
+    assert_int_equal(corm_drain(db), 1);
+    assert_int_equal(told, 0);
+    assert_int_equal(runs, 2);
+}
+
 /* A server refuses the second of the two rows by which the set-up tries its fence. */
 static int set_up(int servers, struct corm_error *error)
 {
@@ -349,12 +444,15 @@ int main(void)
         WITH(open_cluster, who_asked_for_a_node_stays_on_it),
         WITH(open_cluster, a_lost_commit_is_asked_after_on_another_node_of_the_cluster),
         WITH(open_plain, without_a_cluster_nobody_else_is_asked),
+        WITH(open_cluster, who_is_known_to_be_gone_is_not_asked_after_a_lost_commit),
+        WITH(open_cluster, an_outcome_is_told_by_its_own_node_where_that_is_there),
         WITH(open_cluster, an_outcome_is_told_by_another_node_of_the_cluster),
         WITH(open_cluster, a_node_that_is_cut_off_in_its_commit_has_not_done_it),
         WITH(open_plain, a_disk_that_is_full_is_no_reason_to_run_again),
         WITH(open_plain, who_meets_a_node_that_takes_no_writes_runs_on_the_next),
         WITH(open_one, with_one_node_there_is_no_next),
         WITH(open_cluster, a_transaction_that_a_node_gave_up_runs_again),
+        WITH(open_cluster, a_group_that_a_node_gave_up_runs_again),
         WITH(open_plain, a_transaction_that_ended_on_one_server_is_not_run_again),
         WITH(open_with_reader, the_ledger_is_made_on_all_writers_that_are_there),
         WITH(open_with_reader, what_one_writer_refuses_ends_the_set_up),

@@ -15,6 +15,7 @@
 #include "support.h"
 
 #include "allocations.h"
+#include "trx/trx.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -1305,23 +1306,28 @@ static int64_t transact_nested(struct world *w)
 
 /* ---- Behind an address of several nodes ---- */
 
-static int64_t lock_all_letters(struct corm_trx *trx)
+/* As many as rows that were locked; each time others. */
+static int64_t guard_many(struct corm_trx *trx, uint64_t from)
 {
-    struct letter *letters;
+    enum { MANY = 400 };
 
-    return corm_all(trx, letter, &letters, .where = corm_ge(letter.id, 1), .lock = CORM_FOR_UPDATE);
+    for (uint64_t i = 0; i < MANY; i++)
+        if (corm__trx_guard(trx, from * MANY + i, &trx->error) < 0)
+            return corm__trx_doom(trx, __FILE__, __LINE__);
+    return 0;
 }
 
-/* Locked rows wait for a statement, for a savepoint and for the end to be guarded. */
+/* They wait for a statement, for a savepoint and for the end. */
 static int lock_at_all_places(struct corm_trx *trx, void *arg)
 {
-    int64_t rc = lock_all_letters(trx);
+    int64_t rc = buy(trx, arg);
 
+    NEXT(guard_many(trx, 1));
     NEXT(corm_savepoint(trx));
+    NEXT(guard_many(trx, 2));
     NEXT(buy(trx, arg));
     NEXT(corm_savepoint_rollback(trx));
-    NEXT(buy(trx, arg));
-    NEXT(lock_all_letters(trx));
+    NEXT(guard_many(trx, 3));
     return rc < 0 ? (int)rc : 0;
 }
 

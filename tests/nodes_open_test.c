@@ -1,5 +1,6 @@
 /* nodes_open_test.c -- opening several nodes, with the threads that look at them, before a driver that answers as it is
  * told: what is missing is named, and what fails leaves nothing behind. No server. */
+#include "child.h"
 #include "pool/nodes.h"
 
 #include <corm/corm.h>
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { NODES = 3 };
@@ -28,7 +28,8 @@ static struct {
     struct corm__condition condition;
 } nodes_told[NODES];
 
-static atomic_int links;              /* that are open */
+static atomic_int links; /* that are open */
+static atomic_int looks_in_vain;
 static int        threads_until_fail; /* 0: none fails */
 static int        memory_until_fail;  /* of the thread that opens */
 
@@ -64,6 +65,8 @@ static int fake_connect(const struct corm__endpoint *e, bool for_writing, int64_
     bool is_look = e->silent == NULL;
 
     (void)for_writing, (void)deadline;
+    if (is_look && !nodes_told[e->port].is_there)
+        atomic_fetch_add(&looks_in_vain, 1);
     if (!nodes_told[e->port].is_there || (!is_look && nodes_told[e->port].refuses_work))
         return corm__fail(error, CORM_UNREACHABLE, "nobody at %u", e->port);
     *out = calloc(1, sizeof(**out) + sizeof(uint16_t));
@@ -270,22 +273,36 @@ static void what_cannot_be_made_leaves_nothing(void **state)
 }
 
 /* The threads are the parent's: they do not run here, and nobody waits for them. */
+static int close_in_child(void *arg)
+{
+    (void)arg;
+    (void)alarm(20);
+    corm__nodes_close(&nodes);
+    return nodes.checks == NULL ? 0 : 1;
+}
+
 static void a_child_closes_without_them(void **state)
 {
     struct corm_error error;
-    int               status = -1;
 
     (void)state;
     assert_int_equal(open_nodes(&error), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        alarm(20);
-        corm__nodes_close(&nodes);
-        _exit(nodes.checks == NULL ? 0 : 1);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(run_in_child(close_in_child, NULL), 0);
+    corm__nodes_close(&nodes);
+}
+
+static void who_stays_away_is_asked_again(void **state)
+{
+    enum { LOOKS = 7 }; /* beyond the last pause that is shorter than the others */
+    struct corm_error error;
+
+    (void)state;
+    nodes_told[1].is_there = false;
+    atomic_store(&looks_in_vain, 0);
+    assert_int_equal(open_nodes(&error), 0);
+    while (atomic_load(&looks_in_vain) < LOOKS)
+        (void)usleep(1000);
+    assert_int_equal(atomic_load(&nodes.all[1].health), CORM__NODE_LEFT);
     corm__nodes_close(&nodes);
 }
 
@@ -301,6 +318,7 @@ int main(void)
         TEST(a_node_that_takes_no_work_is_told_when_all_connections_are_opened),
         TEST(what_cannot_be_made_leaves_nothing),
         TEST(a_child_closes_without_them),
+        TEST(who_stays_away_is_asked_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -230,6 +230,31 @@ static void a_reader_need_not_take_writes(void **state)
 
 /* ---- Where work goes --------------------------------------------------------------------- */
 
+/* It is one that takes none, whoever has sent it a write. */
+static void a_reader_that_refuses_a_write_is_not_left(void **state)
+{
+    (void)state;
+    nodes.all[1].reader = true;
+    meet(2, CORM_READ_ONLY, 1290);
+    assert_health(2, CORM__NODE_UP);
+    meet(2, CORM_UNREACHABLE, 2003);
+    assert_health(2, CORM__NODE_LEFT);
+}
+
+static void a_node_that_is_not_there_is_misuse(void **state)
+{
+    struct corm_error error = {0};
+
+    (void)state;
+    for (uint32_t n = 1; n <= NODES; n++)
+        assert_ptr_equal(corm__nodes_at(&nodes, n, &error), &nodes.all[n - 1]);
+    assert_null(corm__nodes_at(&nodes, 0, &error));
+    assert_int_equal(error.code, CORM_MISUSE);
+    error = (struct corm_error){0};
+    assert_null(corm__nodes_at(&nodes, NODES + 1, &error));
+    assert_non_null(strstr(error.message, "there is no node 4: the database has 3"));
+}
+
 static void only_the_keys_of_a_node_that_is_left_move_and_they_come_back(void **state)
 {
     enum { KEYS = 10000 };
@@ -304,6 +329,8 @@ int main(void)
         cmocka_unit_test_teardown(errors_say_what_they_say, end),
         cmocka_unit_test_setup_teardown(a_cluster_is_one, begin, end),
         cmocka_unit_test_setup_teardown(a_reader_need_not_take_writes, begin, end),
+        UP(a_reader_that_refuses_a_write_is_not_left),
+        UP(a_node_that_is_not_there_is_misuse),
         UP(only_the_keys_of_a_node_that_is_left_move_and_they_come_back),
         UP(where_none_is_up_who_is_back_is_used_and_then_anybody),
         UP(what_names_no_node_stays_where_it_is),

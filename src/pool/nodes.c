@@ -295,14 +295,14 @@ static void wait_for_looks(struct corm__nodes *nodes)
     (void)pthread_mutex_unlock(&checks->mutex);
 }
 
-/* What the first writer said that is not UP; where all are, nothing. */
+/* What the first writer said, where none is UP. */
 static void why_not(struct corm__nodes *nodes, struct corm_error *error)
 {
     char who[64];
 
     (void)pthread_mutex_lock(&nodes->checks->mutex);
     for (uint32_t i = nodes->count; i-- > 0;)
-        if (!nodes->all[i].reader && nodes->checks->of[i].error.code != 0)
+        if (!nodes->all[i].reader)
             *error = nodes->checks->of[i].error;
     (void)pthread_mutex_unlock(&nodes->checks->mutex);
     (void)snprintf(who, sizeof(who), "none of the %u nodes that write can be used, the first says",
@@ -440,7 +440,7 @@ static struct corm__node *writer_from(const struct corm__nodes *nodes, uint32_t 
 {
     for (uint32_t i = 0; i < nodes->count; i++) {
         struct corm__node *node = &nodes->all[(from + i) % nodes->count];
-        if (!node->reader && health_of(node) <= worst && health_of(node) != CORM__NODE_NEW)
+        if (!node->reader && health_of(node) <= worst)
             return node;
     }
     return NULL;
