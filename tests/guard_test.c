@@ -197,6 +197,42 @@ static void without_a_cluster_nothing_is_guarded(void **state)
     assert_log("enter(trx) SELECT SELECT UPDATE COMMIT ");
 }
 
+/* So many writes that what guards the row does not fit behind them. */
+static struct corm_trx *begin_full(void)
+{
+    struct corm_trx *trx = begin();
+
+    assert_int_equal(lock_row(trx, CORM_FOR_UPDATE), 1);
+    for (int i = 1; i < CORM__PENDING_MAX; i++)
+        assert_int_equal(write_row(trx, 1), 1);
+    scripted_clear();
+    return trx;
+}
+
+static void a_guard_that_does_not_fit_goes_behind_what_is_sent_first(void **state)
+{
+    (void)state;
+    struct corm_trx *trx = begin_full();
+    assert_int_equal(corm_commit(trx), 0);
+    corm_end(trx);
+    assert_non_null(strstr(scripted.log, "UPDATE] [INSERT,COMMIT] "));
+}
+
+static void what_is_sent_first_may_fail(void **state)
+{
+    (void)state;
+    for (int at_savepoint = 0; at_savepoint < 2; at_savepoint++) {
+        struct corm_trx *trx = begin_full();
+        scripted_plan((struct scripted_fault){
+            .at = "[UPDATE", .nth = 1, .code = CORM_DEADLOCK, .server_code = 1213});
+        if (at_savepoint)
+            assert_int_equal(corm_savepoint(trx), CORM_DEADLOCK);
+        assert_int_equal(corm_commit(trx), CORM_DEADLOCK);
+        corm_end(trx);
+        assert_null(strstr(scripted.log, "COMMIT"));
+    }
+}
+
 static void a_table_that_is_missing_is_told_with_its_cure(void **state)
 {
     struct corm_error error = {0};
@@ -278,6 +314,8 @@ int main(void)
         GUARDED(a_row_is_guarded_once),
         GUARDED(a_key_is_guarded_in_the_trip_of_its_lock),
         GUARDED(what_a_savepoint_took_back_is_guarded_again),
+        GUARDED(a_guard_that_does_not_fit_goes_behind_what_is_sent_first),
+        GUARDED(what_is_sent_first_may_fail),
         GUARDED(a_table_that_is_missing_is_told_with_its_cure),
         GUARDED(a_lock_that_cannot_be_guarded_is_refused),
         cmocka_unit_test_setup_teardown(without_a_cluster_nothing_is_guarded, open_plain, close_db),

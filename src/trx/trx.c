@@ -701,7 +701,7 @@ const struct corm__guard_texts *corm__trx_guard_texts(const struct corm_trx *trx
     return &trx->store->guard_texts;
 }
 
-/* Puts those that wait behind what is pending: in front of whatever is sent next. */
+/* Puts those that wait behind what is pending: in front of whatever is sent next. 0, or the error that dooms. */
 static int put_guards(struct corm_trx *trx)
 {
     struct corm_value *numbers = NULL;
@@ -715,7 +715,7 @@ static int put_guards(struct corm_trx *trx)
         if (put_pending(trx, &statement) < 0)
             return trx->error.code;
     }
-    return (int)n;
+    return n < 0 ? corm__trx_doom(trx, NULL, 0) : 0;
 }
 
 /* A read shares the trip of what is buffered in front of it. A write does not: a compound statement
