@@ -142,7 +142,7 @@ static int begin(void **state)
     threads_until_fail = memory_until_fail = 0;
     assert_true(corm__nodes_make(&nodes, NODES));
     nodes.watch.on_warning = note_warning;
-    for (uint16_t i = 0; i < NODES; i++) {
+    for (int i = 0; i < NODES; i++) {
         nodes.all[i].endpoint = (struct corm__endpoint){.driver = &fake, .port = i};
         nodes.all[i].timeout_ms = 1000;
         nodes_told[i].is_there = true;
