@@ -32,6 +32,12 @@ from measure import (BUILD, answers_of, conditions, fail, print_conditions, prin
 POINTS, ROWS = 20000, 100000
 IN_NODE = ("tspace-mysql", "mysql2, prepared", "mysql2, text", "sequelize", "typeorm")
 PROXY_DELAY_US = 500  # one way
+# Their programs, the package they are built with, and how many connections suit a hot row best.
+LIBRARIES = {"libzdb": ("zdb", "libzdb-dev", 4), "SOCI": ("soci", "libsoci-dev", 16)}
+
+
+def was_built(name):
+    return os.path.exists(os.path.join(BUILD, "bench", name))
 
 
 class Contestant:
@@ -76,10 +82,10 @@ class Field:
         return self.purchases(name, "sqlite_group", purchases, "--file", f"{self.folder}/hand.db", "--group", str(group),
                               *options)
 
-    def zdb(self, purchases, *options):
-        if not os.path.exists(os.path.join(BUILD, "bench", "zdb_purchase")):
-            return Contestant("libzdb", None, "libzdb-dev was not there when corm was built")
-        return self.purchases("libzdb", "zdb_purchase", purchases, "--url", server_url(), *options)
+    def libraries(self, purchases, connections, *options):
+        return [self.purchases(name, what + "_purchase", purchases, "--url", server_url(), "--connections", str(count), *options)
+                if was_built(what + "_purchase") else Contestant(name, None, f"{package} was not there when corm was built")
+                for name, (what, package, most) in LIBRARIES.items() for count in [min(most, connections)]]
 
     def in_node(self, purchases, *options):
         folder, missing = self.node
@@ -96,8 +102,8 @@ class Field:
                 for name in IN_NODE]
 
     def statement(self, name, what, *words):
-        if name == "libzdb" and not os.path.exists(os.path.join(BUILD, "bench", what)):
-            return Contestant(name, None, "libzdb-dev was not there when corm was built")
+        if name in LIBRARIES and not was_built(what):
+            return Contestant(name, None, f"{LIBRARIES[name][1]} was not there when corm was built")
         return Contestant(name, [program(what), *words])
 
 
@@ -132,7 +138,7 @@ def with_rivals(field, options, ours, theirs):
     """Many at once on the server; the programs without groups make fewer purchases, or they would take minutes."""
     return [field.corm("mariadb", ours, *options), field.groups(1, ours, *options), field.groups(2, ours, *options),
             field.plain("prepared", 16, theirs, *options), field.plain("text", 16, theirs, *options),
-            field.zdb(theirs, *options), *field.in_node(theirs, *options)]
+            *field.libraries(theirs, 16, *options), *field.in_node(theirs, *options)]
 
 
 def race_options(races):
@@ -163,7 +169,7 @@ def alone(field):
     return "one caller alone", [
         field.lock("mariadb", 600, 1), field.purchases("corm, with a key", "corm_group", 600, "--url", server_url(),
                                                         "--in-flight", "1"),
-        field.plain("prepared", 1, 600), field.plain("text", 1, 600), field.zdb(600, "--connections", "1"),
+        field.plain("prepared", 1, 600), field.plain("text", 1, 600), *field.libraries(600, 1),
         *field.in_node(600, "--in-flight", "1")]
 
 
@@ -208,6 +214,8 @@ def statements(target, what, n):
             Contestant("Connector/C, array", by_hand + ["array"]), Contestant("Connector/C, text", by_hand + ["text"])]
         rows = {"point": count // 4, "fetch": count, "bulk": count // 50}[what]  # it is slower by so much
         return titles[what], [ours, *rivals, field.statement("libzdb", "zdb_statements", server_url(), what, str(rows)),
+                              field.statement("SOCI", "soci_statements", server_url(), what,
+                                              str(count // 10 if what == "bulk" else count)),
                               *field.statements_in_node(what, {"fetch": count}.get(what, count // 10))]
 
     return contestants
