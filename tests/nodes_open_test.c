@@ -143,7 +143,7 @@ static int begin(void **state)
     assert_true(corm__nodes_make(&nodes, NODES));
     nodes.watch.on_warning = note_warning;
     for (int i = 0; i < NODES; i++) {
-        nodes.all[i].endpoint = (struct corm__endpoint){.driver = &fake, .port = i};
+        nodes.all[i].endpoint = (struct corm__endpoint){.driver = &fake, .port = (uint16_t)i};
         nodes.all[i].timeout_ms = 1000;
         nodes_told[i].is_there = true;
         nodes_told[i].refuses_work = false;
