@@ -289,7 +289,12 @@ def every_public_symbol_has_a_page(place):
     macros = set()
     for header in layers.PUBLIC:
         with open(os.path.join(place.root, "include", "corm", header), encoding="utf-8") as file:
-            macros.update(re.findall(r"^#define (corm_\w+)\(", file.read(), re.MULTILINE))
+            text = file.read()
+        macros.update(re.findall(r"^#define (corm_\w+)\(", text, re.MULTILINE))
+        # A name that ends in _ stands behind a macro.
+        macros.update(re.findall(r"^static inline [^(]*?\b(corm_\w*[a-z])\(", text, re.MULTILINE))
+    assert {"corm_first", "corm_is_user"} <= macros
+    macros.update(["CORM_MODEL", "CORM_MODEL_AS", "CORM_DEFINE", "CORM_INDEX", "CORM_UNIQUE", "CORM_COLUMN_OF", "CORM_ALIAS"])
     lacking = [name for name in macros if name + ".3" not in there]
     assert not lacking, lacking
 
@@ -305,6 +310,27 @@ def pages_lead_somewhere(place):
         assert links, f"{page} refers to nothing"
         lost = [link for link in links if link not in there]
         assert not lost, (page, lost)
+
+
+def calls_with_options_list_them(place):
+    """The fields that may be set as .field = value in the call."""
+    found = 0
+    for page in pages(place):
+        with open(page, encoding="utf-8") as file:
+            text = file.read()
+        # Of sub-queries the text names both that there are.
+        if "options...)" in text.partition(".SH DESCRIPTION")[0] and not page.endswith("/corm_in_query.3"):
+            found += 1
+            assert ".SH OPTIONS" in text, f"{page} lists no options"
+    assert found > 10, found
+
+
+def groff_finds_nothing_to_warn_of(place):
+    need("groff")
+    real = [page for page in pages(place) if not is_link(page)]
+    done = subprocess.run(["groff", "-man", "-ww", "-Kutf8", "-Tutf8", "-z", *real], check=False, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS)
+    assert done.returncode == 0 and not done.stdout, done.stdout
 
 
 def man_renders_pages_without_warnings(place):
@@ -467,7 +493,9 @@ TESTS = [
     debian_knows_the_symbols,
     every_public_symbol_has_a_page,
     pages_lead_somewhere,
+    calls_with_options_list_them,
     man_renders_pages_without_warnings,
+    groff_finds_nothing_to_warn_of,
     mandoc_finds_nothing_to_warn_of,
     code_on_a_page_is_as_it_was_written,
     man_finds_a_call_and_the_command,
