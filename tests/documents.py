@@ -10,6 +10,7 @@ server. SANITIZE is how the library was built: "none", or what stands behind -fs
 """
 
 import concurrent.futures
+import functools
 import glob
 import os
 import re
@@ -143,14 +144,19 @@ def headers_of_others_are_here(document):
 # ---- Commands ------------------------------------------------------------------------------------
 
 
-def verbs_of_run():
-    usage = subprocess.run([os.path.join(root, "run"), "help"], capture_output=True, text=True, check=True,
-                           timeout=SECONDS).stdout
-    return usage
+@functools.lru_cache
+def usage_of_run():
+    return subprocess.run([os.path.join(root, "run"), "help"], capture_output=True, text=True, check=True,
+                          timeout=SECONDS).stdout
+
+
+@functools.lru_cache
+def verbs_of_corm():
+    return {verb.name: verb for verb in command_help.read(os.path.join(build, "corm")).verbs}
 
 
 def check_run(words):
-    usage = verbs_of_run()
+    usage = usage_of_run()
     assert words, "./run alone"
     assert re.search(rf"^  {words[0]}\b", usage, re.MULTILINE), f"./run {words[0]} is named, and there is no such verb"
     for word in words[1:]:
@@ -159,7 +165,7 @@ def check_run(words):
 
 
 def check_corm(words):
-    verbs = {verb.name: verb for verb in command_help.read(os.path.join(build, "corm")).verbs}
+    verbs = verbs_of_corm()
     assert words and words[0] in verbs, f"corm {' '.join(words)}: there are {sorted(verbs)}"
     options = {option.name for option in verbs[words[0]].options}
     for word in words[1:]:

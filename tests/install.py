@@ -8,6 +8,7 @@ man pages and the completions; and uninstalls. Prints TAP. What a tool is missin
 
 import contextlib
 import fcntl
+import json
 import os
 import pty
 import re
@@ -216,6 +217,13 @@ def nothing_else_is_installed(place):
     assert not foreign, foreign
     missing = [pattern for pattern in EXPECTED if not any(re.fullmatch(pattern, name) for name in files)]
     assert not missing, missing
+
+
+def by_itself_the_library_goes_where_linkers_look(place):
+    """Below /usr/local; meson alone takes lib64 on a Debian without dpkg-dev, where neither ld.so nor pkg-config looks."""
+    said = run(["meson", "introspect", "--buildoptions", os.path.join(place.root, "meson.build")])
+    defaults = {option["name"]: option["value"] for option in json.loads(said)}
+    assert defaults["libdir"] == "lib", defaults["libdir"]
 
 
 def the_headers_are_the_public_ones(place):
@@ -485,6 +493,7 @@ TESTS = [
     cmake_is_refused_what_is_not_there,
     the_command_runs,
     nothing_else_is_installed,
+    by_itself_the_library_goes_where_linkers_look,
     the_headers_are_the_public_ones,
     the_soname_has_the_major_version,
     exported_are_the_public_symbols,
