@@ -159,6 +159,19 @@ def a_program_in_cpp_builds_with_pkg_config(place):
     place.says(program, headers.PROGRAM_SAYS.format(version=headers.version_of(f"{place.root}/include")))
 
 
+def the_shop_builds_outside_of_the_tree(place):
+    need("pkg-config", "make")
+    if subprocess.run(["pkg-config", "--exists", "libh2o-evloop"], check=False).returncode != 0:
+        raise Skip("libh2o-evloop-dev is not there")
+    shop = shutil.copytree(os.path.join(place.root, "examples", "shop"), os.path.join(place.outside, "shop"))
+    run(["make", "-C", shop, f"CC={' '.join(place.compiler)}", "CFLAGS=-Wall -Wextra -Werror",
+         f"LDFLAGS=-L{place.libdir} -I{place.prefix}/include"],
+        env={**place.env, "PKG_CONFIG_PATH": os.path.dirname(place.find("corm.pc"))})
+    for program in ("shop", "buyers"):
+        assert "libcorm.so." in run(["ldd", f"{shop}/{program}"], env=place.env)
+        run([f"{shop}/{program}", "--help"], code=2, env=place.env)
+
+
 def configure(place, folder, version, components="", code=0):
     with open(os.path.join(place.outside, "CMakeLists.txt"), "w", encoding="utf-8") as file:
         file.write(CMAKE.format(version=version, components=components))
@@ -488,7 +501,7 @@ TESTS = [
     a_program_builds_with_pkg_config,
     the_client_libraries_are_named_for_static_linking_alone,
     a_program_links_statically_with_pkg_config,
-    a_program_in_cpp_builds_with_pkg_config,
+    a_program_in_cpp_builds_with_pkg_config, the_shop_builds_outside_of_the_tree,
     programs_build_with_cmake,
     cmake_is_refused_what_is_not_there,
     the_command_runs,
