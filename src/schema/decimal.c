@@ -1,8 +1,6 @@
 /* schema/decimal.c -- exact numbers as digits. */
 #include "schema/decimal.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 static size_t digits_at(const char *p, const char *end)
@@ -71,15 +69,19 @@ int64_t corm__decimal_scaled(const char *form)
 
 void corm__decimal_of_scaled(int64_t scaled, uint32_t scale, char text[static CORM__DECIMAL_SIZE])
 {
-    const char *sign = scaled < 0 ? "-" : "";
-    uint64_t    n = scaled < 0 ? 0 - (uint64_t)scaled : (uint64_t)scaled;
-    uint64_t    unit = (uint64_t)corm__power_of_ten(scale);
+    uint64_t n = scaled < 0 ? 0 - (uint64_t)scaled : (uint64_t)scaled;
+    char     made[CORM__DECIMAL_SIZE];
+    char    *p = made + sizeof(made); /* from behind */
 
-    if (scale == 0)
-        (void)snprintf(text, CORM__DECIMAL_SIZE, "%s%" PRIu64, sign, n);
-    else
-        (void)snprintf(text, CORM__DECIMAL_SIZE, "%s%" PRIu64 ".%0*" PRIu64, sign, n / unit,
-                       (int)scale, n % unit);
+    *--p = '\0';
+    for (uint32_t i = 0; i <= scale || n > 0; i++, n /= 10) {
+        if (i == scale && scale > 0)
+            *--p = '.';
+        *--p = (char)('0' + n % 10);
+    }
+    if (scaled < 0)
+        *--p = '-';
+    memcpy(text, p, (size_t)(made + sizeof(made) - p));
 }
 
 int64_t corm__power_of_ten(uint32_t digits)

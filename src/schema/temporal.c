@@ -1,8 +1,6 @@
 /* schema/temporal.c -- dates and times to and from text, in the proleptic Gregorian calendar. */
 #include <corm/value.h>
 
-#include <stdio.h>
-
 static const int64_t SECOND = 1000000; /* microseconds */
 static const int64_t DAY = 86400;      /* seconds */
 
@@ -46,13 +44,23 @@ static int64_t divide(int64_t n, int64_t by, int64_t *rest)
 
 /* ---- To text --------------------------------------------------------------- */
 
+/* The last `digits` digits of `n`, zeros in front; and the place behind them. */
+static char *put_number(char *text, int64_t n, int digits)
+{
+    for (int i = digits; i-- > 0; n /= 10)
+        text[i] = (char)('0' + n % 10);
+    return text + digits;
+}
+
 /* The date that lies `days` behind 1970-01-01; false outside the years 1 to 9999. */
 static bool put_date(int64_t days, char text[static CORM_DATE_SIZE])
 {
     days += DAYS_TO_1970;
     if (days < 0 || days >= days_before_year(10000))
         return false;
-    int64_t year = days / 366 + 1; /* not too late; at most 7 years too early */
+    int64_t year = days * 400 / 146097 + 1; /* of a mean length: a year off at most */
+    while (days_before_year(year) > days)
+        year--;
     while (days_before_year(year + 1) <= days)
         year++;
     int day = (int)(days - days_before_year(year)) + 1;
@@ -61,9 +69,23 @@ static bool put_date(int64_t days, char text[static CORM_DATE_SIZE])
         day -= days_of_month(year, month);
         month++;
     }
-    (void)snprintf(text, CORM_DATE_SIZE, "%04u-%02u-%02u", (unsigned)year % 10000,
-                   (unsigned)month % 100, (unsigned)day % 100);
+    text = put_number(text, year, 4);
+    *text++ = '-';
+    text = put_number(text, month, 2);
+    *text++ = '-';
+    *put_number(text, day, 2) = '\0';
     return true;
+}
+
+static void put_time(char *text, int64_t second, int64_t fraction, int digits_of_hours)
+{
+    text = put_number(text, second / 3600, digits_of_hours);
+    *text++ = ':';
+    text = put_number(text, second / 60 % 60, 2);
+    *text++ = ':';
+    text = put_number(text, second % 60, 2);
+    *text++ = '.';
+    *put_number(text, fraction, 6) = '\0';
 }
 
 bool corm_date_format(int64_t microseconds, char text[CORM_DATE_SIZE])
@@ -80,10 +102,8 @@ bool corm_datetime_format(int64_t microseconds, char text[CORM_DATETIME_SIZE])
 
     if (!put_date(days, text))
         return false;
-    (void)snprintf(text + CORM_DATE_SIZE - 1, CORM_DATETIME_SIZE - CORM_DATE_SIZE + 1,
-                   " %02u:%02u:%02u.%06u", (unsigned)(second / 3600) % 100,
-                   (unsigned)(second / 60 % 60), (unsigned)(second % 60),
-                   (unsigned)fraction % 1000000);
+    text[CORM_DATE_SIZE - 1] = ' ';
+    put_time(text + CORM_DATE_SIZE, second, fraction, 2);
     return true;
 }
 
@@ -93,9 +113,9 @@ bool corm_time_format(int64_t microseconds, char text[CORM_TIME_SIZE])
         return false;
     int64_t fraction,
         second = divide(microseconds < 0 ? -microseconds : microseconds, SECOND, &fraction);
-    (void)snprintf(text, CORM_TIME_SIZE, "%s%02u:%02u:%02u.%06u", microseconds < 0 ? "-" : "",
-                   (unsigned)(second / 3600) % 1000, (unsigned)(second / 60 % 60),
-                   (unsigned)(second % 60), (unsigned)fraction % 1000000);
+    if (microseconds < 0)
+        *text++ = '-';
+    put_time(text, second, fraction, second < 100 * 3600 ? 2 : 3);
     return true;
 }
 
