@@ -435,6 +435,44 @@ static void lost_sessions_are_ended_on_their_own_node(void **state)
     assert_non_null(strstr(scripted.log, "kill"));
 }
 
+/* Leaves a session on a node behind, whose link is lost. */
+static void lose_session(uint32_t node)
+{
+    struct corm_error error = {0};
+    struct corm_trx  *trx = NULL;
+
+    assert_int_equal(corm_begin(db, &trx, .node = node, .error = &error), 0);
+    assert_int_equal(work(trx, NULL), 1);
+    scripted_clear();
+    fails_at(LOSS("SELECT", 1));
+    assert_int_equal(work(trx, NULL), CORM_DISCONNECTED);
+    corm_end(trx);
+    scripted_clear();
+}
+
+/* Of those of several nodes each is ended on its own, whichever was lost last. */
+static void of_the_lost_sessions_of_two_nodes_each_is_ended_on_its_own(void **state)
+{
+    struct corm_error error = {0};
+
+    (void)state;
+    for (uint32_t first = 2; first <= 3; first++) {
+        lose_session(2);
+        lose_session(3);
+        assert_int_equal(corm_transact(db, work, NULL, .node = first, .error = &error), 1);
+        assert_non_null(strstr(scripted.log, first == 2 ? "kill:2 " : "kill:3 "));
+        assert_null(strstr(scripted.log, first == 2 ? "kill:3 " : "kill:2 "));
+        scripted_clear();
+        assert_int_equal(corm_transact(db, work, NULL, .node = 5 - first, .error = &error), 1);
+        assert_non_null(strstr(scripted.log, first == 2 ? "kill:3 " : "kill:2 "));
+        assert_null(strstr(scripted.log, first == 2 ? "kill:2 " : "kill:3 "));
+        scripted_clear();
+        for (uint32_t node = 1; node <= 3; node++)
+            assert_int_equal(corm_transact(db, work, NULL, .node = node, .error = &error), 1);
+        assert_null(strstr(scripted.log, "kill"));
+    }
+}
+
 #define WITH(setup, test) cmocka_unit_test_setup_teardown(test, setup, close_db)
 
 int main(void)
@@ -458,6 +496,7 @@ int main(void)
         WITH(open_with_reader, what_one_writer_refuses_ends_the_set_up),
         WITH(open_cluster, a_cluster_has_one_ledger),
         WITH(open_cluster, lost_sessions_are_ended_on_their_own_node),
+        WITH(open_cluster, of_the_lost_sessions_of_two_nodes_each_is_ended_on_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

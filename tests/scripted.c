@@ -204,6 +204,9 @@ static int link_connect(const struct corm__endpoint *endpoint, bool for_writing,
     link->base.rollback_on_timeout = scripted.rollback_on_timeout;
     link->base.has_ledger = scripted.has_ledger;
     link->base.session.id = scripted.has_ledger ? (uint64_t)scripted.opened + 1 : 0;
+    if (endpoint->port != 0)
+        (void)snprintf(link->base.session.host, sizeof(link->base.session.host), ":%u",
+                       endpoint->port);
     scripted.open++;
     scripted.opened++;
     *out = &link->base;
@@ -321,8 +324,11 @@ static void note_entry(const struct corm__statement *statement)
 static int link_end_session(struct corm__link *link, const struct corm__session *session,
                             int64_t deadline, struct corm_error *error)
 {
-    (void)session, (void)deadline;
-    int rc = meet(link, "kill", error);
+    char entry[96];
+
+    (void)deadline;
+    (void)snprintf(entry, sizeof(entry), "kill%s", session->host);
+    int rc = meet(link, entry, error);
     return rc < 0 ? rc : 1;
 }
 

@@ -10,7 +10,8 @@
  *     [UPDATE,INSERT,COMMIT]                      several in one trip
  *     ...!                                        what failed
  *
- * The ledger says of a lost commit what the script says; "kill" is the end of a session that was lost.
+ * The ledger says of a lost commit what the script says; "kill" is the end of a session that was lost, "kill:2" of one
+ * to node 2.
  *
  * The server answers a read with `rows` rows of ones; a write matches `rows` rows. */
 #ifndef TESTS_SCRIPTED_H
