@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,9 +49,7 @@ static int open_plain(void **state)
 static int open_with_reader(void **state)
 {
     (void)state;
-    db = scripted_open_nodes(3, false);
-    db->nodes.all[2].reader = true;
-    db->nodes.writers = 2;
+    db = scripted_open_reader();
     runs = 0;
     return 0;
 }
@@ -473,6 +472,341 @@ static void of_the_lost_sessions_of_two_nodes_each_is_ended_on_its_own(void **st
     }
 }
 
+/* ---- Readers ------------------------------------------------------------------------------ */
+
+static int read_account(void)
+{
+    struct account a;
+
+    return corm_first(db, account, &a, .where = corm_eq(account.id, 1), .reader = true);
+}
+
+static int read_in_function(struct corm_trx *trx, void *arg)
+{
+    struct account a;
+
+    (void)arg;
+    runs++;
+    return corm_first(trx, account, &a, .where = corm_eq(account.id, 1));
+}
+
+static void assert_log(const char *wanted)
+{
+    assert_string_equal(scripted.log, wanted);
+    scripted_clear();
+}
+
+/* Reads from the reader and writes on node 1, so that later there is nothing to connect. */
+static void warm_up(void)
+{
+    atomic_store(&db->nodes.kept, 0);
+    assert_int_equal(read_account(), 1);
+    assert_log("connect:3 SELECT ");
+    scripted.gtid = "0-1-7";
+    assert_int_equal(corm_transact(db, work, NULL), 1);
+    scripted_clear();
+}
+
+static void a_read_after_a_write_waits_for_it_once(void **state)
+{
+    (void)state;
+    warm_up();
+    assert_int_equal(read_account(), 1);
+    assert_log("catch_up(0-1-7) SELECT ");
+    assert_int_equal(read_account(), 1);
+    assert_log("SELECT ");
+    scripted.gtid = "0-1-8";
+    assert_int_equal(corm_transact(db, work, NULL), 1);
+    scripted_clear();
+    assert_int_equal(corm_transact(db, read_in_function, NULL, .read_only = true, .reader = true),
+                     1);
+    assert_log("catch_up(0-1-8) enter(trx) SELECT COMMIT ");
+}
+
+static void who_waits_in_vain_reads_from_a_writer(void **state)
+{
+    (void)state;
+    warm_up();
+    scripted.lags = true;
+    assert_int_equal(read_account(), 1);
+    assert_log("catch_up(0-1-7) SELECT ");
+    assert_int_equal(scripted.waited_ms, CORM__CATCH_UP_MS);
+    assert_int_equal(read_account(), 1); /* it is not tried again at once */
+    assert_log("SELECT ");
+    assert_int_equal(health_of(3), CORM__NODE_UP);
+}
+
+/* Half of the time is the writer's. */
+static void who_has_little_time_waits_for_half_of_it(void **state)
+{
+    (void)state;
+    warm_up();
+    scripted.lags = true;
+    assert_int_equal(corm_transact(db, read_in_function, NULL, .read_only = true, .reader = true,
+                                   .timeout_ms = 60),
+                     1);
+    assert_log("catch_up(0-1-7) enter(trx) SELECT COMMIT ");
+    assert_int_equal(scripted.waited_ms, 30);
+}
+
+static void look_at_first(int64_t asked, const char *written)
+{
+    struct corm__condition condition = {.takes_writes = true, .asked = asked};
+    struct corm_error      none = {0};
+
+    (void)snprintf(condition.written, sizeof(condition.written), "%s", written);
+    corm__nodes_judge(&db->nodes, &db->nodes.all[0], 0, &condition, &none);
+}
+
+static void look_at_reader(const char *applied)
+{
+    struct corm__condition condition = {.asked = scripted.now};
+    struct corm_error      none = {0};
+
+    look_at_first(scripted.now, applied);
+    (void)snprintf(condition.applied, sizeof(condition.applied), "%s", applied);
+    corm__nodes_judge(&db->nodes, &db->nodes.all[2], 0, &condition, &none);
+}
+
+static void what_was_written_at_a_place_that_nobody_has_told_is_not_read_from_a_reader(void **state)
+{
+    (void)state;
+    warm_up();
+    assert_int_equal(read_account(), 1);
+    scripted_clear();
+    scripted.gtid = NULL;
+    assert_int_equal(corm_transact(db, work, NULL), 1);
+    scripted_clear();
+    assert_int_equal(read_account(), 1);
+    assert_log("enter() SELECT ");
+    look_at_first(scripted.now, "0-1-9"); /* asked before it was written, perhaps */
+    assert_int_equal(read_account(), 1);
+    assert_log("SELECT ");
+    look_at_first(scripted.now + 1, "0-1-9");
+    assert_int_equal(read_account(), 1);
+    assert_log("catch_up(0-1-9) SELECT ");
+}
+
+static void nor_is_a_commit_whose_answer_was_lost(void **state)
+{
+    (void)state;
+    for (int unknown = 0; unknown < 2; unknown++) {
+        warm_up();
+        assert_int_equal(read_account(), 1);
+        scripted_clear();
+        scripted.done = true;
+        fails_at(LOSS("[UPDATE", 1));
+        if (unknown)
+            fails_at(.at = "connect", .nth = 0, .code = CORM_UNREACHABLE, .server_code = 2003);
+        assert_int_equal(corm_transact(db, work, NULL, .timeout_ms = 50),
+                         unknown ? CORM_UNKNOWN : 1);
+        struct corm__written written;
+        assert_int_equal(corm__nodes_has_written(&db->nodes, &db->nodes.all[2], &written), -1);
+        scripted_clear();
+        assert_int_equal(read_account(), 1);
+        assert_null(strstr(scripted.log, "catch_up"));
+        (void)close_db(state);
+        (void)open_with_reader(state);
+    }
+}
+
+/* The writer was looked at when that was not done yet. */
+static void what_is_known_to_be_committed_at_last_is_waited_for(void **state)
+{
+    struct corm_error    error = {0};
+    struct corm__written written;
+
+    (void)state;
+    warm_up();
+    fails_at(LOSS("[UPDATE", 1));
+    fails_at(.at = "connect", .nth = 0, .code = CORM_UNREACHABLE, .server_code = 2003);
+    assert_int_equal(corm_transact(db, work, NULL, .timeout_ms = 50, .error = &error),
+                     CORM_UNKNOWN);
+    scripted_clear();
+    look_at_first(scripted.now + 1, "0-1-7");
+    look_at_reader("0-1-7");
+    assert_int_equal(corm__nodes_has_written(&db->nodes, &db->nodes.all[2], &written), 1);
+    scripted.done = true;
+    assert_int_equal(corm_outcome(db, error.outcome, 5000, NULL), 1);
+    assert_int_equal(corm__nodes_has_written(&db->nodes, &db->nodes.all[2], &written), -1);
+}
+
+/* A text that commits what was written before it, and fails; or something else has ended the transaction. */
+static void nor_is_what_a_text_may_have_committed(void **state)
+{
+    struct corm_error    error = {0};
+    struct corm__written written;
+
+    (void)state;
+    for (int ends = 0; ends < 2; ends++) {
+        struct corm_trx *trx = NULL;
+        warm_up();
+        look_at_reader("0-1-7");
+        assert_int_equal(corm__nodes_has_written(&db->nodes, &db->nodes.all[2], &written), 1);
+        assert_int_equal(corm_begin(db, &trx, .error = &error), 0);
+        assert_int_equal(corm_sql(trx, NULL, "UPDATE account SET amount = 1"), 1);
+        fails_at(.at = "UPDATE", .nth = 1, .ends_trx = true);
+        fails_at(.at = "TRUNCATE", .nth = 1, .code = CORM_SERVER_ERROR, .server_code = 1146);
+        assert_int_equal(corm_sql(trx, NULL, ends ? "UPDATE account SET amount = 2" : "TRUNCATE x"),
+                         CORM_TRX_LOST);
+        corm_end(trx);
+        assert_int_equal(corm__nodes_has_written(&db->nodes, &db->nodes.all[2], &written), -1);
+        (void)close_db(state);
+        (void)open_with_reader(state);
+    }
+}
+
+/* Node 3 of a cluster is a reader, node 1 has written, and node 2 is asked where the reader is not. */
+static void another_writer_of_a_cluster_is_waited_for_too(void **state)
+{
+    (void)state;
+    db->nodes.all[2].reader = true;
+    db->nodes.writers = 2;
+    atomic_store(&db->nodes.kept, 1);
+    scripted.gtid = "";
+    assert_int_equal(read_account(), 1);
+    assert_int_equal(corm_transact(db, work, NULL, .node = 1), 1);
+    scripted_clear();
+    assert_int_equal(read_account(), 1);
+    assert_log("catch_up(all) SELECT ");
+    assert_int_equal(corm_transact(db, work, NULL, .node = 1), 1);
+    scripted_clear();
+    scripted.dead = 3;
+    fails_at(LOSS("catch_up", 1));
+    assert_int_equal(read_account(), 1);
+    assert_log("catch_up(all)! close connect:2 catch_up(all) SELECT ");
+    assert_in_range(scripted.waited_ms, CORM__CATCH_UP_MS + 1, 30000);
+    assert_int_equal(read_account(), 1); /* it has it now */
+    assert_log("connect:3! SELECT ");
+    assert_int_equal(corm_transact(db, work, NULL, .node = 1), 1);
+    scripted_clear();
+    fails_at(LOSS("catch_up", 1)); /* the reader is LEFT */
+    assert_int_equal(read_account(), CORM_DISCONNECTED);
+    scripted_clear();
+    assert_int_equal(read_account(), 1); /* nobody took it for one that lags */
+    assert_log("connect:2 catch_up(all) SELECT ");
+    atomic_store(&db->nodes.kept, 0);
+    assert_int_equal(read_account(), 1); /* it has written it */
+    assert_log("enter() SELECT ");
+}
+
+static void where_there_is_one_node_it_is_read_from(void **state)
+{
+    (void)state;
+    assert_int_equal(corm_transact(db, work, NULL), 1);
+    scripted_clear();
+    assert_int_equal(read_account(), 1);
+    assert_log("enter() SELECT ");
+}
+
+static void a_reader_that_is_gone_is_no_reason_to_fail(void **state)
+{
+    (void)state;
+    atomic_store(&db->nodes.kept, 0);
+    scripted.dead = 3;
+    assert_int_equal(read_account(), 1);
+    assert_log("connect:3! connect:1 SELECT ");
+    assert_int_equal(health_of(3), CORM__NODE_LEFT);
+    assert_int_equal(read_account(), 1);
+    assert_log("SELECT ");
+}
+
+static void a_reader_that_is_lost_before_its_answer_is_no_reason_to_fail(void **state)
+{
+    (void)state;
+    warm_up();
+    fails_at(LOSS("catch_up", 1));
+    assert_int_equal(read_account(), 1);
+    assert_log("catch_up(0-1-7)! close SELECT ");
+    look_at_reader("0-1-7");
+    assert_int_equal(read_account(), 1);
+    assert_log("connect:3 SELECT ");
+    fails_at(LOSS("SELECT", 1));
+    assert_int_equal(corm_count(db, account, .reader = true), 1);
+    assert_log("SELECT! close SELECT ");
+    fails_at(LOSS("SELECT", 0)); /* the writer, too */
+    assert_int_equal(read_account(), CORM_DISCONNECTED);
+    scripted_clear();
+    assert_int_equal(corm_transact(db, read_in_function, NULL, .read_only = true, .reader = true),
+                     1);
+    fails_at(LOSS("SELECT", 1));
+    runs = 0;
+    assert_int_equal(corm_transact(db, read_in_function, NULL, .read_only = true, .reader = true),
+                     1);
+    assert_int_equal(runs, 2);
+}
+
+static void what_says_that_the_reader_is_not_there_is_no_reason_to_fail_either(void **state)
+{
+    static const int codes[] = {CORM_NOT_READY, CORM_UNREACHABLE};
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        warm_up();
+        look_at_reader("0-1-7");
+        fails_at(.at = "SELECT", .nth = 1, .code = codes[i], .server_code = 1047);
+        assert_int_equal(read_account(), 1);
+        assert_log("SELECT! SELECT ");
+        (void)close_db(state);
+        (void)open_with_reader(state);
+    }
+    warm_up();
+    look_at_reader("0-1-7");
+    fails_at(.at = "SELECT", .nth = 1, .code = CORM_NO_TABLE, .server_code = 1146);
+    assert_int_equal(read_account(), CORM_NO_TABLE);
+    fails_at(LOSS("SELECT", 1), .takes_ms = 30000);
+    assert_int_equal(read_account(), CORM_DISCONNECTED); /* no time is left */
+}
+
+static void who_has_no_time_left_is_told_of_the_reader(void **state)
+{
+    (void)state;
+    fails_at(.at = "connect", .nth = 1, .code = CORM_UNREACHABLE, .server_code = 2003,
+             .takes_ms = 30000);
+    assert_int_equal(read_account(), CORM_UNREACHABLE);
+    assert_log("connect:3! ");
+}
+
+/* With one writer. */
+static void a_function_runs_again_where_there_is_another_node_for_it(void **state)
+{
+    (void)state;
+    db->nodes.all[1].reader = true;
+    db->nodes.writers = 1;
+    fails_at(.at = "SELECT", .nth = 1, .code = CORM_READ_ONLY, .server_code = 1290);
+    assert_int_equal(corm_transact(db, read_in_function, NULL, .read_only = true, .reader = true),
+                     1);
+    assert_int_equal(runs, 2);
+    fails_at(.at = "SELECT", .nth = 1, .code = CORM_READ_ONLY, .server_code = 1290);
+    assert_int_equal(corm_transact(db, work, NULL), CORM_READ_ONLY);
+    for (uint32_t n = 2; n <= 3; n++) {
+        struct corm_error gone = {.code = CORM_UNREACHABLE};
+        corm__nodes_note(&db->nodes, &db->nodes.all[n - 1], &gone);
+    }
+    scripted_clear();
+    fails_at(.at = "SELECT", .nth = 1, .code = CORM_READ_ONLY, .server_code = 1290);
+    assert_int_equal(corm_transact(db, read_in_function, NULL, .read_only = true, .reader = true),
+                     CORM_READ_ONLY);
+}
+
+static int count_run(void *arg)
+{
+    (void)arg;
+    runs++;
+    return CORM_DISCONNECTED;
+}
+
+/* It would be given them again. */
+static void who_was_given_rows_is_told_that_the_reader_is_lost(void **state)
+{
+    struct account a;
+
+    (void)state;
+    assert_int_equal(corm_each(db, account, &a, count_run, NULL, .reader = true),
+                     CORM_DISCONNECTED);
+    assert_int_equal(runs, 1);
+    assert_log("connect:3 SELECT ");
+}
+
 #define WITH(setup, test) cmocka_unit_test_setup_teardown(test, setup, close_db)
 
 int main(void)
@@ -497,6 +831,22 @@ int main(void)
         WITH(open_cluster, a_cluster_has_one_ledger),
         WITH(open_cluster, lost_sessions_are_ended_on_their_own_node),
         WITH(open_cluster, of_the_lost_sessions_of_two_nodes_each_is_ended_on_its_own),
+        WITH(open_with_reader, a_read_after_a_write_waits_for_it_once),
+        WITH(open_with_reader, who_waits_in_vain_reads_from_a_writer),
+        WITH(open_with_reader, who_has_little_time_waits_for_half_of_it),
+        WITH(open_with_reader,
+             what_was_written_at_a_place_that_nobody_has_told_is_not_read_from_a_reader),
+        WITH(open_with_reader, nor_is_a_commit_whose_answer_was_lost),
+        WITH(open_with_reader, what_is_known_to_be_committed_at_last_is_waited_for),
+        WITH(open_with_reader, nor_is_what_a_text_may_have_committed),
+        WITH(open_cluster, another_writer_of_a_cluster_is_waited_for_too),
+        WITH(open_one, where_there_is_one_node_it_is_read_from),
+        WITH(open_with_reader, a_reader_that_is_gone_is_no_reason_to_fail),
+        WITH(open_with_reader, a_reader_that_is_lost_before_its_answer_is_no_reason_to_fail),
+        WITH(open_with_reader, what_says_that_the_reader_is_not_there_is_no_reason_to_fail_either),
+        WITH(open_with_reader, who_has_no_time_left_is_told_of_the_reader),
+        WITH(open_with_reader, a_function_runs_again_where_there_is_another_node_for_it),
+        WITH(open_with_reader, who_was_given_rows_is_told_that_the_reader_is_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

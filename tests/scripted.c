@@ -288,8 +288,11 @@ static void do_it(struct corm__link *link, const char *entry)
 {
     bool ends = is_at(entry, "COMMIT") || strcmp(entry, "ROLLBACK") == 0;
 
-    if (is_at(entry, "COMMIT"))
+    if (is_at(entry, "COMMIT")) {
         scripted.commits++;
+        if (scripted.gtid != NULL)
+            (void)snprintf(link->gtid, sizeof(link->gtid), "%s", scripted.gtid);
+    }
     link->in_trx = link->mode.trx && !ends;
 }
 
@@ -330,6 +333,18 @@ static int link_end_session(struct corm__link *link, const struct corm__session 
     (void)snprintf(entry, sizeof(entry), "kill%s", session->host);
     int rc = meet(link, entry, error);
     return rc < 0 ? rc : 1;
+}
+
+static int link_catch_up(struct corm__link *link, const char *gtids, uint32_t ms, int64_t deadline,
+                         struct corm_error *error)
+{
+    char entry[96];
+
+    (void)deadline;
+    scripted.waited_ms = ms;
+    (void)snprintf(entry, sizeof(entry), "catch_up(%.80s)", gtids != NULL ? gtids : "all");
+    int rc = meet(link, entry, error);
+    return rc < 0 ? rc : !scripted.lags;
 }
 
 static int link_execute(struct corm__link *link, struct corm__prepared *p,
@@ -391,6 +406,7 @@ static struct corm__driver driver = {
     .execute = link_execute,
     .execute_array = link_execute_array,
     .end_session = link_end_session,
+    .catch_up = link_catch_up,
     .find_error = find_error,
     .control = link_control,
 };
@@ -446,6 +462,16 @@ struct corm_db *scripted_open_nodes(uint32_t count, bool is_galera)
     }
     atomic_store(&db->nodes.watch.has_ledger, true);
     db->store = corm__trx_store_new(&db->nodes);
+    return db;
+}
+
+struct corm_db *scripted_open_reader(void)
+{
+    struct corm_db *db = scripted_open_nodes(3, false);
+
+    db->nodes.all[2].reader = true;
+    db->nodes.writers = 2;
+    db->nodes.lag_ms = 10000;
     return db;
 }
 

@@ -11,7 +11,7 @@
  *     ...!                                        what failed
  *
  * The ledger says of a lost commit what the script says; "kill" is the end of a session that was lost, "kill:2" of one
- * to node 2.
+ * to node 2. "catch_up" is the wait for what a reader has to have.
  *
  * The server answers a read with `rows` rows of ones; a write matches `rows` rows. */
 #ifndef TESTS_SCRIPTED_H
@@ -43,6 +43,9 @@ struct scripted {
     int64_t           entered; /* its sequence */
     int               entered_keys; /* how many commits had the ledger keep generated keys */
     int               old_slots;    /* rows of the ledger that nobody has touched for days */
+    bool              lags;         /* who is waited for is waited for in vain */
+    uint32_t          waited_ms;    /* ... or was, for so long at most */
+    const char       *gtid;         /* what a COMMIT is told; NULL: nothing */
     void (*at_clock)(void);         /* is called once, when somebody looks at the clock */
     struct scripted_fault faults[SCRIPTED_FAULTS_MAX];
     int                   met[SCRIPTED_FAULTS_MAX]; /* how many calls each fault has seen */
@@ -67,6 +70,8 @@ struct corm_db *scripted_open(uint32_t connections, enum corm_dialect dialect);
 /* The same of several nodes, of a Galera cluster or not, which are all UP and have a ledger; connections to
  * them are in the log by their ports, which are their numbers. */
 struct corm_db *scripted_open_nodes(uint32_t count, bool is_galera);
+/* Two writers and a reader, node 3, which are no cluster. */
+struct corm_db *scripted_open_reader(void);
 void            scripted_close(struct corm_db *db);
 
 /* Plans a fault. */

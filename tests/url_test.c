@@ -434,6 +434,9 @@ static void numbers_out_of_range_are_refused_with_the_range(void **state)
         {SERVER "?max_age_s=0", "max_age_s must be a whole number from 1 to 2592000"},
         {SERVER "?max_age_s=2592001", "from 1 to 2592000"},
         {"sqlite:a.db?max_age_s=5", "max_age_s"},
+        {SERVER "?lag_ms=999", "lag_ms must be 1000 at least"},
+        {SERVER "?lag_ms=86400001", "from 1 to 86400000"},
+        {"sqlite:a.db?lag_ms=1000", "the option lag_ms is for servers"},
         {"sqlite:a.db?pool=1", "the option pool must be 2 at least"},
         {"sqlite:a.db?pool=1001", "from 1 to 1000"},
     };
@@ -447,7 +450,7 @@ static void an_unknown_option_is_named_with_those_that_exist(void **state)
     static const struct refused urls[] = {
         {SERVER "?charset=utf8",
          "option charset is unknown, there are pool, timeout_ms, resolve_ms, max_age_s, tls, "
-         "tls_ca, socket, lanes, group_max, lane_queue, lane_wait_ms, guard;"},
+         "tls_ca, socket, lanes, group_max, lane_queue, lane_wait_ms, guard, lag_ms;"},
         {SERVER "?pool=4&poll=4", "option poll is unknown, did you mean pool? There are pool"},
         {SERVER "?timeout=4", "option timeout is unknown, there are"},
         {SERVER "?timeoutms=4", "did you mean timeout_ms?"},

@@ -13,6 +13,13 @@
  * node that cannot be used is left: its keys go to others, and come back when it has been well for two
  * seconds. Several nodes cost a thread for each, which looks at it twice a second.
  *
+ * From readers is read where that is asked for: a read on a db with .reader = true, or a transaction with .read_only
+ * and .reader. It goes to a reader that can be used, and the db keeps to that one; where there is none, or it
+ * fails before it has given a row, to a writer. What this handle has written before, with an answer, is there: the reader is
+ * waited for, 0.1 s at most, or a writer is asked. What others have written may be missing, up to about lag_ms=
+ * and a second. That takes MariaDB with binary logs and GTIDs, or Galera; other readers are never used. It costs
+ * a trip more after a write, and otherwise none.
+ *
  * In user, password, host, database and file %XX stands for a byte. Options behind the `?`, joined
  * by &:
  *
@@ -28,6 +35,8 @@
  *                     nodes write and are one Galera cluster: for a URL that names one address behind which
  *                     there are several such nodes
  *     guard=off       they are not: only where all programs write to the same node
+ *     lag_ms=N        a reader that is further behind the writers than so many milliseconds is left until it has
+ *                     caught up, 1000 and more (10000); in a Galera cluster it is left where it is not Synced
  *     timeout_ms=N    default deadline of a transaction or a statement on a db (30000)
  *     resolve_ms=N    how long after a COMMIT whose answer was lost the ledger is asked what became of it, at
  *                     least (1000); see ledger.h

@@ -77,9 +77,10 @@ struct corm_query {
     const struct corm_column *const *group;    /* = corm_by(...): of corm_select() */
     struct corm_expr                 having;   /* on the rows of groups; default: all of them */
     bool                             distinct; /* of corm_select(): equal rows once */
-    const struct corm_union         *unite; /* = corm_union(...): the rows of a second read, too */
-    struct corm_after                after; /* = corm_after(product, &last): what comes behind */
-    int64_t                         *total; /* how many rows there are without limit and offset */
+    bool reader;                    /* on a db: reads from a reader, where one can be used (db.h) */
+    const struct corm_union *unite; /* = corm_union(...): the rows of a second read, too */
+    struct corm_after        after; /* = corm_after(product, &last): what comes behind */
+    int64_t                 *total; /* how many rows there are without limit and offset */
 };
 
 /* The options of a write, beside its row or its assignments. In a transaction a write is buffered
@@ -237,7 +238,7 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
               CORM_HEAD(__VA_ARGS__, 0), CORM_QUERY(.row = __VA_ARGS__))
 
 /* corm_count(on, T, options...): how many rows, as int64_t. corm_exists(on, T, options...): 1 or 0.
- * Both take .where, .join, .arena (not needed) and .error only. */
+ * Both take .where, .join, .reader, .arena (not needed) and .error only. */
 #define corm_count(on, ...)                                                                        \
     corm_count_(CORM_ON(on),                                                                       \
                 CORM_HEAD(__VA_ARGS__, 0).corm_table + CORM_IS_MODEL(CORM_HEAD(__VA_ARGS__, 0)),   \

@@ -66,6 +66,7 @@ struct corm_trx_options {
         node; /* the node that it runs on, from 1 in the order of the URL; 0: that of its key, else any
                       that writes. CORM_MISUSE where there is none of that number, or where it is
                       a reader and this is not .read_only */
+    bool reader; /* with .read_only: runs on a reader, where one can be used (db.h) */
 };
 
 #ifndef __cplusplus

@@ -27,6 +27,7 @@ static int make_nodes(struct corm_db *db, const struct corm__config *config,
                          : 0;
         db->nodes.writers -= node->reader;
     }
+    db->nodes.lag_ms = config->lag_ms;
     return 0;
 }
 

@@ -32,6 +32,7 @@ struct call {
     int32_t             line;
     bool                writes;
     bool                unentered; /* it cannot be part of a transaction */
+    bool                reader;    /* it is read from a reader, where there is one */
     struct corm_error   own;       /* for sql_of, and while there is no transaction */
 };
 
@@ -63,6 +64,9 @@ static int open_single(struct call *call, struct corm_db *db)
     call->trx->mode.trx = !call->trx->single;
     call->trx->reader = !call->writes;
     call->trx->deadline = corm__deadline_in(call->trx->timeout_ms);
+    call->trx->wants_reader = call->reader;
+    if (call->reader)
+        corm__trx_choose_node(call->trx);
     corm__trx_ready(call->trx);
     call->trx->attempt = 0;
     return 0;
@@ -92,6 +96,10 @@ static int open_call(struct call *call, struct corm_on on)
     rc = corm__trx_check(call->trx);
     if (rc == 0 && call->trx->pending_count == 0)
         corm_arena_reset(call->arena);
+    if (rc == 0 && call->reader && !call->own_trx)
+        rc = corm__fail(call->error, CORM_MISUSE,
+                        ".reader at a read in a transaction: it is an option of those that are "
+                        ".read_only");
     if (rc == 0 && call->writes && call->trx->mode.read_only)
         rc = corm__fail(call->error, CORM_READ_ONLY,
                         "a write in a transaction that was begun "
@@ -241,9 +249,9 @@ static int check_lock(struct call *call, const struct corm_query *query)
     return corm__trx_is_guarded(call->trx) ? check_guards(call, query) : 0;
 }
 
-static int64_t read_opened(struct call *call, enum corm__read_what what,
-                           const struct corm_table *table, const struct corm_query *query,
-                           struct corm__sink *sink)
+static int64_t send_read(struct call *call, enum corm__read_what what,
+                         const struct corm_table *table, const struct corm_query *query,
+                         struct corm__sink *sink)
 {
     struct corm__statement statement = {0};
     int                    rc =
@@ -255,6 +263,18 @@ static int64_t read_opened(struct call *call, enum corm__read_what what,
         return hand_out(call->sql_of, &statement);
     statement.alone = statement.alone || sink->slow;
     return corm__trx_send(call->trx, &statement, sink);
+}
+
+/* A reader that dies before it has given a row is no reason to fail. */
+static int64_t read_opened(struct call *call, enum corm__read_what what,
+                           const struct corm_table *table, const struct corm_query *query,
+                           struct corm__sink *sink)
+{
+    int64_t rc = send_read(call, what, table, query, sink);
+
+    if (rc < 0 && call->own_trx && !sink->started && corm__trx_leave_reader(call->trx))
+        rc = send_read(call, what, table, query, sink);
+    return rc;
 }
 
 /* Rows: 1 or 0 for CORM__FIRST, which gives them to sink->rows like CORM__ROWS does, or puts the one that a
@@ -279,6 +299,7 @@ static int64_t read(struct call *call, struct corm_on on, enum corm__read_what w
 static void init_read(struct call *call, const struct corm_query *query)
 {
     init_call(call, query->error, query->file, query->line, false);
+    call->reader = query->reader;
 }
 
 /* Where what comes back lives; NULL on a db without .arena. */
@@ -367,7 +388,6 @@ static int64_t read_total(struct call *call, const struct corm_table *table,
                                     .where = query->where,
                                     .join = query->join != NULL ? joins : NULL};
     struct corm__number_sink sink = corm__number_sink();
-    struct corm__statement   statement;
     bool                     last = query->limit == 0 || (uint64_t)rows < query->limit;
 
     if (last && query->after.row == NULL && (rows > 0 || query->offset == 0)) {
@@ -378,10 +398,7 @@ static int64_t read_total(struct call *call, const struct corm_table *table,
         joins[i] = query->join[i];
         joins[i].depth = 0;
     }
-    int64_t rc = corm__make_read(call->dialect, call->arena, CORM__COUNT, table, &all, &statement,
-                                 call->error);
-    if (rc == 0)
-        rc = corm__trx_send(call->trx, &statement, &sink.base);
+    int64_t rc = read_opened(call, CORM__COUNT, table, &all, &sink.base);
     if (rc >= 0)
         *query->total = sink.number;
     return rc;

@@ -34,6 +34,16 @@ static struct corm__node *pinned_node(const struct corm_db *db, const struct cor
     return NULL;
 }
 
+static int check_reader(const struct corm_trx_options *o, struct corm_error *error)
+{
+    if (o->reader && !o->read_only)
+        return corm__fail(error, CORM_MISUSE,
+                          ".reader without .read_only: what may write or lock goes to a writer");
+    if (o->reader && o->node != 0)
+        return corm__fail(error, CORM_MISUSE, ".reader and .node: which of them? Leave one out");
+    return 0;
+}
+
 /* With several writers equal keys have to have equal bytes, or they would go to several nodes. */
 static int check_keys(const struct corm_db *db, const struct corm__lock_key *keys, uint32_t count,
                       int64_t deadline, struct corm_error *error)
@@ -64,6 +74,9 @@ static int make_trx(struct corm_db *db, const struct corm_trx_options *o, bool f
     if (o->read_only && o->key.op != CORM_NONE)
         return corm__fail(error, CORM_MISUSE,
                           ".read_only with a .key, which locks the row for writing; leave one out");
+    int rc = check_reader(o, error);
+    if (rc < 0)
+        return rc;
     struct corm__node *node = pinned_node(db, o, error);
     if (error->code != 0)
         return error->code;
@@ -72,6 +85,9 @@ static int make_trx(struct corm_db *db, const struct corm_trx_options *o, bool f
         return error->code;
     (*trx)->pinned = node != NULL;
     (*trx)->node = node != NULL ? node : (*trx)->node;
+    (*trx)->wants_reader = o->reader;
+    if (o->reader)
+        corm__trx_choose_node(*trx);
     (*trx)->caller = (struct corm__caller){o->file, o->line};
     (*trx)->function = function;
     (*trx)->reader = o->read_only;
@@ -109,9 +125,9 @@ static int nested(struct corm_trx *trx, corm_trx_function *function,
     int                            rc = corm__trx_check(trx);
 
     if (rc == 0 && (o->isolation != CORM_ISOLATION_DEFAULT || o->read_only || o->timeout_ms > 0 ||
-                    o->key.op != CORM_NONE || o->node != 0)) {
+                    o->key.op != CORM_NONE || o->node != 0 || o->reader)) {
         corm__fail(&trx->error, CORM_MISUSE,
-                   "a nested transaction has the isolation, .read_only, .key, .node "
+                   "a nested transaction has the isolation, .read_only, .reader, .key, .node "
                    "and deadline of the one around it");
         rc = corm__trx_doom(trx, o->file, o->line);
     }
@@ -148,12 +164,15 @@ int corm__check_job(const struct corm_db *db, struct corm__job *job,
         return corm__fail(
             error, CORM_MISUSE,
             ".read_only with a .key: a lane locks the row for writing; leave one out");
+    int rc = check_reader(o, error);
+    if (rc < 0)
+        return rc;
     if (job->key->op == CORM_NONE)
         return corm__fail(error, CORM_MISUSE, "corm_submit() without .key: which lane?");
     job->node = pinned_node(db, o, error);
     if (error->code != 0 || db->nodes.writers == 1)
         return error->code;
-    int rc = corm__read_keys(job->key, keys, &count, error);
+    rc = corm__read_keys(job->key, keys, &count, error);
     return rc < 0 ? rc : check_keys(db, keys, count, corm__deadline_in(job->timeout_ms), error);
 }
 
@@ -346,8 +365,7 @@ int corm_start(struct corm_trx *trx)
     }
     trx->attempt = 0;
     trx->deadline = corm__deadline_in(trx->timeout_ms);
-    if (!trx->pinned)
-        trx->node = corm__nodes_any(corm__nodes_of(trx->store));
+    corm__trx_choose_node(trx);
     return begin(trx);
 }
 

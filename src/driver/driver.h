@@ -29,19 +29,26 @@ struct corm__endpoint {
     enum corm__tls             tls;
     const char                *tls_ca;
     uint32_t                   timeout_ms;
-    uint32_t                   max_age_s; /* of a connection; 0: the pool's default */
+    uint32_t                   max_age_s;      /* of a connection; 0: the pool's default */
+    bool                       tells_position; /* its links say which GTID a commit has got */
     const _Atomic bool        *silent; /* while it is true, nobody waits long for an answer: after
                                           CORM__SILENT_MS without one the link is lost. Or NULL */
 };
 
 enum { CORM__SILENT_MS = 100 };
 
+enum { CORM__GTIDS_TEXT = 256 };
+
 /* What a server says of itself as one of several nodes. */
 struct corm__condition {
-    bool takes_writes;
-    bool is_galera;   /* it is a node of a Galera cluster ... */
-    bool is_synced;   /* ... and takes part in it: Primary, ready, Synced */
-    char cluster[64]; /* ... of this name, which no other cluster has */
+    bool    takes_writes;
+    bool    is_galera;   /* it is a node of a Galera cluster ... */
+    bool    is_synced;   /* ... and takes part in it: Primary, ready, Synced */
+    char    cluster[64]; /* ... of this name, which no other cluster has */
+    int64_t asked;       /* when, by the clock of base/clock.h; set by who has asked */
+    /* The GTIDs of what it has in its binary log, and of what it has applied as a replica; "?" where it has none
+     * that can be told. */
+    char written[CORM__GTIDS_TEXT], applied[CORM__GTIDS_TEXT];
 };
 
 /* What a session is set up for: single statements, or transactions of one kind. */
@@ -73,6 +80,7 @@ struct corm__link {
     bool                       holds_data;  /* of a database in memory: is never closed */
     bool     rollback_on_timeout;           /* a lock that is not had ends the transaction */
     bool     has_uuid;                      /* a UUID type */
+    char     gtid[48];       /* since it was cleared: of the last commit; "": none was told */
     size_t   packet_max;     /* the largest that the server takes, bytes; 0: unbounded */
     uint32_t statements_max; /* prepared ones, of all connections to the server; 0: unbounded */
     uint64_t round_trips;
@@ -92,11 +100,13 @@ struct corm__sink {
     int (*row)(struct corm__sink *sink, const struct corm_value *values, uint32_t count,
                struct corm_error *error);
     bool streams, slow;
+    bool started; /* set by corm__sink_start() */
 };
 
 static inline int corm__sink_start(struct corm__sink *sink, const struct corm_table **types,
                                    struct corm_error *error)
 {
+    sink->started = true;
     return sink->start == NULL ? 0 : sink->start(sink, types, error);
 }
 
@@ -193,6 +203,12 @@ struct corm__driver {
     /* Asks how the server is; the link is used for nothing else. NULL where nodes are never several. */
     int (*look)(struct corm__link *link, int64_t deadline, struct corm__condition *condition,
                 struct corm_error *error);
+
+    /* Waits until a replica has applied `gtids`, a list as in a condition, or, where that is NULL, until a node of a
+     * Galera cluster has applied all that the cluster has committed. 1; 0 where it has not after `ms`; or an error,
+     * which a node of a cluster that takes longer than `ms` is, too. NULL as with look. */
+    int (*catch_up)(struct corm__link *link, const char *gtids, uint32_t ms, int64_t deadline,
+                    struct corm_error *error);
 
     /* The row of the table of failures for a code of this driver's server, or NULL. */
     const struct corm__server_error *(*find_error)(int server_code);

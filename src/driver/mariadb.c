@@ -51,6 +51,8 @@ struct mariadb_link {
     bool                has_arrays;             /* the bulk protocol of MariaDB */
     bool                is_connected;
     const char         *database; /* of the endpoint */
+    bool                tells_position;
+    char                last_gtid[sizeof(((struct corm__link *)0)->gtid)]; /* that was told */
     uint32_t            lock_wait_s;
     char                home[72]; /* database and role of the session when it was opened, hashed */
     int                 reset_rc, reset_wants; /* of a reset that was begun */
@@ -560,6 +562,28 @@ static int fail_statement(struct mariadb_link *link, MYSQL_STMT *statement,
                 mysql_stmt_error(statement), error);
 }
 
+/* The library keeps what was told last where nothing is told: so it counts only where it is another one. */
+static void note_gtid(struct mariadb_link *link)
+{
+    static const char name[] = "last_gtid";
+    const char       *text = NULL;
+    size_t            size = 0;
+    bool              is_it = false;
+
+    for (int rc = mysql_session_track_get_first(link->mysql, SESSION_TRACK_SYSTEM_VARIABLES, &text,
+                                                &size);
+         rc == 0; rc = mysql_session_track_get_next(link->mysql, SESSION_TRACK_SYSTEM_VARIABLES,
+                                                    &text, &size)) {
+        if (is_it && size < sizeof(link->last_gtid) &&
+            (strlen(link->last_gtid) != size || memcmp(link->last_gtid, text, size) != 0)) {
+            memcpy(link->last_gtid, text, size);
+            link->last_gtid[size] = '\0';
+            memcpy(link->base.gtid, link->last_gtid, size + 1);
+        }
+        is_it = !is_it && size == strlen(name) && memcmp(text, name, size) == 0;
+    }
+}
+
 /* To be called after an answer that was no error: after one the flag is stale. */
 static void note_state(struct mariadb_link *link)
 {
@@ -568,6 +592,8 @@ static void note_state(struct mariadb_link *link)
     (void)mariadb_get_infov(link->mysql, MARIADB_CONNECTION_SERVER_STATUS, &status);
     link->base.in_trx = (status & SERVER_STATUS_IN_TRANS) != 0;
     link->base.autocommits = link->base.mode.trx && (status & SERVER_STATUS_AUTOCOMMIT) != 0;
+    if (link->tells_position && (status & SERVER_SESSION_STATE_CHANGED) != 0)
+        note_gtid(link);
 }
 
 /* ---- Texts without binds --------------------------------------------------- */
@@ -686,9 +712,9 @@ static int open_link(struct mariadb_link *link, const struct corm__endpoint *e, 
     return fail_query(link, error);
 }
 
-enum { ANSWERS_MAX = 6, ANSWER_SIZE = 72 };
+enum { ANSWERS_MAX = 6, ANSWER_SIZE = CORM__GTIDS_TEXT };
 
-_Static_assert(sizeof(((struct corm__session *)0)->host) == ANSWER_SIZE, "the size of an answer");
+_Static_assert(sizeof(((struct corm__session *)0)->host) <= ANSWER_SIZE, "the size of an answer");
 
 /* Reads one row of short texts. */
 static int ask(struct mariadb_link *link, const char *text, int64_t deadline,
@@ -748,7 +774,7 @@ static int learn(struct mariadb_link *link, int64_t deadline, struct corm_error 
     link->has_snapshot_isolation = strcmp(answers[2], "1") == 0;
     link->base.packet_max = strtoul(answers[3], NULL, 10);
     link->base.statements_max = (uint32_t)strtoul(answers[4], NULL, 10);
-    (void)snprintf(link->home, sizeof(link->home), "%s", answers[5]);
+    (void)snprintf(link->home, sizeof(link->home), "%.71s", answers[5]);
     return rc;
 }
 
@@ -772,6 +798,7 @@ static int learn_session(struct mariadb_link *link, int64_t deadline, struct cor
     s->began = strtoll(answers[1], NULL, 10);
     memcpy(s->server, answers[2], sizeof(s->server));
     memcpy(s->host, answers[3], sizeof(s->host));
+    s->server[sizeof(s->server) - 1] = s->host[sizeof(s->host) - 1] = '\0';
     link->base.has_ledger = strcmp(answers[4], "1") == 0;
     return rc;
 }
@@ -783,7 +810,7 @@ enum { AWAY = 1242 };
 static int pin(struct mariadb_link *link, int64_t deadline, struct corm_error *error)
 {
     bool maria = link->base.dialect == CORM_DIALECT_MARIADB;
-    char text[768];
+    char text[896];
 
     (void)snprintf(text, sizeof(text),
                    "SET SESSION sql_mode='STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_DATE,"
@@ -793,8 +820,12 @@ static int pin(struct mariadb_link *link, int64_t deadline, struct corm_error *e
                    "character_set_results=utf8mb4, "
                    "completion_type=IF(" HOME "='%s', 0, (SELECT 0 UNION SELECT 1)), "
                    "foreign_key_checks=1, unique_checks=1, "
-                   "innodb_lock_wait_timeout=LEAST(@@innodb_lock_wait_timeout, %u)",
-                   maria ? ",SIMULTANEOUS_ASSIGNMENT" : "", link->home, link->lock_wait_s);
+                   "innodb_lock_wait_timeout=LEAST(@@innodb_lock_wait_timeout, %u)%s",
+                   maria ? ",SIMULTANEOUS_ASSIGNMENT" : "", link->home, link->lock_wait_s,
+                   maria && link->tells_position /* without what is in it, texts are not safe */
+                       ? ", session_track_system_variables="
+                         "CONCAT(@@session_track_system_variables, ',last_gtid')"
+                       : "");
     return query(link, text, deadline, error);
 }
 
@@ -842,6 +873,7 @@ static int link_connect(const struct corm__endpoint *endpoint, bool for_writing,
     link->base.driver = &corm__mariadb;
     link->database = endpoint->database;
     link->silent = endpoint->silent;
+    link->tells_position = endpoint->tells_position;
     link->lock_wait_s = endpoint->timeout_ms / 1000 > 0 ? endpoint->timeout_ms / 1000 : 1;
     int rc = open_link(link, endpoint, deadline, error);
     if (rc == 0) {
@@ -899,6 +931,13 @@ static int look_at_cluster(struct mariadb_link *link, int64_t deadline,
     return rc;
 }
 
+/* One that has been cut off is none. */
+static void put_gtids(char to[CORM__GTIDS_TEXT], const char *answer)
+{
+    (void)snprintf(to, CORM__GTIDS_TEXT, "%s",
+                   strlen(answer) < CORM__GTIDS_TEXT - 1 ? answer : "?");
+}
+
 static int link_look(struct corm__link *base, int64_t deadline, struct corm__condition *condition,
                      struct corm_error *error)
 {
@@ -907,13 +946,33 @@ static int link_look(struct corm__link *base, int64_t deadline, struct corm__con
     int                  rc = ask(link,
                  base->dialect == CORM_DIALECT_MARIADB
                                       ? "SELECT @@global.read_only, (SELECT variable_value FROM "
-                                        "information_schema.global_variables WHERE variable_name = 'WSREP_ON')"
-                                      : "SELECT @@global.read_only, 'OFF'",
+                                        "information_schema.global_variables WHERE variable_name = 'WSREP_ON'), "
+                                        "IF(@@log_bin, @@global.gtid_binlog_pos, '?'), @@global.gtid_slave_pos"
+                                      : "SELECT @@global.read_only, 'OFF', '?', '?'",
                                   deadline, answers, error);
 
     *condition = (struct corm__condition){.takes_writes = strcmp(answers[0], "0") == 0,
                                           .is_galera = strcmp(answers[1], "ON") == 0};
+    put_gtids(condition->written, answers[2]);
+    put_gtids(condition->applied, answers[3]);
     return rc == 0 && condition->is_galera ? look_at_cluster(link, deadline, condition, error) : rc;
+}
+
+static int link_catch_up(struct corm__link *base, const char *gtids, uint32_t ms, int64_t deadline,
+                         struct corm_error *error)
+{
+    char    answers[ANSWERS_MAX][ANSWER_SIZE] = {{0}}, text[512];
+    int64_t at = corm__deadline_in(ms);
+
+    if (gtids == NULL) /* how long that waits is the cluster's to say: here the link is given up */
+        return ask(mariadb(base), "SET STATEMENT wsrep_sync_wait=1 FOR SELECT 1",
+                   at < deadline ? at : deadline, answers, error) < 0
+                   ? error->code
+                   : 1;
+    (void)snprintf(text, sizeof(text), "SELECT MASTER_GTID_WAIT('%s', %u.%03u)", gtids, ms / 1000,
+                   ms % 1000);
+    int rc = ask(mariadb(base), text, deadline, answers, error);
+    return rc < 0 ? rc : strcmp(answers[0], "0") == 0; /* -1: not in time */
 }
 
 /* ---- Resets ---------------------------------------------------------------- */
@@ -1781,6 +1840,7 @@ const struct corm__driver corm__mariadb = {
     .execute_array = link_execute_array,
     .end_session = link_end_session,
     .look = link_look,
+    .catch_up = link_catch_up,
     .find_error = find_error,
     .control = link_control,
 };

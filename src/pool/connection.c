@@ -526,6 +526,7 @@ int corm__connection_run(struct corm__connection *c, struct corm__run *run,
         return error->code;
     atomic_fetch_add_explicit(&c->watch->statements, run->count, memory_order_relaxed);
     c->link->sent = false;
+    c->link->gtid[0] = '\0';
     if (run->count > 1 && corm__has_compound(c->link->dialect))
         return run_compound(c, run, error);
     return run_each(c, run, error);

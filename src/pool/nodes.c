@@ -22,6 +22,9 @@ struct check {
     uint32_t            misses; /* looks that were not good, since the last good one */
     int64_t             good_since;
     struct corm_error   error; /* of the last look, where that was not good */
+    int64_t  unsure_since; /* of a writer: the last write whose position is not known; 0: none */
+    uint64_t has;          /* how many of `writes` it is known to have, the first ones */
+    bool     lags;         /* ... it was waited for in vain, since the last look */
 };
 
 struct corm__checks {
@@ -30,8 +33,15 @@ struct corm__checks {
     bool            stopping;
     bool            is_galera;
     char            cluster[sizeof(((struct corm__condition *)0)->cluster)]; /* "": not known yet */
-    struct check    of[CORM__NODES_MAX];
+    uint64_t        writes;        /* of this db: how many so far */
+    struct corm__position written; /* by them, those aside that a writer is unsure of */
+    struct corm__history  history; /* of the writers */
+    struct check          of[CORM__NODES_MAX];
 };
+
+/* A reader that is new may just have missed what a busy writer has done meanwhile: nobody is told that it lags
+ * before so many looks, in less than a second. */
+enum { LOOKS_OF_NEW = 4 };
 
 static enum corm__health health_of(const struct corm__node *node)
 {
@@ -103,6 +113,73 @@ static int check_condition(struct corm__checks *checks, const struct corm__node 
     return check_kind(checks, condition, error);
 }
 
+/* ---- Positions, under the mutex ---------------------------------------------------------- */
+
+static bool has_readers(const struct corm__nodes *nodes)
+{
+    return nodes->writers < nodes->count;
+}
+
+/* What a look at a writer tells. Where another one is gone that was unsure, nobody is ahead of this one. */
+static void note_written(struct corm__nodes *nodes, const struct check *check,
+                         const struct corm__condition *condition)
+{
+    struct corm__checks  *checks = nodes->checks;
+    struct corm__position position;
+    int64_t               limit = (int64_t)nodes->lag_ms * 1000000;
+
+    if (checks->is_galera || !corm__position_read(&position, condition->written))
+        return;
+    corm__history_note(&checks->history, condition->asked, limit / (CORM__HISTORY_SIZE / 2),
+                       &position);
+    for (uint32_t i = 0; i < nodes->count; i++) {
+        struct check *of = &checks->of[i];
+        if (of->unsure_since == 0 || of->unsure_since >= condition->asked ||
+            (of != check && health_of(of->node) != CORM__NODE_LEFT))
+            continue;
+        if (corm__position_add(&checks->written, &position))
+            of->unsure_since = 0;
+    }
+}
+
+static bool is_unsure(const struct corm__nodes *nodes)
+{
+    for (uint32_t i = 0; i < nodes->count; i++)
+        if (nodes->checks->of[i].unsure_since != 0)
+            return true;
+    return false;
+}
+
+/* Whether a reader is near enough to the writers; *known: how near it is. */
+static int check_lag(struct corm__nodes *nodes, struct check *check,
+                     const struct corm__condition *condition, bool *known, struct corm_error *error)
+{
+    struct corm__checks  *checks = nodes->checks;
+    struct corm__position position;
+
+    *known = true;
+    check->lags = false;
+    if (checks->is_galera)
+        return 0;
+    if (!corm__position_read(&position, condition->applied))
+        return corm__fail(error, CORM_NOT_READY,
+                          "how far it is behind cannot be told: that takes GTIDs of MariaDB, of %d "
+                          "domains at most",
+                          CORM__DOMAINS_MAX);
+    /* Also less than it had: one that crashed may have lost what it did not write through. */
+    check->has =
+        !is_unsure(nodes) && corm__position_has(&position, &checks->written) ? checks->writes : 0;
+    int64_t lag = corm__history_lag(&checks->history, &position);
+    if (lag >= 0 && lag <= (int64_t)nodes->lag_ms * 1000000)
+        return 0;
+    *known = lag >= 0;
+    if (lag < 0)
+        return corm__fail(error, CORM_NOT_READY,
+                          "it has nothing yet of what the writers had when that was looked at");
+    return corm__fail(error, CORM_NOT_READY, "it is %lld ms behind the writers, of at most %u",
+                      (long long)lag / 1000000, nodes->lag_ms);
+}
+
 /* After a look. `rc`: whether it answered at all. */
 static void judge(struct corm__nodes *nodes, struct check *check, int rc,
                   const struct corm__condition *condition, const struct corm_error *error)
@@ -110,14 +187,20 @@ static void judge(struct corm__nodes *nodes, struct check *check, int rc,
     struct corm__checks *checks = nodes->checks;
     struct corm_error    bad = *error;
     int64_t              now = corm__now();
+    bool                 known = true;
 
     atomic_store(&check->node->silent, rc < 0);
     if (rc == 0)
         rc = check_condition(checks, check->node, condition, &bad);
+    if (rc == 0 && check->node->reader)
+        rc = check_lag(nodes, check, condition, &known, &bad);
+    else if (rc == 0 && has_readers(nodes))
+        note_written(nodes, check, condition);
     if (rc < 0) {
         check->error = bad;
         check->misses++;
-        leave(nodes, check);
+        if (known || health_of(check->node) != CORM__NODE_NEW)
+            leave(nodes, check);
     } else {
         check->misses = 0;
         if (check->good_since == 0)
@@ -128,7 +211,7 @@ static void judge(struct corm__nodes *nodes, struct check *check, int rc,
         else if (health_of(check->node) == CORM__NODE_LEFT)
             set_health(nodes, check->node, CORM__NODE_BACK);
     }
-    check->seen = true;
+    check->seen = known || check->misses >= LOOKS_OF_NEW;
     (void)pthread_cond_broadcast(&checks->changed);
 }
 
@@ -191,8 +274,10 @@ static int look(const struct corm__node *node, struct corm__link **link,
     }
     if (*link == NULL)
         rc = endpoint.driver->connect(&endpoint, true, deadline, link, error);
+    int64_t asked = corm__now();
     if (rc == 0)
         rc = endpoint.driver->look(*link, deadline, condition, error);
+    condition->asked = asked;
     if (rc < 0 && *link != NULL) {
         endpoint.driver->close(*link);
         *link = NULL;
@@ -360,9 +445,12 @@ int corm__nodes_open(struct corm__nodes *nodes, uint32_t connections, struct cor
         return corm__node_open(nodes->all, connections, error);
     for (uint32_t i = 0; rc == 0 && i < nodes->count; i++) {
         nodes->all[i].endpoint.silent = &nodes->all[i].silent;
+        nodes->all[i].endpoint.tells_position =
+            nodes->writers < nodes->count && !nodes->all[i].reader;
         rc = corm__node_make_pools(&nodes->all[i], connections, error);
     }
     atomic_store(&nodes->kept, (uint32_t)(corm__now() / 1000) % nodes->count);
+    atomic_store(&nodes->kept_reader, atomic_load(&nodes->kept));
     if (rc == 0)
         rc = start_checks(nodes, error);
     if (rc == 0) {
@@ -461,6 +549,21 @@ struct corm__node *corm__nodes_any(struct corm__nodes *nodes)
     return node;
 }
 
+struct corm__node *corm__nodes_reader(struct corm__nodes *nodes)
+{
+    uint32_t kept = atomic_load_explicit(&nodes->kept_reader, memory_order_relaxed);
+
+    for (uint32_t i = 0; has_readers(nodes) && i < nodes->count; i++) {
+        struct corm__node *node = &nodes->all[(kept + i) % nodes->count];
+        if (!node->reader || health_of(node) != CORM__NODE_UP)
+            continue;
+        if (i > 0)
+            atomic_store_explicit(&nodes->kept_reader, node->number - 1, memory_order_relaxed);
+        return node;
+    }
+    return corm__nodes_any(nodes);
+}
+
 struct corm__node *corm__nodes_other(const struct corm__nodes *nodes, const struct corm__node *node)
 {
     for (uint32_t i = 1; i < nodes->count; i++) {
@@ -470,4 +573,58 @@ struct corm__node *corm__nodes_other(const struct corm__nodes *nodes, const stru
             return other;
     }
     return NULL;
+}
+
+/* ---- What the db has written --------------------------------------------------------------- */
+
+void corm__nodes_note_write(struct corm__nodes *nodes, const struct corm__node *node,
+                            const char *gtid)
+{
+    struct corm__position position = {0};
+
+    if (nodes->checks == NULL)
+        return;
+    bool known = gtid != NULL && gtid[0] != '\0' && corm__position_read(&position, gtid);
+    (void)pthread_mutex_lock(&nodes->checks->mutex);
+    struct check *check = &nodes->checks->of[node->number - 1];
+    if (gtid != NULL && check->has == nodes->checks->writes)
+        check->has++; /* its own */
+    nodes->checks->writes++;
+    if (!known || !corm__position_add(&nodes->checks->written, &position))
+        check->unsure_since = corm__now();
+    (void)pthread_mutex_unlock(&nodes->checks->mutex);
+}
+
+int corm__nodes_has_written(struct corm__nodes *nodes, const struct corm__node *node,
+                            struct corm__written *written)
+{
+    struct corm__checks *checks = nodes->checks;
+    int                  rc = 0;
+
+    if (checks == NULL)
+        return 1;
+    (void)pthread_mutex_lock(&checks->mutex);
+    const struct check *check = &checks->of[node->number - 1];
+    written->count = checks->writes;
+    written->by_cluster = checks->is_galera;
+    if (check->has == checks->writes || !(node->reader || checks->is_galera))
+        rc = 1;
+    else if (check->lags || (!checks->is_galera && is_unsure(nodes)))
+        rc = -1;
+    else
+        corm__position_write(&checks->written, written->gtids);
+    (void)pthread_mutex_unlock(&checks->mutex);
+    return rc;
+}
+
+void corm__nodes_note_wait(struct corm__nodes *nodes, const struct corm__node *node,
+                           const struct corm__written *written, bool caught_up)
+{
+    (void)pthread_mutex_lock(&nodes->checks->mutex);
+    struct check *check = &nodes->checks->of[node->number - 1];
+    if (!caught_up)
+        check->lags = true;
+    else if (check->has < written->count)
+        check->has = written->count;
+    (void)pthread_mutex_unlock(&nodes->checks->mutex);
 }

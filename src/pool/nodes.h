@@ -19,6 +19,15 @@
  * BACK   answers again. Its keys stay where they went until it has been good for RETURN_MS, so that one that
  *        comes and goes does not drag them along; it is used where no other writer is UP.
  *
+ * A reader is looked at in the same way, and is also LEFT while it is too far behind the writers (`lag_ms`). How far
+ * that is comes from the positions that looks find: of the writers, kept with their times, and its own
+ * (position.h). It stays NEW until the first of them is reached. In a Galera cluster it only has to be Synced.
+ *
+ * Who has written is not to read from a reader what was there before that: so each write of the db that may be
+ * committed is noted here, with its position, and a reader's note says up to which it has all of them. What
+ * it is not known to have is waited for (driver.h: catch_up), or read from a writer. A write whose position nobody
+ * has told makes the db unsure until a later look at its writer.
+ *
  * While keys move, two nodes may work on the same key for a moment, because processes do not see the same at
  * the same time. That is safe, not fast: on one server the rows are locked, in a cluster the guard rows
  * (guard.h) let only one of the two commit.
@@ -28,6 +37,7 @@
 #define CORM_POOL_NODES_H
 
 #include "pool/node.h"
+#include "pool/position.h"
 
 enum {
     CORM__NODES_MAX = 16,
@@ -35,7 +45,8 @@ enum {
     CORM__LOOK_EVERY_MS = 500,  /* at one that is UP or BACK */
     CORM__LOOK_AGAIN_MS = 100,  /* at one that is LEFT: the first pause, which doubles ... */
     CORM__LOOK_LATER_MS = 1000, /* ... up to this */
-    CORM__RETURN_MS = 2000
+    CORM__RETURN_MS = 2000,
+    CORM__CATCH_UP_MS = 100 /* how long a reader is waited for that has not got what was written */
 };
 
 struct corm__checks;
@@ -48,7 +59,9 @@ struct corm__nodes {
     struct corm__watch   watch;
     _Atomic uint32_t     changes; /* of what is UP, BACK or LEFT: how many so far */
     _Atomic uint32_t     kept;    /* the writer of those that name none: its place in `all` */
-    struct corm__checks *checks;  /* the threads; NULL with one node */
+    _Atomic uint32_t     kept_reader;
+    uint32_t             lag_ms; /* a reader that is further behind is LEFT */
+    struct corm__checks *checks; /* the threads; NULL with one node */
 };
 
 /* `count` nodes, all zero but for what they share. False where there is no memory. */
@@ -90,6 +103,32 @@ struct corm__node *corm__nodes_any(struct corm__nodes *nodes);
 /* Another writer that is not LEFT, or NULL. */
 struct corm__node *corm__nodes_other(const struct corm__nodes *nodes,
                                      const struct corm__node  *node);
+
+/* ---- Readers --------------------------------------------------------------------------- */
+
+/* A reader that is UP, the same one as long as it is; where none is, corm__nodes_any(). */
+struct corm__node *corm__nodes_reader(struct corm__nodes *nodes);
+
+/* Notes that a write on a node is committed. `gtid`: which; "": it was not told; NULL: nobody has told that it is
+ * committed, or not the node itself. */
+void corm__nodes_note_write(struct corm__nodes *nodes, const struct corm__node *node,
+                            const char *gtid);
+
+/* All that the db has written so far. */
+struct corm__written {
+    uint64_t count;                   /* of its writes */
+    bool     by_cluster;              /* what its cluster has committed is waited for, not ... */
+    char     gtids[CORM__GTIDS_SIZE]; /* ... this */
+};
+
+/* Whether a node has all of it: 1, also of a writer that is no node of a Galera cluster; 0, and *written, where that
+ * has to be waited for; -1 where nobody knows what to wait for, or it was waited for in vain just now. */
+int corm__nodes_has_written(struct corm__nodes *nodes, const struct corm__node *node,
+                            struct corm__written *written);
+
+/* Notes how that wait has ended; of a reader only, where it was in vain: it is not waited for before the next look. */
+void corm__nodes_note_wait(struct corm__nodes *nodes, const struct corm__node *node,
+                           const struct corm__written *written, bool caught_up);
 
 /* What a failure of work on a node says about it. */
 void corm__nodes_note(struct corm__nodes *nodes, struct corm__node *node,

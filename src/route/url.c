@@ -38,7 +38,10 @@ enum {
     DEFAULT_PORT = 3306,
     DEFAULT_POOL = 16,
     DEFAULT_TIMEOUT_MS = 30000,
-    DEFAULT_RESOLVE_MS = 1000
+    DEFAULT_RESOLVE_MS = 1000,
+    MIN_LAG_MS = 1000, /* looks are half a second apart */
+    MAX_LAG_MS = 86400000,
+    DEFAULT_LAG_MS = 10000
 };
 
 enum option {
@@ -54,6 +57,7 @@ enum option {
     LANE_QUEUE,
     LANE_WAIT_MS,
     GUARD,
+    LAG_MS,
     OPTION_COUNT
 };
 
@@ -73,6 +77,7 @@ static const struct {
     [LANE_QUEUE] = {"lane_queue", true},
     [LANE_WAIT_MS] = {"lane_wait_ms", true},
     [GUARD] = {"guard", false},
+    [LAG_MS] = {"lag_ms", false},
 };
 
 struct slice {
@@ -417,7 +422,7 @@ static bool looks_like_option(struct slice name)
 static int unknown_option(const struct parse *p, struct slice name, unsigned number)
 {
     char   shown[MAX_NAME + 8]; /* its name if it looks like one, else only which it is */
-    char   known[160] = "";
+    char   known[192] = "";
     size_t used = 0;
     bool   is_name = looks_like_option(name);
 
@@ -471,6 +476,15 @@ static int set_option(const struct parse *p, enum option option, const char *tex
             return corm__fail(p->error, CORM_BAD_URL, "the option guard must be on or off");
         config->guard = strcmp(text, "on") == 0 ? CORM__GUARD_ON : CORM__GUARD_OFF;
         return 0;
+    case LAG_MS:
+        if (read_number(p, value, "the option lag_ms", MAX_LAG_MS, &config->lag_ms) < 0)
+            return p->error->code;
+        return config->lag_ms >= MIN_LAG_MS
+                   ? 0
+                   : corm__fail(p->error, CORM_BAD_URL,
+                                "the option lag_ms must be %d at least: so often readers are "
+                                "looked at, twice",
+                                MIN_LAG_MS);
     default:
         if (value.size > MAX_SOCKET)
             return corm__fail(p->error, CORM_BAD_URL,
@@ -572,6 +586,8 @@ static int settle_pool(const struct parse *p, const char *pool)
         config->timeout_ms = DEFAULT_TIMEOUT_MS;
     if (config->resolve_ms == 0)
         config->resolve_ms = DEFAULT_RESOLVE_MS;
+    if (config->lag_ms == 0)
+        config->lag_ms = DEFAULT_LAG_MS;
     config->endpoint.timeout_ms = config->timeout_ms;
     return settle_lanes(p);
 }

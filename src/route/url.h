@@ -29,6 +29,7 @@ struct corm__config {
     uint32_t pool;       /* connections to a node at most, the writing one of SQLite's with it */
     uint32_t timeout_ms; /* also in endpoint */
     uint32_t resolve_ms;
+    uint32_t lag_ms; /* of readers */
     struct corm__lane_options lanes;
     enum corm__guarding       guard;
     bool                      memory; /* sqlite::memory:, which has one connection */

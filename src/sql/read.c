@@ -234,7 +234,7 @@ static void check_subquery(struct corm__writer *w, const struct corm_query *quer
 {
     if (orders(query) || limits(query) || query->lock != CORM_NO_LOCK || query->unite != NULL ||
         query->after.table != NULL || query->total != NULL || query->group != NULL ||
-        query->distinct || has_condition(&query->having))
+        query->distinct || has_condition(&query->having) || query->reader)
         corm__fail(w->error, CORM_MISUSE, "a sub-query takes .where and .join alone");
     for (const struct corm_join *j = query->join; j != NULL && j->table != NULL; j++)
         if (j->depth != 0)

@@ -483,6 +483,8 @@ int corm__ledger_outcome(struct corm__ledger *l, uint64_t id, int64_t deadline,
         error->outcome = id;
         return error->code;
     }
+    if (answer.committed) /* perhaps after it was looked at where that node was */
+        corm__nodes_note_write(l->nodes, kept.node, NULL);
     note_fate(l, id, answer.committed ? COMMITTED : NEVER);
     return answer.committed;
 }

@@ -163,6 +163,7 @@ struct corm_trx *corm__trx_take(struct corm__trx_store *store, struct corm_error
     trx->state = CORM__TRX_OVER;
     trx->node = corm__nodes_any(store->nodes);
     trx->single = trx->function = trx->reader = trx->busy = trx->pinned = false;
+    trx->wants_reader = false;
     trx->mode = (struct corm__mode){0};
     trx->caller = (struct corm__caller){0};
     trx->timeout_ms = trx->node->timeout_ms;
@@ -205,6 +206,14 @@ void corm__trx_give(struct corm_trx *trx)
 static void count(_Atomic uint64_t *counter)
 {
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+void corm__trx_choose_node(struct corm_trx *trx)
+{
+    struct corm__nodes *nodes = trx->store->nodes;
+
+    if (!trx->pinned)
+        trx->node = trx->wants_reader ? corm__nodes_reader(nodes) : corm__nodes_any(nodes);
 }
 
 void corm__trx_ready(struct corm_trx *trx)
@@ -330,12 +339,67 @@ static int64_t deadline_of_rollback(const struct corm_trx *trx, uint32_t most_ms
     return trx->deadline < most ? trx->deadline : most;
 }
 
-/* Takes a connection and begins. A file's lock is that of its one writing connection: with nowait and
- * wait_ms both are waited for no longer than was asked. */
-static int open_trx(struct corm_trx *trx, const struct corm__statement *statement)
+/* How long a node is waited for: for who would read from a reader there is a writer, too. */
+static uint32_t catch_up_ms(const struct corm_trx *trx, int64_t deadline)
+{
+    uint32_t left = (uint32_t)corm__ms_left(deadline);
+
+    if (!trx->node->reader)
+        return left;
+    return left / 2 < CORM__CATCH_UP_MS ? left / 2 : CORM__CATCH_UP_MS;
+}
+
+/* What the db has written is on the node before it is read from: a reader, or another writer of a cluster than has
+ * written it. */
+static int catch_up(struct corm_trx *trx, int64_t deadline)
+{
+    struct corm__nodes  *nodes = trx->store->nodes;
+    struct corm__link   *link = trx->connection->link;
+    struct corm__written written;
+    int                  has = corm__nodes_has_written(nodes, trx->node, &written);
+
+    if (has == 0) {
+        has = link->driver->catch_up(link, written.by_cluster ? NULL : written.gtids,
+                                     catch_up_ms(trx, deadline), deadline, &trx->error);
+        count(&trx->node->watch->round_trips);
+        if (has == 1 || trx->node->reader)
+            corm__nodes_note_wait(nodes, trx->node, &written, has == 1);
+    }
+    if (has == 1 || trx->error.code != 0)
+        return trx->error.code;
+    return corm__fail(&trx->error, CORM_TIMEOUT, "the reader has not got yet what was written");
+}
+
+/* Takes a connection of its node, which then is ready to begin. On error it has none. */
+static int take_connection(struct corm_trx *trx, int64_t deadline)
 {
     struct corm__pool *pool = trx->reader ? trx->node->read : trx->node->write;
-    bool               bounded =
+
+    trx->place = CORM_AT_CONNECT;
+    int rc =
+        corm__pool_acquire(pool, &trx->mode, trx->caller, deadline, &trx->connection, &trx->error);
+    if (rc < 0)
+        return rc;
+    trx->place = CORM_AT_FIRST;
+    rc = corm__ledger_end_lost(trx->store->ledger, trx->node, trx->connection, deadline,
+                               &trx->error);
+    if (rc == 0 && trx->wants_reader)
+        rc = catch_up(trx, deadline);
+    if (rc == 0)
+        rc = corm__connection_enter(trx->connection, &trx->mode, trx->attempt, deadline,
+                                    &trx->error);
+    if (rc == 0)
+        return 0;
+    corm__pool_release(pool, trx->connection);
+    trx->connection = NULL;
+    return rc;
+}
+
+/* Takes a connection and begins; where a reader cannot be had, on a writer. A file's lock is that of its
+ * one writing connection: with nowait and wait_ms both are waited for no longer than was asked. */
+static int open_trx(struct corm_trx *trx, const struct corm__statement *statement)
+{
+    bool bounded =
         trx->node->endpoint.driver->locks_file && statement != NULL && statement->bounded_wait;
     int64_t deadline = bounded ? corm__deadline_in(statement->wait_ms) : trx->deadline;
 
@@ -344,29 +408,20 @@ static int open_trx(struct corm_trx *trx, const struct corm__statement *statemen
     trx->place = CORM_AT_CONNECT;
     if (is_late(trx))
         return fail_deadline(trx);
-    int rc =
-        corm__pool_acquire(pool, &trx->mode, trx->caller, deadline, &trx->connection, &trx->error);
-    if (rc == 0) {
-        trx->place = CORM_AT_FIRST;
-        rc = corm__ledger_end_lost(trx->store->ledger, trx->node, trx->connection, deadline,
-                                   &trx->error);
-    }
-    if (rc == 0) {
-        rc = corm__connection_enter(trx->connection, &trx->mode, trx->attempt, deadline,
-                                    &trx->error);
+    int rc = take_connection(trx, deadline);
+    if (rc < 0 && trx->wants_reader && trx->node->reader && corm__ms_left(deadline) > 0) {
+        corm__nodes_note(trx->store->nodes, trx->node, &trx->error);
+        corm__error_clear(&trx->error);
+        trx->node = corm__nodes_any(trx->store->nodes);
+        rc = take_connection(trx, deadline);
     }
     tell_deadline(trx);
-    if (rc == 0) {
-        if (!trx->single)
-            count(&trx->node->watch->transactions);
-        trx->state = CORM__TRX_OPEN;
-        return 0;
-    }
-    if (trx->connection != NULL) {
-        corm__pool_release(pool, trx->connection);
-        trx->connection = NULL;
-    }
-    return rc;
+    if (rc < 0)
+        return rc;
+    if (!trx->single)
+        count(&trx->node->watch->transactions);
+    trx->state = CORM__TRX_OPEN;
+    return 0;
 }
 
 /* ---- Statements ------------------------------------------------------------------ */
@@ -426,6 +481,8 @@ static int lose(struct corm_trx *trx)
     if (trx->function && corm__nodes_are_galera(trx->store->nodes))
         return corm__fail(&trx->error, CORM_DEADLOCK,
                           "the node has given way to a transaction of another one");
+    if (trx->wrote) /* what ended it may have committed */
+        corm__nodes_note_write(trx->store->nodes, trx->node, NULL);
     return corm__fail(&trx->error, CORM_TRX_LOST, "the transaction ended while it was in use");
 }
 
@@ -433,6 +490,7 @@ int corm__trx_lose(struct corm_trx *trx)
 {
     struct corm_error lost = {.file = trx->error.file, .line = trx->error.line};
 
+    corm__nodes_note_write(trx->store->nodes, trx->node, NULL);
     if (trx->error.code <= CORM_TRX_GONE || !trx->node->endpoint.driver->has_trips)
         return trx->error.code;
     corm__fail_server(&lost, CORM_TRX_LOST, trx->error.server_code, trx->error.sqlstate,
@@ -440,6 +498,15 @@ int corm__trx_lose(struct corm_trx *trx)
                       trx->error.message);
     trx->error = lost;
     return corm__trx_doom(trx, NULL, 0);
+}
+
+/* To be called after a trip: what the db has written is what its readers have to have. */
+static void note_written(struct corm_trx *trx, bool committed)
+{
+    const char *gtid = trx->connection->link->gtid;
+
+    if (gtid[0] != '\0' || (committed && trx->wrote))
+        corm__nodes_note_write(trx->store->nodes, trx->node, gtid);
 }
 
 /* Whether a trip with COMMIT, or a single write, that failed may have happened all the same: what was
@@ -536,7 +603,10 @@ static int judge_commit(struct corm_trx *trx, const struct corm__statement *stat
     if (trx->place != CORM_AT_COMMIT || !may_have_committed(trx))
         return trx->error.code;
     link->lost = true;
-    return trx->entered ? resolve(trx, statements, n) : fail_unknown(trx, 0);
+    int rc = trx->entered ? resolve(trx, statements, n) : fail_unknown(trx, 0);
+    if (rc == 0 || rc == CORM_UNKNOWN)
+        corm__nodes_note_write(trx->store->nodes, trx->node, NULL);
+    return rc;
 }
 
 /* The first `done` of what was pending have run. */
@@ -608,6 +678,7 @@ static int run(struct corm_trx *trx, const struct corm__statement *statements, s
     if (statements == trx->pending)
         note_savepoints(trx, rc < 0 ? run.failed : n);
     tell_deadline(trx);
+    note_written(trx, commits && rc == 0);
     if (rc < 0 && commits) {
         if (trx->entered && run.failed + 2 == n)
             corm__ledger_refused(trx->connection, &trx->error);
@@ -965,6 +1036,22 @@ int corm__trx_commit(struct corm_trx *trx)
     return rc;
 }
 
+bool corm__trx_leave_reader(struct corm_trx *trx)
+{
+    int code = trx->error.code;
+
+    if (!trx->wants_reader || !trx->node->reader ||
+        !(code == CORM_NOT_READY || code == CORM_UNREACHABLE || code == CORM_DISCONNECTED) ||
+        corm__ms_left(trx->deadline) == 0)
+        return false;
+    uint32_t attempt = trx->attempt;
+    corm__trx_rollback(trx);
+    trx->node = corm__nodes_any(trx->store->nodes);
+    corm__trx_ready(trx);
+    trx->attempt = attempt;
+    return true;
+}
+
 /* ---- Savepoints -------------------------------------------------------------------------- */
 
 /* RELEASE SAVEPOINT x; behind its first word stands SAVEPOINT x. */
@@ -1292,7 +1379,8 @@ bool corm__trx_may_run_again(const struct corm_trx *trx, const struct corm_error
     enum corm_verdict verdict = corm__verdict_on(trx->node->endpoint.driver, error, trx->place);
 
     return verdict == CORM_RUN_AGAIN ||
-           (verdict == CORM_RUN_ELSEWHERE && trx->store->nodes->writers > 1);
+           (verdict == CORM_RUN_ELSEWHERE &&
+            (trx->store->nodes->writers > 1 || (trx->wants_reader && trx->node->reader)));
 }
 
 int corm__trx_transact(struct corm_trx *trx, corm_trx_function *function, void *arg)
@@ -1300,8 +1388,7 @@ int corm__trx_transact(struct corm_trx *trx, corm_trx_function *function, void *
     struct corm_error stale = {0};
 
     for (;;) {
-        if (!trx->pinned)
-            trx->node = corm__nodes_any(trx->store->nodes);
+        corm__trx_choose_node(trx);
         int rc = attempt(trx, function, arg);
         if (rc >= 0)
             return rc;

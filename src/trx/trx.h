@@ -38,6 +38,7 @@ struct corm_trx {
     bool                     busy;     /* the function of its corm_each() runs */
     bool                     entered;  /* the COMMIT at hand is in the ledger */
     bool                     pinned;   /* to its node; else each attempt may choose another one */
+    bool                     wants_reader; /* it chooses among the readers first */
     struct corm__node       *node;
     struct corm__trx_store  *store;
     struct corm__caller      caller;     /* where it was begun, or its one statement called */
@@ -99,6 +100,13 @@ int  corm__trx_check_nested(const struct corm__trx_store *store, struct corm_err
 void corm__trx_give(struct corm_trx *trx);
 
 /* ---- Life -------------------------------------------------------------------- */
+
+/* Chooses its node anew, unless it is pinned. */
+void corm__trx_choose_node(struct corm_trx *trx);
+
+/* Moves what wants a reader, and has failed on one before that gave a row, to a writer: it is READY again. False where
+ * that is not so, or no time is left: it is as it was. */
+bool corm__trx_leave_reader(struct corm_trx *trx);
 
 /* OVER -> READY: a new attempt, with a fresh arena. */
 void corm__trx_ready(struct corm_trx *trx);
