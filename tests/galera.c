@@ -58,9 +58,12 @@ char *galera_url(const char *nodes, const char *options)
 
     (void)fprintf(text, "mariadb://%s:%s@", environment("CORM_TEST_GALERA_USER"),
                   environment("CORM_TEST_GALERA_PASSWORD"));
-    for (const char *n = nodes; *n != '\0'; n++)
-        (void)fprintf(text, "%s%s:%u", n == nodes ? "" : ",", node_host(*n - '0'),
+    for (const char *n = nodes, *comma = ""; *n != '\0'; n++, comma = ",") {
+        bool reads = *n == 'r';
+        n += reads;
+        (void)fprintf(text, "%s%s%s:%u", comma, reads ? "reader@" : "", node_host(*n - '0'),
                       (unsigned)node_port(*n - '0'));
+    }
     (void)fprintf(text, "/%s%s%s", environment("CORM_TEST_GALERA_DATABASE"),
                   options != NULL ? "?" : "", options != NULL ? options : "");
     if (fclose(text) != 0)
@@ -238,6 +241,16 @@ void stop_node(int node)
 void continue_node(int node)
 {
     send_signal(node, SIGCONT);
+}
+
+void desync_node(int node, bool desynced)
+{
+    MYSQL    *mysql = open_node(node);
+    long long ignored;
+
+    if (!try_ask(mysql, &ignored, "SET GLOBAL wsrep_desync = %d", desynced))
+        die("wsrep_desync: ", mysql_error(mysql));
+    mysql_close(mysql);
 }
 
 void isolate_node(int node, bool isolated)

@@ -11,7 +11,7 @@
 
 enum { NODES = 3 };
 
-/* The URL of these nodes in this order, each a digit: "123", "31"; with options, or NULL. The caller frees it. */
+/* The URL of these nodes in this order, each a digit, behind an r where it is a reader: "123", "3r1"; with options, or NULL. The caller frees it. */
 char *galera_url(const char *nodes, const char *options);
 
 /* The name of a node as the URL has it. */
@@ -45,6 +45,9 @@ void end_node(int node);   /* SIGTERM, and waits until it has ended */
 void start_node(int node); /* again; waits until it is Synced */
 void stop_node(int node);  /* SIGSTOP */
 void continue_node(int node);
+
+/* Lets a node fall behind the others, where its clients see it as desynced, and ends that. */
+void desync_node(int node, bool desynced);
 
 /* Cuts a node off from the others, and ends that; its clients still reach it. */
 void isolate_node(int node, bool isolated);

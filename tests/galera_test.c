@@ -608,6 +608,136 @@ static void without_guards_concerts_are_overbooked(void **state)
     assert_true(many > 0);
 }
 
+/* ---- Readers ------------------------------------------------------------------------------ */
+
+enum { READER = 3, FOLLOWERS = 4, FOLLOWED_MIN = 200 };
+
+/* Writes a product by one handle and reads it by one, the same or another. */
+struct follower {
+    struct corm_db  *writes, *reads;
+    int32_t          product_id, n;
+    int64_t          stale, failed;
+    _Atomic int64_t *of; /* each node: how many reads came from it */
+};
+
+static int set_stock(struct corm_trx *trx, void *arg)
+{
+    const struct follower *f = arg;
+
+    return corm_update(trx, product, corm_eq(product.id, f->product_id),
+                       corm_set(product.stock, f->n));
+}
+
+/* The stock, and on which node that is. */
+static int read_stock(struct corm_trx *trx, void *arg)
+{
+    const struct follower *f = arg;
+    struct corm_rows       rows;
+    struct product         p;
+    int rc = corm_first(trx, product, &p, .where = corm_eq(product.id, f->product_id));
+
+    if (rc == 1)
+        rc = corm_sql(trx, &rows, "SELECT @@port");
+    for (int i = 0; rc == 1 && i < NODES; i++)
+        if (node_port(i + 1) == (uint16_t)rows.values->as.i)
+            (void)atomic_fetch_add(&f->of[i], 1);
+    return rc == 1 ? p.stock : corm_abort(trx, CORM_USER, "no such product");
+}
+
+static void *keep_following(void *arg)
+{
+    struct follower *f = arg;
+    struct product   p = {0};
+
+    for (f->n = 1; !atomic_load(&books->over); f->n++) {
+        int rc = corm_transact(f->writes, set_stock, f, .key = corm_eq(product.id, f->product_id));
+        if (rc >= 0)
+            rc = corm_first(f->reads, product, &p, .where = corm_eq(product.id, f->product_id),
+                            .reader = true);
+        f->stale += rc == 1 && p.stock != f->n;
+        f->failed += rc != 1;
+        if (f->n % 2 == 0)
+            continue;
+        rc = corm_transact(f->reads, read_stock, f, .read_only = true, .reader = true);
+        f->stale += rc >= 0 && rc != f->n;
+        f->failed += rc < 0;
+    }
+    return NULL;
+}
+
+struct following {
+    _Atomic int64_t of[NODES];
+    struct follower followers[FOLLOWERS];
+    pthread_t       threads[FOLLOWERS];
+};
+
+static void begin_following(struct following *f, struct corm_db *writes, struct corm_db *reads)
+{
+    atomic_store(&books->over, false);
+    for (int i = 0; i < NODES; i++)
+        atomic_store(&f->of[i], 0);
+    for (int i = 0; i < FOLLOWERS; i++) {
+        f->followers[i] =
+            (struct follower){.writes = writes, .reads = reads, .product_id = 1 + i, .of = f->of};
+        assert_true(pthread_create(&f->threads[i], NULL, keep_following, &f->followers[i]) == 0);
+    }
+}
+
+/* Until some more reads came from a node, or from its neighbour. */
+static void wait_for_reads(struct following *f, int node, int neighbour)
+{
+    int64_t before = atomic_load(&f->of[node - 1]) + atomic_load(&f->of[neighbour - 1]);
+
+    for (int64_t end = now_ms() + 60000; now_ms() < end; sleep_ms(10))
+        if (atomic_load(&f->of[node - 1]) + atomic_load(&f->of[neighbour - 1]) >=
+            before + FOLLOWED_MIN)
+            return;
+    die("nobody reads from a node", "");
+}
+
+static int64_t end_following(struct following *f)
+{
+    int64_t stale = 0;
+
+    atomic_store(&books->over, true);
+    for (int i = 0; i < FOLLOWERS; i++) {
+        assert_true(pthread_join(f->threads[i], NULL) == 0);
+        stale += f->followers[i].stale;
+        assert_int_equal(f->followers[i].failed, 0);
+    }
+    (void)printf("# reads of the nodes: %" PRId64 ", %" PRId64 ", %" PRId64 "; stale: %" PRId64
+                 "\n",
+                 atomic_load(&f->of[0]), atomic_load(&f->of[1]), atomic_load(&f->of[2]), stale);
+    return stale;
+}
+
+/* Keys have two nodes that write; the third is read from, or, while it is behind, one of the two. */
+static void who_has_written_reads_what_he_wrote(void **state)
+{
+    struct following f;
+
+    (void)state;
+    make_tables(PRODUCTS, 0);
+    struct corm_db *db = open_cluster("12r3", NULL), *other = open_cluster("12r3", NULL);
+    begin_following(&f, db, db);
+    wait_for_reads(&f, READER, READER);
+    desync_node(READER, true);
+    wait_for_reads(&f, 1, 2);
+    desync_node(READER, false);
+    wait_for_reads(&f, READER, READER);
+    int64_t stale = end_following(&f);
+    assert_int_equal(stale, 0);
+
+    /* The control: who has not written may be given what was before. */
+    begin_following(&f, db, other);
+    for (int turns = 0; turns < 50; turns++)
+        wait_for_reads(&f, READER, READER);
+    stale = end_following(&f);
+    assert_true(stale > 0);
+    corm_close(other);
+    corm_close(db);
+}
+
 /* ---- Faults ------------------------------------------------------------------------------ */
 
 /* What is left of a node's place in time: when it first committed, for a plain client and for corm. */
@@ -922,6 +1052,7 @@ int main(void)
         cmocka_unit_test(lists_in_another_order_oversell_nothing),
         cmocka_unit_test(lists_that_lack_a_node_oversell_nothing),
         cmocka_unit_test(without_guards_concerts_are_overbooked),
+        cmocka_unit_test(who_has_written_reads_what_he_wrote),
         cmocka_unit_test(faults_lose_and_double_nothing),
     };
     const char *text = getenv("CORM_SEED");

@@ -15,10 +15,10 @@
  *
  * From readers is read where that is asked for: a read on a db with .reader = true, or a transaction with .read_only
  * and .reader. It goes to a reader that can be used, and the db keeps to that one; where there is none, or it
- * fails before it has given a row, to a writer. What this handle has written before, with an answer, is there: the reader is
- * waited for, 0.1 s at most, or a writer is asked. What others have written may be missing, up to about lag_ms=
- * and a second. That takes MariaDB with binary logs and GTIDs, or Galera; other readers are never used. It costs
- * a trip more after a write, and otherwise none.
+ * fails before it has given a row, to a writer. What this handle has written before, with an answer (of corm_outcome(),
+ * too), is there: the reader is waited for, 0.1 s and half of the time that is left at most, or a writer is asked. What
+ * others have written may be missing, up to about lag_ms= and a second. That takes MariaDB with binary logs and GTIDs,
+ * or Galera; other readers are never used. It costs a trip more after a write, and otherwise none.
  *
  * In user, password, host, database and file %XX stands for a byte. Options behind the `?`, joined
  * by &:

@@ -413,7 +413,8 @@ CORM_API int corm_sql_(struct corm_on on, struct corm_rows *rows, const struct c
  * What a text leaves in the session (variables, temporary tables, user locks, another database) is
  * there until the transaction ends, or on a db the call, and never after that: the session is reset
  * before somebody else has it. On a server that costs the next user of the connection two or three
- * round trips, and its prepared statements; typed calls cost nothing. */
+ * round trips, and its prepared statements, and of a node of a Galera cluster a new connection; typed
+ * calls cost nothing. */
 #define corm_sql(on, rows, ...)                                                                    \
     corm_sql_(CORM_ON(on), CORM_ROWS(rows),                                                        \
               &(const struct corm_sql_args){CORM_HERE(struct corm_sql_args), .text = __VA_ARGS__})

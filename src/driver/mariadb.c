@@ -52,6 +52,7 @@ struct mariadb_link {
     bool                is_connected;
     const char         *database; /* of the endpoint */
     bool                tells_position;
+    bool                is_galera; /* what it is linked to is a node of such a cluster */
     char                last_gtid[sizeof(((struct corm__link *)0)->gtid)]; /* that was told */
     uint32_t            lock_wait_s;
     char                home[72]; /* database and role of the session when it was opened, hashed */
@@ -712,7 +713,7 @@ static int open_link(struct mariadb_link *link, const struct corm__endpoint *e, 
     return fail_query(link, error);
 }
 
-enum { ANSWERS_MAX = 6, ANSWER_SIZE = CORM__GTIDS_TEXT };
+enum { ANSWERS_MAX = 7, ANSWER_SIZE = CORM__GTIDS_TEXT };
 
 _Static_assert(sizeof(((struct corm__session *)0)->host) <= ANSWER_SIZE, "the size of an answer");
 
@@ -764,9 +765,11 @@ static int learn(struct mariadb_link *link, int64_t deadline, struct corm_error 
             maria ? "SELECT @@tx_isolation, @@innodb_rollback_on_timeout, (SELECT COUNT(*) FROM "
                     "information_schema.system_variables WHERE variable_name = "
                     "'innodb_snapshot_isolation'), @@max_allowed_packet, "
-                    "@@max_prepared_stmt_count, " HOME
+                    "@@max_prepared_stmt_count, " HOME ", (SELECT COUNT(*) FROM "
+                    "information_schema.global_variables WHERE variable_name = 'WSREP_ON' AND "
+                    "variable_value = 'ON')"
                   : "SELECT @@transaction_isolation, @@innodb_rollback_on_timeout, 0, "
-                    "@@max_allowed_packet, @@max_prepared_stmt_count, " HOME,
+                    "@@max_allowed_packet, @@max_prepared_stmt_count, " HOME ", 0",
             deadline, answers, error);
 
     (void)snprintf(link->server_isolation, sizeof(link->server_isolation), "%.31s", answers[0]);
@@ -775,6 +778,7 @@ static int learn(struct mariadb_link *link, int64_t deadline, struct corm_error 
     link->base.packet_max = strtoul(answers[3], NULL, 10);
     link->base.statements_max = (uint32_t)strtoul(answers[4], NULL, 10);
     (void)snprintf(link->home, sizeof(link->home), "%.71s", answers[5]);
+    link->is_galera = strcmp(answers[6], "1") == 0;
     return rc;
 }
 
@@ -981,8 +985,9 @@ static bool link_begin_reset(struct corm__link *base)
 {
     struct mariadb_link *link = mariadb(base);
 
-    if (mysql_more_results(
-            link->mysql)) /* nobody asked for them, and the library would wait for ever */
+    /* Nobody asked for more results, and the library would wait for them for ever. And a node of a cluster heeds
+     * wsrep_sync_wait in no session that was reset (codership/galera#613): it would give old rows. */
+    if (mysql_more_results(link->mysql) || link->is_galera)
         return false;
     base->round_trips++;
     link->reset_wants = mysql_reset_connection_start(&link->reset_rc, link->mysql);
