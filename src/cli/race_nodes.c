@@ -79,11 +79,15 @@ int race_nodes_read(struct corm_db *db, uint32_t count, struct race_nodes *nodes
 void race_nodes_report(const struct race_options *options, const struct race_result *result)
 {
     const struct race_nodes *before = &result->nodes_before, *after = &result->nodes_after;
+    const char              *which = "that of the product's key";
 
     if (!after->is_cluster)
         return;
-    printf("  nodes        %s;",
-           options->random_nodes ? "one at random for each purchase" : "that of the product's key");
+    if (result->mode->submit == NULL) /* no key is said */
+        which = "one that the db keeps to";
+    else if (options->random_nodes)
+        which = "one at random for each purchase";
+    printf("  nodes        %s;", which);
     for (uint32_t i = 0; i < options->nodes && i < RACE_NODES; i++)
         printf("%s %" PRId64, i > 0 ? "," : " write sets", after->sent[i] - before->sent[i]);
     printf("\n  conflicts    %" PRId64 " write sets refused or thrown out, %" PRId64
