@@ -393,6 +393,28 @@ static bool is_there(void *arg)
     return corm_transact(p->db, read_plate, NULL, .key = corm_eq(item.id, p->id)) == p->node;
 }
 
+/* What the statistics say of the second of three nodes. */
+static void assert_second_node(struct corm_db *db, bool is_up, uint64_t left)
+{
+    struct corm_arena     *arena = corm_arena_new();
+    struct corm_node_stats node;
+    const char            *up[NODES] = {NULL};
+
+    assert_int_equal(corm_node_stats(db, 2, &node, NULL), 0);
+    assert_int_equal(node.health == CORM_NODE_IS_UP, is_up);
+    assert_int_equal(node.left, left);
+    const char *at = corm_stats_text(db, arena, NULL);
+    assert_non_null(at);
+    for (int i = 0; i < NODES; i++) {
+        up[i] = strstr(at, "\ncorm_node_up{");
+        assert_non_null(up[i]);
+        at = strchr(up[i] + 1, '\n');
+        assert_int_equal(at[-1], i != 1 || is_up ? '1' : '0');
+    }
+    assert_null(strstr(at, "\ncorm_node_up{"));
+    corm_arena_free(arena);
+}
+
 static void the_keys_of_a_node_that_dies_move_and_come_back(void **state)
 {
     struct corm_db   *db = open_all();
@@ -403,6 +425,7 @@ static void the_keys_of_a_node_that_dies_move_and_come_back(void **state)
     (void)state;
     for (int id = 0; id < KEYS; id++)
         before[id] = corm_transact(db, read_plate, NULL, .key = corm_eq(item.id, id));
+    assert_second_node(db, true, 0);
     send_signal(2, SIGKILL);
     int64_t began = now_ms();
     int     other =
@@ -421,10 +444,12 @@ static void the_keys_of_a_node_that_dies_move_and_come_back(void **state)
     }
     (void)printf("# the first transaction on another node ended %lld ms after the node had died\n",
                  (long long)moved);
+    assert_second_node(db, false, 1);
     start_node(2);
     began = now_ms();
     assert_int_not_equal(corm_transact(db, read_plate, NULL, .key = corm_eq(item.id, home.id)), 2);
     wait_until(is_there, &home);
+    assert_second_node(db, true, 1);
     assert_true(now_ms() - began >= CORM__RETURN_MS - 1000); /* it was seen to be there before */
     for (int id = 0; id < KEYS; id++)
         assert_rows(

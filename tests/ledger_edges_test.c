@@ -79,6 +79,16 @@ static int close_db(void **state)
 #define LOSS(where, n)                                                                             \
     .at = (where), .nth = (n), .code = CORM_DISCONNECTED, .server_code = 2013, .lost = true
 
+/* What is counted of answers that were lost. */
+static void assert_answers(uint64_t unknown, uint64_t done, uint64_t undone)
+{
+    const struct corm__watch *watch = &db->nodes.watch;
+
+    assert_int_equal(atomic_load(&watch->unknown), unknown);
+    assert_int_equal(atomic_load(&watch->resolved_done), done);
+    assert_int_equal(atomic_load(&watch->resolved_undone), undone);
+}
+
 static int runs;
 
 static int work(struct corm_trx *trx, void *arg)
@@ -276,6 +286,7 @@ static void a_doubt_that_is_answered_with_done_is_success(void **state)
     assert_int_equal(runs, 1);
     assert_int_equal(error.code, 0);
     assert_log("SELECT [UPDATE,INSERT,COMMIT]! connect close kill START INSERT SELECT COMMIT ");
+    assert_answers(0, 1, 0);
     assert_int_not_equal(slot_now().number, slot.number); /* never again */
 }
 
@@ -289,6 +300,7 @@ static void a_doubt_that_is_answered_with_never_runs_again(void **state)
     assert_int_equal(runs, 2);
     assert_log("SELECT [UPDATE,INSERT,COMMIT]! connect close kill START INSERT SELECT COMMIT "
                "enter(trx) SELECT [UPDATE,INSERT,COMMIT] ");
+    assert_answers(0, 0, 1);
 }
 
 /* The long form is told what was lost. */
@@ -400,7 +412,9 @@ static void nobody_answers_and_it_is_unknown_until_asked_again(void **state)
                 (int64_t)30000 * 1000000); /* its deadline is later than 1 s */
     uint64_t outcome = error.outcome;
     assert_int_equal(outcome, 1);
+    assert_answers(1, 0, 0);
     assert_int_equal(corm_outcome(db, outcome, 100, &error), CORM_UNKNOWN);
+    assert_answers(1, 0, 0); /* it was told as unknown once */
     scripted_clear();
     scripted.done = true;
     assert_int_equal(corm_outcome(db, outcome, 100, &error), 1);
@@ -409,6 +423,7 @@ static void nobody_answers_and_it_is_unknown_until_asked_again(void **state)
     scripted.done = false; /* it stays true */
     assert_int_equal(corm_outcome(db, outcome, 100, NULL), 1);
     assert_log("");
+    assert_answers(1, 1, 0);
 }
 
 static void an_outcome_is_asked_until_the_server_takes_connections_again(void **state)

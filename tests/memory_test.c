@@ -353,6 +353,11 @@ static int64_t open_by_url(struct world *w)
     return corm_open(&w->db, test_url("pool=3"), .error = &w->error);
 }
 
+static int64_t open_with_stats(struct world *w)
+{
+    return corm_open(&w->db, test_url("pool=3&stats=on"), .error = &w->error);
+}
+
 static int64_t open_by_one_variable(struct world *w)
 {
     (void)setenv("DATABASE_URL", test_url(NULL), 1);
@@ -377,6 +382,15 @@ static int64_t open_by_variables(struct world *w)
     (void)setenv("DB_DRIVER", is_mariadb() ? "mariadb" : "sqlite", 1);
     (void)setenv("DB_DATABASE", name, 1);
     return corm_open(&w->db, NULL, .error = &w->error);
+}
+
+static int64_t text_of_stats(struct world *w)
+{
+    const char *text = corm_stats_text(w->db, w->arena, &w->error);
+
+    return text == NULL
+               ? w->error.code
+               : right(w, strstr(text, "\ncorm_commits_total{") != NULL, "told the commits");
 }
 
 static int64_t settings_of_a_url(struct world *w)
@@ -1461,6 +1475,8 @@ static int64_t transact_after_a_lost_connection(struct world *w)
 #define SCENARIO(text, ...) {.name = (text), .run = __VA_ARGS__}
 static struct scenario scenarios[] = {
     SCENARIO("corm_open() by URL", open_by_url, .opens = true),
+    SCENARIO("corm_open() with stats=on", open_with_stats, .opens = true),
+    SCENARIO("corm_stats_text()", text_of_stats),
     SCENARIO("corm_open() by DATABASE_URL", open_by_one_variable, .opens = true),
     SCENARIO("corm_open() by DB_...", open_by_variables, .opens = true),
     SCENARIO("corm_connect_all()", connect_all),
@@ -1748,11 +1764,36 @@ static int look_around(struct corm_trx *trx, void *arg)
     return codes[3];
 }
 
+/* Wherever in its making the arena is full. */
+static void a_text_of_statistics_that_finds_no_room_is_an_error(void **state)
+{
+    enum { MOST = 16384, STEP = 16 }; /* a block of an arena */
+    struct corm_db *db = open_db(NULL);
+    int             refused = 0;
+
+    (void)state;
+    for (size_t used = STEP; used < MOST; used += STEP) {
+        struct corm_arena *arena = corm_arena_new();
+        struct corm_error  error = {0};
+        assert_non_null(corm_arena_alloc(arena, used));
+        arm(1, true);
+        const char *text = corm_stats_text(db, arena, &error);
+        disarm();
+        assert_int_equal(error.code, text == NULL ? CORM_NO_MEMORY : 0);
+        refused += text == NULL;
+        corm_arena_free(arena);
+    }
+    assert_true(refused > 0);
+    corm_close(db);
+}
+
 static void what_looks_asks_for_nothing(void **state)
 {
     struct corm_db        *db = open_db(NULL);
     struct corm_counters   counters;
     struct corm_error_rule rule;
+    struct corm_db_stats   stats;
+    struct corm_node_stats node;
     int                    codes[4];
 
     (void)state;
@@ -1764,6 +1805,7 @@ static void what_looks_asks_for_nothing(void **state)
     assert_int_equal(codes[3], REFUSED);
     arm(1, true);
     corm_stats(db, &counters);
+    bool counted = corm_db_stats(db, &stats, NULL) == 0 && corm_node_stats(db, 1, &node, NULL) == 0;
     enum corm_dialect dialect = corm_dialect_of(db);
     bool said = corm_version()[0] != '\0' && corm_code_name(CORM_NO_MEMORY)[0] != '\0' &&
                 corm_code_text(CORM_NO_MEMORY)[0] != '\0' &&
@@ -1779,7 +1821,7 @@ static void what_looks_asks_for_nothing(void **state)
     corm_uuid_format(&(struct corm_uuid){{7}}, text);
     formed = formed && corm_uuid_parse(text, strlen(text), &uuid) && uuid.bytes[0] == 7 && at == 1;
     disarm();
-    assert_true(formed);
+    assert_true(formed && counted);
     assert_int_equal(memory.asked, 0);
     assert_int_equal(counters.connects, 1);
     assert_int_equal(dialect, is_mariadb() ? CORM_DIALECT_MARIADB : CORM_DIALECT_SQLITE);
@@ -2203,7 +2245,7 @@ static void every_public_call_is_here(void **state)
 
 int main(int argc, char **argv)
 {
-    struct CMUnitTest tests[COUNT(scenarios) + COUNT(steady) + 3];
+    struct CMUnitTest tests[COUNT(scenarios) + COUNT(steady) + 4];
     size_t            n = 0;
     void             *here[1];
 
@@ -2217,6 +2259,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < COUNT(steady); i++)
         tests[n++] = (struct CMUnitTest){
             .name = steady[i].name, .test_func = nothing_is_allocated, .initial_state = &steady[i]};
+    tests[n++] =
+        (struct CMUnitTest)cmocka_unit_test(a_text_of_statistics_that_finds_no_room_is_an_error);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_looks_asks_for_nothing);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(memory_ran_out_at_every_place);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(every_public_call_is_here);

@@ -119,6 +119,23 @@ static void the_first_look_decides(void **state)
     assert_int_equal(atomic_load(&nodes.changes), 3);
 }
 
+#define assert_left(n, times) assert_int_equal(atomic_load(&nodes.all[(n)-1].left), (times))
+
+static void how_often_a_node_is_left_is_counted(void **state)
+{
+    (void)state;
+    assert_left(2, 0);
+    look_in_vain(2);
+    look_in_vain(2); /* it is still left */
+    assert_left(2, 1);
+    look(2, plain);
+    assert_left(2, 1);
+    meet(2, CORM_UNREACHABLE, 2003);
+    assert_left(2, 2);
+    assert_left(1, 0);
+    assert_left(3, 0);
+}
+
 static void who_comes_back_waits_until_it_was_good_for_a_time(void **state)
 {
     (void)state;
@@ -662,6 +679,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_first_look_decides, begin, end),
+        UP(how_often_a_node_is_left_is_counted),
         UP(who_comes_back_waits_until_it_was_good_for_a_time),
         UP(a_failure_meanwhile_begins_the_time_anew),
         cmocka_unit_test_teardown(errors_say_what_they_say, end),

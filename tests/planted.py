@@ -262,7 +262,7 @@ FAULTS = [
     ("a group whose commit was lost runs again",
      [(GROUP, "static void conclude(", "settle(g, m, error);", "m->state = CORM__MEMBER_AGAIN;")], SIMULATION),
     ("a member's success is told although its group runs again",
-     [(GROUP, "static void settle(", "m->state = CORM__MEMBER_AGAIN;", "tell(m, 1, error);")], SIMULATION),
+     [(GROUP, "static void settle(", "run_again(g, m, error->code);", "tell(m, 1, error);")], SIMULATION),
     ("a batch that arrives late finds no fence",
      [(LEDGER, "#define CORM__LEDGER_FENCE", "IF(epoch = VALUES(epoch), 0, 9223372036854775807)", "0")], SIMULATION),
     ("who asks the ledger does not count the epoch up",

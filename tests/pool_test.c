@@ -1079,6 +1079,38 @@ static void a_connection_that_died_while_idle_is_not_handed_out(void **state)
     corm__pool_free(pool);
 }
 
+/* Who finds his dead asks twice; who would wait for himself does not wait. */
+static void a_pool_counts_what_was_asked_of_it(void **state)
+{
+    struct corm__pool       *pool = new_pool(1);
+    struct corm__connection *c = acquire(pool), *other = NULL;
+    struct corm_node_stats   stats = {0};
+    struct corm_error        error = {0};
+
+    (void)state;
+    assert_int_equal(corm__pool_acquire(pool, &single, here, patience(), &other, &error),
+                     CORM_WOULD_BLOCK);
+    corm__pool_release(pool, c);
+    world.dead = true;
+    c = acquire(pool);
+    world.dead = false;
+    corm__pool_stats(pool, &stats);
+    assert_int_equal(stats.max, 1);
+    assert_int_equal(stats.opened, 2);
+    assert_int_equal(stats.closed, 1);
+    assert_int_equal(stats.used, 1);
+    assert_int_equal(stats.idle + stats.pending + stats.waits + stats.timeouts, 0);
+    assert_int_equal(stats.wait_time.count, 3);
+    assert_int_equal(stats.wait_time.sum, 0);
+    c->dirty = true; /* it is stained, which is idle as well */
+    corm__pool_release(pool, c);
+    stats = (struct corm_node_stats){0};
+    corm__pool_stats(pool, &stats);
+    assert_int_equal(stats.idle, 1);
+    assert_int_equal(stats.used, 0);
+    corm__pool_free(pool);
+}
+
 /* Always, however short it was idle: a look costs next to nothing. */
 static void an_idle_connection_is_looked_at_before_it_is_handed_out(void **state)
 {
@@ -2764,6 +2796,7 @@ int main(void)
         TEST(a_lost_connection_is_closed_and_its_place_passed_on),
         TEST(the_connection_that_holds_the_data_is_kept_whatever_happens),
         TEST(a_connection_that_died_while_idle_is_not_handed_out),
+        TEST(a_pool_counts_what_was_asked_of_it),
         TEST(an_idle_connection_is_looked_at_before_it_is_handed_out),
         TEST(a_connect_that_hangs_stops_nobody_else),
         TEST(a_look_that_hangs_stops_nobody_else),

@@ -342,6 +342,7 @@ static int link_catch_up(struct corm__link *link, const char *gtids, uint32_t ms
 
     (void)deadline;
     scripted.waited_ms = ms;
+    link->round_trips++;
     (void)snprintf(entry, sizeof(entry), "catch_up(%.80s)", gtids != NULL ? gtids : "all");
     int rc = meet(link, entry, error);
     return rc < 0 ? rc : !scripted.lags;

@@ -494,6 +494,10 @@ static void no_message_and_no_statement_shows_what_was_bound(void **state)
         if (leak[0] != '\0')
             fail_msg("%s: a statement shows a value: %s", cases[i].name, leak);
     }
+    const char *stats = corm_stats_text(db, arena, &error);
+    assert_true(stats != NULL && strstr(stats, "CORM_DUPLICATE") != NULL);
+    if (shows(stats))
+        fail_msg("the statistics show a value: %s", stats);
     corm_close(db);
 }
 
@@ -583,6 +587,25 @@ static void no_message_shows_the_password(void **state)
     beside("DROP USER quokka@'127.0.0.1'");
 }
 
+/* Nor the user, whose name is no part of that of a number. */
+static void no_statistics_show_user_or_password(void **state)
+{
+    struct corm_db *db = NULL;
+
+    (void)state;
+    clean();
+    beside("CREATE OR REPLACE USER quokka@'127.0.0.1' IDENTIFIED BY 'Wombat9Key'");
+    beside("GRANT ALL ON *.* TO quokka@'127.0.0.1'");
+    assert_ok(
+        corm_open(&db, server_url("quokka", "Wombat9Key", 0, NULL, "stats=on"), .error = &error),
+        &error);
+    const char *stats = corm_stats_text(db, arena, &error);
+    assert_true(stats != NULL && holds(stats, "127.0.0.1"));
+    assert_false(shows(stats) || holds(stats, "quokka"));
+    corm_close(db);
+    beside("DROP USER quokka@'127.0.0.1'");
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest both[] = {
@@ -592,6 +615,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest mariadb[] = {
         cmocka_unit_test(what_a_server_says_of_a_value_is_not_told),
         cmocka_unit_test(no_message_shows_the_password),
+        cmocka_unit_test(no_statistics_show_user_or_password),
     };
 
     support_begin(argc, argv);

@@ -12,7 +12,8 @@
  *     trx.h        transactions
  *     lane.h       ... that wait for their turn and share a trip
  *     ledger.h     what became of a COMMIT whose answer was lost
- *     db.h         opening a database, tables, the statement hook, numbers
+ *     db.h         opening a database, tables, the statement hook, counters
+ *     stats.h      numbers to watch, also as text for Prometheus
  *     error.h      result codes
  *     retry.h      what corm does about each
  *     on.h         what the first argument of a call may be
@@ -31,6 +32,7 @@
 #include <corm/read.h>
 #include <corm/retry.h>
 #include <corm/statement.h>
+#include <corm/stats.h>
 #include <corm/trx.h>
 #include <corm/value.h>
 #include <corm/version.h>

@@ -19,6 +19,7 @@ static int make_nodes(struct corm_db *db, const struct corm__config *config,
     for (uint32_t i = 0; i < config->node_count; i++) {
         struct corm__node *node = &db->nodes.all[i];
         node->endpoint = config->nodes[i].endpoint;
+        node->endpoint.node = i + 1;
         node->timeout_ms = config->timeout_ms;
         node->resolve_ms = config->resolve_ms;
         node->reader = config->nodes[i].reader;
@@ -44,6 +45,8 @@ static int configure(struct corm_db *db, const struct corm_options *o, struct co
     watch->on_statement_arg = o->on_statement_arg;
     watch->on_warning = o->on_warning;
     watch->on_warning_arg = o->on_warning_arg;
+    if ((o->stats || config->stats) && (watch->durations = corm__durations_new()) == NULL)
+        return corm__fail_memory(error, "a database handle");
     return make_nodes(db, config, error);
 }
 
@@ -137,7 +140,10 @@ void corm_stats(const struct corm_db *db, struct corm_counters *counters)
         .attempts = atomic_load(&w->attempts),
         .connects = atomic_load(&w->connects),
     };
-    corm__lanes_count(db->lanes, &counters->groups, &counters->members);
+    struct corm_db_stats lanes = {0};
+    corm__lanes_stats(db->lanes, &lanes);
+    counters->groups = lanes.group_size.count;
+    counters->members = lanes.group_size.sum;
 }
 
 enum corm_dialect corm_dialect_of(const struct corm_db *db)

@@ -30,6 +30,7 @@ struct corm__endpoint {
     const char                *tls_ca;
     uint32_t                   timeout_ms;
     uint32_t                   max_age_s;      /* of a connection; 0: the pool's default */
+    uint32_t                   node;           /* its number in the db, from 1 */
     bool                       tells_position; /* its links say which GTID a commit has got */
     const _Atomic bool        *silent; /* while it is true, nobody waits long for an answer: after
                                           CORM__SILENT_MS without one the link is lost. Or NULL */

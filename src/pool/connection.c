@@ -217,6 +217,12 @@ static int check_process(struct corm__connection *c, struct corm_error *error)
     return corm__fail_forked(error);
 }
 
+static void give_shard(const struct corm__connection *c)
+{
+    if (c->shard != NULL)
+        corm__shard_give(c->watch->durations, c->shard);
+}
+
 int corm__connection_open(const struct corm__endpoint *endpoint, bool for_writing,
                           struct corm__watch *watch, int64_t deadline,
                           struct corm__connection **connection, struct corm_error *error)
@@ -225,12 +231,19 @@ int corm__connection_open(const struct corm__endpoint *endpoint, bool for_writin
 
     if (c == NULL)
         return corm__fail_memory(error, "a connection");
+    if (watch->durations != NULL &&
+        (c->shard = corm__shard_take(watch->durations, endpoint)) == NULL) {
+        free(c);
+        return corm__fail_memory(error, "a connection");
+    }
+    c->watch = watch;
     int rc = endpoint->driver->connect(endpoint, for_writing, deadline, &c->link, error);
     if (rc < 0) {
+        give_shard(c);
         free(c);
         return rc;
     }
-    c->watch = watch;
+    c->node = endpoint->node;
     c->cache_max = CORM__CACHE_MAX;
     c->process = corm__process_id();
     c->expires = INT64_MAX;
@@ -261,6 +274,8 @@ void corm__connection_close(struct corm__connection *c)
 {
     if (c->process != corm__process_id())
         c->link->driver->disown(c->link);
+    else
+        give_shard(c); /* in a child another thread may have had the mutex */
     corm__connection_shed(c);
     corm__map_free(&c->cache);
     c->link->driver->close(c->link);
@@ -276,8 +291,11 @@ struct trip {
 
 static struct trip begin_trip(const struct corm__connection *c)
 {
-    return (struct trip){.began = c->watch->on_statement != NULL ? corm__now() : 0,
-                         .round_trips = c->link->round_trips};
+    struct trip trip = {.round_trips = c->link->round_trips};
+
+    if (c->shard != NULL || c->watch->on_statement != NULL)
+        trip.began = c->unused ? c->since : corm__now();
+    return trip;
 }
 
 static uint64_t count_trip(struct corm__connection *c, const struct trip *trip)
@@ -296,6 +314,14 @@ static void end_trip(struct corm__connection *c, const struct trip *trip,
     struct corm__watch *w = c->watch;
     uint64_t            round_trips = count_trip(c, trip);
 
+    if (error->code != 0)
+        corm__count_code(&w->errors, error->code);
+    if (c->shard == NULL && w->on_statement == NULL)
+        return;
+    c->unused = false;
+    int64_t nanoseconds = corm__now() - trip->began;
+    if (c->shard != NULL)
+        corm__observe(&c->shard->durations, corm__duration_bounds, (uint64_t)nanoseconds);
     if (w->on_statement == NULL)
         return;
     struct corm_event event = {
@@ -306,9 +332,12 @@ static void end_trip(struct corm__connection *c, const struct trip *trip,
         .code = error->code,
         .server_code = error->server_code,
         .rows = rows,
-        .nanoseconds = corm__now() - trip->began,
+        .nanoseconds = nanoseconds,
         .attempt = attempt,
         .connection = c->number,
+        .node = c->node,
+        .lane = c->lane,
+        .members = c->members,
     };
     w->on_statement(&event, w->on_statement_arg);
 }
@@ -351,6 +380,20 @@ int corm__connection_end_session(struct corm__connection *c, const struct corm__
         return rc;
     rc = c->link->driver->end_session(c->link, session, deadline, error);
     end_trip(c, &trip, &s, 0, rc > 0, error);
+    return rc;
+}
+
+int corm__connection_catch_up(struct corm__connection *c, const char *gtids, uint32_t ms,
+                              int64_t deadline, struct corm_error *error)
+{
+    struct trip            trip = begin_trip(c);
+    struct corm__statement s = corm__control("(waits for what was written elsewhere)");
+    int                    rc = check_process(c, error);
+
+    if (rc < 0)
+        return rc;
+    rc = c->link->driver->catch_up(c->link, gtids, ms, deadline, error);
+    end_trip(c, &trip, &s, 0, 0, error);
     return rc;
 }
 

@@ -34,17 +34,21 @@ struct corm__connection {
     struct corm__map     cache;           /* by text */
     struct corm__cached *newest, *oldest; /* of the cache, by last use */
     size_t               cache_max;
+    struct corm__shard  *shard; /* for how long operations take; NULL: nobody wants to know */
     uint32_t             number;
-    uint32_t             process;   /* that opened it */
-    bool                 dirty;     /* its session must not reach another borrower as it is */
-    bool                 resetting; /* a reset was begun and has not ended */
-    _Atomic uint64_t     thread;    /* that used it last */
+    uint32_t             node;          /* the number of its node */
+    uint32_t             lane, members; /* of the group that has it; 0 without one */
+    uint32_t             process;       /* that opened it */
+    bool                 dirty;         /* its session must not reach another borrower as it is */
+    bool                 resetting;     /* a reset was begun and has not ended */
+    _Atomic uint64_t     thread;        /* that used it last */
 
     /* The pool's own. */
     struct corm__pool       *pool; /* or NULL */
     int64_t                  expires;
     struct corm__caller      caller; /* where it was asked for ... */
-    int64_t                  since;  /* ... and when it was handed out */
+    int64_t                  since;  /* ... and when it was handed out, */
+    bool                     unused; /* since then: its next trip begins there, without a clock */
     struct corm__connection *next, *previous;
 };
 
@@ -73,6 +77,10 @@ void corm__connection_shed(struct corm__connection *connection);
 int corm__connection_end_session(struct corm__connection    *connection,
                                  const struct corm__session *session, int64_t deadline,
                                  struct corm_error *error);
+
+/* Waits until the server has what was written elsewhere (driver.h: catch_up). */
+int corm__connection_catch_up(struct corm__connection *connection, const char *gtids, uint32_t ms,
+                              int64_t deadline, struct corm_error *error);
 
 /* Sets the session up for `mode` (driver.h: enter). */
 int corm__connection_enter(struct corm__connection *connection, const struct corm__mode *mode,

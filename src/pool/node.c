@@ -58,6 +58,25 @@ bool corm__node_is_held(const struct corm__node *node)
            (node->read != node->write && corm__pool_is_held(node->read));
 }
 
+void corm__node_stats(const struct corm__node *node, struct corm_node_stats *stats)
+{
+    static const enum corm_node_health told[] = {[CORM__NODE_NEW] = CORM_NODE_IS_LEFT,
+                                                 [CORM__NODE_UP] = CORM_NODE_IS_UP,
+                                                 [CORM__NODE_BACK] = CORM_NODE_IS_BACK,
+                                                 [CORM__NODE_LEFT] = CORM_NODE_IS_LEFT};
+    const struct corm__histogram       none = {0};
+
+    *stats = (struct corm_node_stats){
+        .health = told[atomic_load_explicit(&node->health, memory_order_relaxed)],
+        .left = atomic_load_explicit(&node->left, memory_order_relaxed)};
+    corm__pool_stats(node->write, stats);
+    if (node->read != node->write)
+        corm__pool_stats(node->read, stats);
+    corm__histogram_read(&none, corm__duration_bounds, &stats->operation_duration);
+    if (node->watch->durations != NULL)
+        corm__durations_read(node->watch->durations, &node->endpoint, &stats->operation_duration);
+}
+
 int corm__node_fill(struct corm__node *node, struct corm_error *error)
 {
     int64_t deadline = corm__deadline_in(node->timeout_ms);

@@ -27,6 +27,7 @@ struct corm__node {
     /* Of several, nodes.h; with one node it is always UP. */
     _Atomic enum corm__health health;
     _Atomic bool              silent; /* it was asked and did not answer */
+    _Atomic uint64_t          left;   /* how often it became LEFT */
 };
 
 /* Makes the node's pools, with `connections` in all, and opens none. On error nothing is made. */
@@ -41,6 +42,9 @@ int corm__node_check(const struct corm__node *node, struct corm_error *error);
 
 /* Whether the calling thread holds a connection, in an open transaction. Not in a child. */
 bool corm__node_is_held(const struct corm__node *node);
+
+/* Its numbers. Not in a child. */
+void corm__node_stats(const struct corm__node *node, struct corm_node_stats *stats);
 
 /* Opens all connections; how many there are then, or the first error. */
 int corm__node_fill(struct corm__node *node, struct corm_error *error);

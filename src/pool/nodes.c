@@ -67,6 +67,8 @@ bool corm__nodes_make(struct corm__nodes *nodes, uint32_t count)
 
 void corm__nodes_free(struct corm__nodes *nodes)
 {
+    corm__durations_free(nodes->watch.durations);
+    nodes->watch.durations = NULL;
     free(nodes->all);
     nodes->all = NULL;
 }
@@ -78,6 +80,8 @@ static void set_health(struct corm__nodes *nodes, struct corm__node *node, enum 
     if (health_of(node) == health)
         return;
     atomic_store(&node->health, health);
+    if (health == CORM__NODE_LEFT)
+        atomic_fetch_add_explicit(&node->left, 1, memory_order_relaxed);
     atomic_fetch_add(&nodes->changes, 1);
 }
 

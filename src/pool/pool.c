@@ -80,6 +80,10 @@ struct corm__pool {
     struct waiter               *first, *last;
     uint64_t                     tickets;
     uint64_t                     random;
+    uint64_t                     at_once; /* requests that did not stand in line */
+    uint64_t                     timeouts, closed;
+    struct corm__histogram       wait_times; /* of requests that stood in line */
+    struct corm__histogram       open_times; /* of connections that were opened */
     uint32_t                     slot_count;
     struct corm__slot slots[]; /* of `max` connections that were closed, for those to come */
 };
@@ -241,7 +245,9 @@ static struct corm__connection *take_idle(struct corm__pool *pool, const struct 
 static void hand_out(struct corm__pool *pool, struct corm__connection *c, const struct waiter *w)
 {
     c->caller = w->caller;
+    c->lane = c->members = 0;
     c->since = corm__now();
+    c->unused = true;
     atomic_store_explicit(&c->thread, w->thread, memory_order_relaxed);
     append(&pool->used, c);
 }
@@ -331,6 +337,7 @@ static struct timespec time_of(int64_t deadline)
 static void wait_in_queue(struct corm__pool *pool, struct waiter *w, int64_t deadline)
 {
     struct timespec until = time_of(deadline);
+    int64_t         since = corm__now();
     int             rc = 0;
 
     init_condition(&w->given);
@@ -339,6 +346,7 @@ static void wait_in_queue(struct corm__pool *pool, struct waiter *w, int64_t dea
         rc = pthread_cond_timedwait(&w->given, &pool->mutex, &until);
     w->waits = false;
     (void)pthread_cond_destroy(&w->given);
+    corm__observe(&pool->wait_times, corm__duration_bounds, (uint64_t)(corm__now() - since));
 }
 
 /* 0, and the waiter is given a connection or a promise. */
@@ -352,6 +360,7 @@ static int take_turn(struct corm__pool *pool, struct waiter *w, int64_t deadline
         w->connection = take_idle(pool, w->mode);
     if (w->connection != NULL) {
         w->ticket = ++pool->tickets; /* who has one already has a place, too */
+        pool->at_once++;
         hand_out(pool, w->connection, w);
         (void)pthread_mutex_unlock(&pool->mutex);
         return 0;
@@ -366,8 +375,11 @@ static int take_turn(struct corm__pool *pool, struct waiter *w, int64_t deadline
                         pool->max, pool->max == 1 ? " (which is all there are)" : ", all in use,");
     else if (!is_given(w))
         wait_in_queue(pool, w, deadline);
+    else
+        pool->at_once++;
     if (!is_given(w)) {
         leave_queue(pool, w);
+        pool->timeouts += rc == 0;
         rc = rc < 0 ? rc : fail_dry(pool, error);
     }
     (void)pthread_mutex_unlock(&pool->mutex);
@@ -410,14 +422,17 @@ static size_t cache_max(const struct corm__pool *pool, const struct corm__link *
 static int open_one(struct corm__pool *pool, const struct waiter *w, int64_t deadline,
                     struct corm__connection **connection, struct corm_error *error)
 {
-    int rc = corm__connection_open(pool->endpoint, pool->for_writing, pool->watch, deadline,
-                                   connection, error);
+    int64_t since = corm__now();
+    int     rc = corm__connection_open(pool->endpoint, pool->for_writing, pool->watch, deadline,
+                                       connection, error);
+    int64_t took = corm__now() - since;
 
     (void)pthread_mutex_lock(&pool->mutex);
     pool->opening--;
     if (rc < 0) {
         pool->open--;
     } else {
+        corm__observe(&pool->open_times, corm__duration_bounds, (uint64_t)took);
         (*connection)->pool = pool;
         (*connection)->cache_max = cache_max(pool, (*connection)->link);
         (*connection)->expires = expiry(pool);
@@ -437,6 +452,7 @@ static void close_used(struct corm__pool *pool, struct corm__connection *c, bool
 {
     (void)pthread_mutex_lock(&pool->mutex);
     take_out(&pool->used, c);
+    pool->closed++;
     if (in_peace && c->slot.number != 0) {
         assert(pool->slot_count < pool->max && "one more than connections");
         pool->slots[pool->slot_count++] = c->slot;
@@ -533,6 +549,37 @@ void corm__pool_release(struct corm__pool *pool, struct corm__connection *c)
     else
         put_in_front(&pool->idle, c);
     serve(pool);
+    (void)pthread_mutex_unlock(&pool->mutex);
+}
+
+static uint64_t length_of(const struct list *list)
+{
+    uint64_t n = 0;
+
+    for (const struct corm__connection *c = list->first; c != NULL; c = c->next)
+        n++;
+    return n;
+}
+
+void corm__pool_stats(struct corm__pool *pool, struct corm_node_stats *stats)
+{
+    struct corm__histogram at_once = {0};
+
+    (void)pthread_mutex_lock(&pool->mutex);
+    atomic_store_explicit(&at_once.buckets[0], pool->at_once, memory_order_relaxed);
+    stats->max += pool->max;
+    stats->idle += length_of(&pool->idle) + length_of(&pool->stained);
+    stats->used += length_of(&pool->used);
+    for (const struct waiter *w = pool->first; w != NULL; w = w->next)
+        stats->pending++;
+    stats->closed += pool->closed;
+    stats->timeouts += pool->timeouts;
+    uint64_t waited = stats->wait_time.count;
+    corm__histogram_read(&pool->wait_times, corm__duration_bounds, &stats->wait_time);
+    stats->waits += stats->wait_time.count - waited;
+    corm__histogram_read(&at_once, corm__duration_bounds, &stats->wait_time);
+    corm__histogram_read(&pool->open_times, corm__duration_bounds, &stats->create_time);
+    stats->opened = stats->create_time.count;
     (void)pthread_mutex_unlock(&pool->mutex);
 }
 

@@ -35,6 +35,9 @@ int corm__pool_acquire(struct corm__pool *pool, const struct corm__mode *mode,
  * borrower has it; one that is lost, or too old, is closed. */
 void corm__pool_release(struct corm__pool *pool, struct corm__connection *connection);
 
+/* Adds its numbers to those of a node. Not in a child of the process that made it. */
+void corm__pool_stats(struct corm__pool *pool, struct corm_node_stats *stats);
+
 /* Whether the calling thread was the last to use a connection that was not given back. */
 bool corm__pool_is_held(struct corm__pool *pool);
 

@@ -3,6 +3,8 @@
 #ifndef CORM_POOL_WATCH_H
 #define CORM_POOL_WATCH_H
 
+#include "pool/stats.h"
+
 #include <corm/db.h>
 #include <stdatomic.h>
 
@@ -14,6 +16,11 @@ struct corm__watch {
     _Atomic bool           has_ledger; /* as the connection says that was opened last */
     _Atomic bool           warned;     /* that it has none */
     _Atomic uint64_t round_trips, statements, transactions, commits, rollbacks, attempts, connects;
+
+    /* Of corm/stats.h. What is seldom is always counted; `durations` is NULL where nobody wants them. */
+    _Atomic uint64_t         deadlocks, unknown, resolved_done, resolved_undone;
+    struct corm__code_counts errors, run_again;
+    struct corm__durations  *durations;
 };
 
 #endif

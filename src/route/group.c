@@ -155,7 +155,8 @@ struct corm__group {
 /* ---- Making and ending --------------------------------------------------------- */
 
 struct corm__group *corm__group_new(struct corm__trx_store *store, struct corm__node *node,
-                                    struct corm__facts_cache *facts, uint32_t lane_wait_ms)
+                                    uint32_t lane, struct corm__facts_cache *facts,
+                                    uint32_t lane_wait_ms)
 {
     struct corm__group *g = calloc(1, sizeof(*g));
     struct corm_error   ignored = {0};
@@ -171,6 +172,7 @@ struct corm__group *corm__group_new(struct corm__trx_store *store, struct corm__
     g->lane_wait_ms = lane_wait_ms;
     g->trx->node = node;
     g->trx->group = g;
+    g->trx->lane = lane;
     g->trx->function = g->trx->pinned = true;
     corm__arena_keep(g->trx->arena, KEPT_BYTES);
     corm__arena_keep(g->trx->drafts, KEPT_BYTES);
@@ -1204,6 +1206,12 @@ static void tell_late(struct corm__member *m)
     tell(m, CORM_TIMEOUT, &late);
 }
 
+static void run_again(const struct corm__group *g, struct corm__member *m, int code)
+{
+    m->state = CORM__MEMBER_AGAIN;
+    corm__count_code(&g->trx->node->watch->run_again, code);
+}
+
 /* A member that has failed: told, or to be run once more where that may help. What would run again
  * but for its deadline, and what a deadline has ended, is undone: it is late. */
 static void settle(struct corm__group *g, struct corm__member *m, const struct corm_error *error)
@@ -1214,7 +1222,7 @@ static void settle(struct corm__group *g, struct corm__member *m, const struct c
     if (again && is_late(m))
         tell_late(m);
     else if (again)
-        m->state = CORM__MEMBER_AGAIN;
+        run_again(g, m, error->code);
     else
         tell(m, error->code, error);
 }
@@ -1680,6 +1688,7 @@ static void begin(struct corm__group *g, struct corm__member *const *members, si
     g->trx->deadline = deadline_of(g, members, count);
     g->arena = g->trx->arena;
     g->members = count;
+    g->trx->members = (uint32_t)count;
     g->refused = g->direct = g->is_saved = false;
     g->at = g->rounds = 0;
     g->telling -= g->telling > 0;
@@ -1709,11 +1718,11 @@ static void conclude(struct corm__group *g, struct corm__member *const *members,
         else if (ran && count == 1 && g->trx->waited)
             put_aside(g, m);
         else if (ran && count > 1 && is_statements(error))
-            m->state = CORM__MEMBER_AGAIN, m->direct = true; /* to find out whose it is */
+            run_again(g, m, error->code), m->direct = true; /* to find out whose it is */
         else if (ran)
             settle(g, m, error);
         else if (rc < 0 && m->state == CORM__MEMBER_DONE && m->rc != CORM_TIMEOUT)
-            m->state = CORM__MEMBER_AGAIN;
+            run_again(g, m, error->code);
     }
 }
 

@@ -40,9 +40,11 @@ struct corm__member {
 
 struct corm__group;
 
-/* A group of transactions on one node, to be used over and over by one thread; NULL when there is no memory. */
+/* A group of transactions of a lane (its number on the node) on one node, to be used over and over by one thread;
+ * NULL when there is no memory. */
 struct corm__group *corm__group_new(struct corm__trx_store *store, struct corm__node *node,
-                                    struct corm__facts_cache *facts, uint32_t lane_wait_ms);
+                                    uint32_t lane, struct corm__facts_cache *facts,
+                                    uint32_t lane_wait_ms);
 void                corm__group_free(struct corm__group *group);
 
 /* Runs members, all of one isolation, in one transaction of the server, in their order. On return each is

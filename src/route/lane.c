@@ -54,6 +54,7 @@ struct entry {
     struct corm__node     *pinned;        /* the node that it asks for; NULL: its key decides */
     struct entry          *next, *before; /* in a queue */
     pthread_cond_t        *waiter;        /* of the thread that waits for it, or NULL */
+    int64_t                since; /* when it was submitted; 0: a group has taken it already */
     uint32_t               number, use;
     enum entry_state       state;
     bool                   waited;    /* its outcome belongs to the thread that waits */
@@ -100,8 +101,10 @@ struct corm__lanes {
     bool                      stopping;
     bool                      refusing; /* what waits; with `stopping` */
     int                       pipe[2];  /* readable while `done` is not empty; -1 */
-    uint64_t                  groups, members;
-    uint32_t                  process; /* that made them */
+    uint32_t                  process;  /* that made them */
+    uint64_t                  waiting;  /* WAITS or BLOCKED */
+    struct corm__histogram    sizes;    /* of groups, committed or not */
+    struct corm__histogram    waits;    /* from a submission until its first group begins */
 };
 
 /* In a `done` function: who submits there must not wait for what only its caller can take away. */
@@ -309,6 +312,7 @@ static void end_entry(struct corm__lanes *l, struct entry *e)
 static void refuse_entry(struct corm__lanes *l, struct entry *e, int code, const char *why)
 {
     remove_entry(e->state == BLOCKED ? &e->lane->blocked : &e->lane->queue, e);
+    l->waiting--;
     e->error = (struct corm_error){0};
     e->member.rc = corm__fail(&e->error, code, "%s", why);
     end_entry(l, e);
@@ -381,6 +385,7 @@ static size_t take_group(struct lane *lane, struct corm__member **members)
         e->state = RUNS;
         members[n++] = &e->member;
     }
+    lane->lanes->waiting -= n;
     return n;
 }
 
@@ -402,6 +407,7 @@ static void wait_again(struct lane *lane, struct entry *e)
     struct corm__lanes *l = lane->lanes;
 
     note_deadline(lane, e);
+    l->waiting++;
     if (is_blocked(&e->member)) {
         put_blocked(lane, e, e->member.state == CORM__MEMBER_BLOCKED);
     } else {
@@ -436,8 +442,7 @@ static bool give_back(struct lane *lane, struct corm__member **members, size_t n
     }
     if (blocked)
         lane->look_at = 2 * corm__now() - since;
-    l->groups++;
-    l->members += n;
+    corm__observe(&l->sizes, corm__size_bounds, n);
     return again;
 }
 
@@ -473,7 +478,9 @@ static int start(struct lane *lane, struct corm_error *error)
     if (lane->started)
         return 0;
     if (lane->group == NULL)
-        lane->group = corm__group_new(l->store, lane->node, l->facts, l->options.lane_wait_ms);
+        lane->group = corm__group_new(l->store, lane->node,
+                                      (uint32_t)(lane - l->lanes) % l->options.lanes + 1, l->facts,
+                                      l->options.lane_wait_ms);
     if (lane->members == NULL)
         lane->members = calloc(l->options.group_max, sizeof(struct corm__member *));
     if (lane->group == NULL || lane->members == NULL)
@@ -537,6 +544,17 @@ static bool is_idle(const struct lane *lane)
     return lane->queue.first == NULL && lane->blocked.first == NULL;
 }
 
+/* Of a group that begins now. */
+static void note_waits(struct lane *lane, size_t n, int64_t now)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct entry *e = (struct entry *)lane->members[i];
+        if (e->since != 0)
+            corm__observe(&lane->lanes->waits, corm__duration_bounds, (uint64_t)(now - e->since));
+        e->since = 0;
+    }
+}
+
 /* Runs one group, if there is one to be run; under the mutex, which is let go for that. */
 static void run_group(struct lane *lane, uint64_t *random)
 {
@@ -547,6 +565,7 @@ static void run_group(struct lane *lane, uint64_t *random)
         return;
     uint32_t failures = lane->members[0]->failures, changes = l->changes;
     int64_t  since = corm__now();
+    note_waits(lane, n, since);
     lane->running = true;
     pthread_mutex_unlock(&l->mutex);
     corm__group_run(lane->group, lane->members, n);
@@ -684,7 +703,9 @@ static struct entry *enqueue(struct corm__lanes *l, const struct corm__job *job,
     e->state = WAITS;
     e->lane = lane;
     e->pinned = job->node;
+    e->since = deadline - (int64_t)job->timeout_ms * 1000000;
     append(&e->lane->queue, e);
+    l->waiting++;
     note_deadline(lane, e);
     if (!waited)
         l->under_way++;
@@ -866,11 +887,12 @@ int corm__lanes_fd(struct corm__lanes *l)
     return fd >= 0 ? fd : CORM_NO_MEMORY;
 }
 
-void corm__lanes_count(struct corm__lanes *l, uint64_t *groups, uint64_t *members)
+void corm__lanes_stats(struct corm__lanes *l, struct corm_db_stats *stats)
 {
     pthread_mutex_lock(&l->mutex);
-    *groups = l->groups;
-    *members = l->members;
+    corm__histogram_read(&l->sizes, corm__size_bounds, &stats->group_size);
+    corm__histogram_read(&l->waits, corm__duration_bounds, &stats->lane_wait_time);
+    stats->lane_queue = l->waiting;
     pthread_mutex_unlock(&l->mutex);
 }
 

@@ -53,7 +53,7 @@ int64_t corm__lanes_drain(struct corm__lanes *lanes);
 int64_t corm__lanes_dispatch(struct corm__lanes *lanes);
 int     corm__lanes_fd(struct corm__lanes *lanes);
 
-/* Groups that were committed or not, and members in them, so far. */
-void corm__lanes_count(struct corm__lanes *lanes, uint64_t *groups, uint64_t *members);
+/* Puts group_size, lane_wait_time and lane_queue, which are all zero, into the numbers of a db. */
+void corm__lanes_stats(struct corm__lanes *lanes, struct corm_db_stats *stats);
 
 #endif

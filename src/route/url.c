@@ -58,6 +58,7 @@ enum option {
     LANE_WAIT_MS,
     GUARD,
     LAG_MS,
+    STATS,
     OPTION_COUNT
 };
 
@@ -78,6 +79,7 @@ static const struct {
     [LANE_WAIT_MS] = {"lane_wait_ms", true},
     [GUARD] = {"guard", false},
     [LAG_MS] = {"lag_ms", false},
+    [STATS] = {"stats", true},
 };
 
 struct slice {
@@ -485,6 +487,11 @@ static int set_option(const struct parse *p, enum option option, const char *tex
                                 "the option lag_ms must be %d at least: so often readers are "
                                 "looked at, twice",
                                 MIN_LAG_MS);
+    case STATS:
+        if (strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
+            return corm__fail(p->error, CORM_BAD_URL, "the option stats must be on or off");
+        config->stats = strcmp(text, "on") == 0;
+        return 0;
     default:
         if (value.size > MAX_SOCKET)
             return corm__fail(p->error, CORM_BAD_URL,

@@ -33,6 +33,7 @@ struct corm__config {
     struct corm__lane_options lanes;
     enum corm__guarding       guard;
     bool                      memory; /* sqlite::memory:, which has one connection */
+    bool                      stats;  /* operations are timed */
 };
 
 /* Reads a URL, which is not NULL. 0, or CORM_BAD_URL or CORM_NO_MEMORY: *config is then all zero. */

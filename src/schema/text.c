@@ -4,11 +4,11 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The size of the character at p, of which `left` bytes are there; 0 where it is none. */
-static size_t utf8_size(const unsigned char *p, size_t left)
+size_t corm__utf8_size(const char *text, size_t left)
 {
-    size_t        size;
-    unsigned long code;
+    const unsigned char *p = (const unsigned char *)text;
+    size_t               size;
+    unsigned long        code;
 
     if (p[0] < 0x80)
         return 1;
@@ -75,7 +75,7 @@ bool corm__is_utf8(const char *text, size_t size, size_t *characters)
         return true;
     }
     for (size_t i = 0; i < size;) {
-        size_t n = utf8_size((const unsigned char *)text + i, size - i);
+        size_t n = corm__utf8_size(text + i, size - i);
         if (n == 0)
             return false;
         i += n;

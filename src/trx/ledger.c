@@ -369,6 +369,12 @@ static const struct corm__node *other_of(const struct corm__ledger *l,
     return corm__nodes_are_galera(l->nodes) ? corm__nodes_other(l->nodes, node) : NULL;
 }
 
+static void count_answer(struct corm__watch *watch, const struct corm__answer *answer)
+{
+    atomic_fetch_add_explicit(answer->committed ? &watch->resolved_done : &watch->resolved_undone,
+                              1, memory_order_relaxed);
+}
+
 int corm__ledger_resolve(struct corm__ledger *l, struct corm__node *node,
                          struct corm__connection *c, const struct corm__doubt *doubt, int64_t until,
                          struct corm__answer *answer, struct corm_error *error)
@@ -381,8 +387,10 @@ int corm__ledger_resolve(struct corm__ledger *l, struct corm__node *node,
         bool left = other != NULL && (tries > 1 || atomic_load(&node->health) == CORM__NODE_LEFT);
         int  rc = left ? resolve_there(l, other, doubt, until, answer, &failed)
                        : resolve_here(l, node, c, doubt, until, answer, &failed);
-        if (rc == 0)
+        if (rc == 0) {
+            count_answer(&l->nodes->watch, answer);
             return 0;
+        }
         corm__nodes_note(l->nodes, left ? &l->nodes->all[other->number - 1] : node, &failed);
         corm__pause(corm__retry_pause(tries + 1, &random), until);
         if (corm__ms_left(until) == 0) {

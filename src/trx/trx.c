@@ -170,6 +170,7 @@ struct corm_trx *corm__trx_take(struct corm__trx_store *store, struct corm_error
     trx->attempt = 0;
     trx->report = NULL;
     trx->group = NULL;
+    trx->lane = trx->members = 0;
     trx->leave = NULL;
     trx->keys.count = 0;
     corm__error_clear(&trx->error);
@@ -291,6 +292,8 @@ static void end(struct corm_trx *trx)
 
     if (trx->error.code != 0)
         corm__nodes_note(trx->store->nodes, trx->node, &trx->error);
+    if (trx->error.code == CORM_DEADLOCK)
+        count(&trx->node->watch->deadlocks);
     if (c != NULL) {
         assert(c->link != NULL);
         if (c->link->lost && !trx->single)
@@ -354,14 +357,12 @@ static uint32_t catch_up_ms(const struct corm_trx *trx, int64_t deadline)
 static int catch_up(struct corm_trx *trx, int64_t deadline)
 {
     struct corm__nodes  *nodes = trx->store->nodes;
-    struct corm__link   *link = trx->connection->link;
     struct corm__written written;
     int                  has = corm__nodes_has_written(nodes, trx->node, &written);
 
     if (has == 0) {
-        has = link->driver->catch_up(link, written.by_cluster ? NULL : written.gtids,
-                                     catch_up_ms(trx, deadline), deadline, &trx->error);
-        count(&trx->node->watch->round_trips);
+        has = corm__connection_catch_up(trx->connection, written.by_cluster ? NULL : written.gtids,
+                                        catch_up_ms(trx, deadline), deadline, &trx->error);
         if (has == 1 || trx->node->reader)
             corm__nodes_note_wait(nodes, trx->node, &written, has == 1);
     }
@@ -381,6 +382,8 @@ static int take_connection(struct corm_trx *trx, int64_t deadline)
     if (rc < 0)
         return rc;
     trx->place = CORM_AT_FIRST;
+    trx->connection->lane = trx->lane;
+    trx->connection->members = trx->members;
     rc = corm__ledger_end_lost(trx->store->ledger, trx->node, trx->connection, deadline,
                                &trx->error);
     if (rc == 0 && trx->wants_reader)
@@ -532,6 +535,7 @@ static int fail_unknown(struct corm_trx *trx, uint64_t outcome)
                                    : "");
     unknown.outcome = outcome;
     trx->error = unknown;
+    count(&trx->node->watch->unknown);
     return CORM_UNKNOWN;
 }
 
@@ -1400,5 +1404,6 @@ int corm__trx_transact(struct corm_trx *trx, corm_trx_function *function, void *
             report(trx, &trx->error, true);
             return rc;
         }
+        corm__count_code(&trx->node->watch->run_again, rc);
     }
 }

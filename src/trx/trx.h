@@ -70,7 +70,8 @@ struct corm_trx {
                         written; /* counts buffered writes; of the table written last, and of any other one, which it was: */
     const char         *written_table;
     uint64_t            written_last, written_other;
-    struct corm__group *group; /* that runs functions one after the other on it; or NULL */
+    struct corm__group *group;         /* that runs functions one after the other on it; or NULL */
+    uint32_t            lane, members; /* of that group; 0 without one */
     bool
         waited; /* for a row, as long as mode.lock_wait_s allows: the error of that is CORM_LOCKED */
     /* Called in front of what the group does not do by itself: a statement, or (NULL) a savepoint. 0, or
