@@ -5,7 +5,7 @@ Counts, it does not time: callgrind's instructions of corm and of libc on its be
 which on SQLite is all of it; corm's allocations, round trips and bytes on the wire; of a row read by its key, of a purchase alone, without a key and with one, and of one of
 256 that share a transaction of the server; on SQLite and, where CORM_TEST_MARIADB_URL is set, on MariaDB. PROGRAM is bench/corm_cost. Compares
 with instructions.txt: 20 % more instructions or bytes, one more round trip a purchase, or any allocation more, is
-a failure. The libraries are those of Debian 12; another version of them may spend something else. Prints
+a failure. So is a read of SQLite in memory, the shortest there is, that takes 2 % more where operations are timed (stats=on). The libraries are those of Debian 12; another version of them may spend something else. Prints
 TAP; --write makes instructions.txt anew instead, for what a change has to cost, or saves.
 """
 
@@ -16,6 +16,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 KEPT = os.path.join(HERE, "instructions.txt")
 MORE = 1.20  # so much of what is kept is a failure
+TIMED_MORE = 1.02  # so much of a read's, where operations are timed
 TIMES = 4
 WORKS = ("read", "single", "keyed", "group", "holder")
 COLUMNS = ("instructions of corm", "of the client", "allocations", "trips", "bytes")
@@ -36,6 +37,23 @@ def costs_of(program, target, url):
     return {(target, work): [cost["corm_instructions"], cost["corm_instructions"] + cost["library_instructions"],
                              cost["corm_allocations"], cost["round_trips"], cost["bytes_up"] + cost["bytes_down"]]
             for work, cost in callgrind.costs(program, url, WORKS, TIMES).items()}
+
+
+def timed_cost(program, url):
+    """Instructions and allocations of a read, without and with stats=on."""
+    def client(url):
+        cost = callgrind.costs(program, url, ("read",), TIMES)["read"]
+        return cost["corm_instructions"] + cost["library_instructions"], cost["corm_allocations"]
+    return client(url), client(url + "?stats=on")
+
+
+def check_timed(number, program):
+    """Whether it passes. Where nothing waits: what a server's answers cost varies by more than that."""
+    (plain, _), (timed, allocations) = timed_cost(program, "sqlite::memory:")
+    passes = plain < timed <= plain * TIMED_MORE and allocations == 0  # a switch that does nothing costs nothing
+    print(f"{'ok' if passes else 'not ok'} {number} - a read that is timed costs 2 % more at most")
+    print(f"# {plain:.0f} instructions without, {timed:.0f} with: {(timed / plain - 1) * 100:.2f} % more")
+    return passes
 
 
 def read_kept():
@@ -81,8 +99,8 @@ def main():
     if not shutil.which("valgrind"):
         sys.exit("instructions.py: valgrind is needed") if "--write" in sys.argv else print("1..0 # SKIP no valgrind")
         return
-    costs = costs_of(words[0], "sqlite", "sqlite::memory:")
     server = os.environ.get("CORM_TEST_MARIADB_URL")
+    costs = costs_of(words[0], "sqlite", "sqlite::memory:")
     if server:
         costs.update(costs_of(words[0], "mariadb", server))
     if "--write" in sys.argv:
@@ -94,7 +112,7 @@ def main():
     check_judge()
     kept = read_kept()
     failed = 0
-    print(f"1..{len(costs)}")
+    print(f"1..{len(costs) + 1}")
     for number, (name, found) in enumerate(costs.items(), 1):
         wrong = judge(kept[name], found) if name in kept else ["it is not in instructions.txt"]
         failed += bool(wrong)
@@ -103,6 +121,7 @@ def main():
             print(f"# {text}")
         if not wrong and found[0] * MORE < kept[name][0]:
             print(f"# {found[0]:.0f} instructions, far less than the {kept[name][0]:.0f} that are kept")
+    failed += not check_timed(len(costs) + 1, words[0])
     print("# " + text_of(costs).replace("\n", "\n# "))
     if failed:
         print("# where it has to cost that: scripts/with-mariadb tests/instructions.py build/bench/corm_cost --write")
