@@ -54,7 +54,8 @@ struct corm_code_count {
 
 /* Of a db as a whole. `deadlocks` are transactions, and single writes, that the server has ended for one;
  * `unknown` those that were told as CORM_UNKNOWN. Where the answer to a COMMIT was lost and the ledger has
- * answered, at once or to corm_outcome(), it is one of `resolved_done` or `resolved_undone`.
+ * answered, at once or to corm_outcome(), it is one of `resolved_done` or `resolved_undone`; where several threads
+ * ask for the same outcome at once, each answer.
  *
  * The two lists are operations that failed, and functions that had to run again, by the reason: only codes that are
  * not 0, in the order of error.h; behind the last one is one of code 0. */
