@@ -507,14 +507,36 @@ static void warm_up(void)
     scripted_clear();
 }
 
+static char events[256]; /* the texts of the events */
+
+static void keep_texts(const struct corm_event *event, void *arg)
+{
+    (void)arg;
+    (void)snprintf(events + strlen(events), sizeof(events) - strlen(events), "%u %.6s, ",
+                   (unsigned)event->round_trips, event->text);
+}
+
+static uint64_t trips(void)
+{
+    return atomic_load(&db->nodes.watch.round_trips);
+}
+
+/* The wait is a trip like others: counted, and told to the hook. */
 static void a_read_after_a_write_waits_for_it_once(void **state)
 {
     (void)state;
     warm_up();
+    uint64_t before = trips();
+    events[0] = '\0';
+    db->nodes.watch.on_statement = keep_texts;
     assert_int_equal(read_account(), 1);
     assert_log("catch_up(0-1-7) SELECT ");
+    assert_int_equal(trips() - before, 2);
+    assert_string_equal(events, "1 (waits, 1 SELECT, ");
+    db->nodes.watch.on_statement = NULL;
     assert_int_equal(read_account(), 1);
     assert_log("SELECT ");
+    assert_int_equal(trips() - before, 3);
     scripted.gtid = "0-1-8";
     assert_int_equal(corm_transact(db, work, NULL), 1);
     scripted_clear();

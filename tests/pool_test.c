@@ -2111,6 +2111,8 @@ static int use_what_is_the_parents(void *arg)
         return 3;
     if (corm__connection_enter(parent->used, &single, 0, patience(), &error) != CORM_FORKED)
         return 4;
+    if (corm__connection_catch_up(parent->used, "0-1-1", 1, patience(), &error) != CORM_FORKED)
+        return 12;
     if (corm__connection_control(parent->used, "ROLLBACK", 0, patience(), &error) != CORM_FORKED)
         return 5;
     if (corm__node_check(parent->node, &error) != CORM_FORKED || !parent->used->link->lost ||
