@@ -886,15 +886,18 @@ static const char *const quiet[] = {
     "corm_date_parse",
     "corm_datetime_format",
     "corm_datetime_parse",
+    "corm_db_stats",
     "corm_dialect_of",
     "corm_dispatch",
     "corm_dup_",
     "corm_error_rule",
     "corm_fd",
+    "corm_node_stats",
     "corm_place_text",
     "corm_settings",
     "corm_start",
     "corm_stats",
+    "corm_stats_text",
     "corm_outcome",
     "corm_setup", /* they block: with a ledger all others would be told otherwise;
                                             ledger_test.c has them */

@@ -32,11 +32,12 @@ import tap  # noqa: E402
 KEYS = ["mode", "buyers", "purchases", "products", "stock_before", "stock_after", "bought",
         "refused", "failed", "pieces_bought", "order_rows", "order_pieces", "oversold", "invariant",
         "seconds", "purchases_per_second", "p50_ms", "p99_ms", "round_trips", "attempts",
-        "group_size_mean", "p90_ms", "max_ms", "groups", "failures", "waits", "timeline"]
+        "group_size_mean", "p90_ms", "max_ms", "groups", "failures", "waits", "timeline",
+        "group_sizes"]
 MODES = ["naive", "lock", "guarded", "optimistic", "group"]
 STRICT = MODES[1:]
 FRACTIONS = ["seconds", "purchases_per_second", "p50_ms", "p90_ms", "p99_ms", "max_ms", "group_size_mean"]
-TYPES = {"mode": str, "invariant": bool, "failures": list, "waits": list, "timeline": dict}
+TYPES = {"mode": str, "invariant": bool, "failures": list, "waits": list, "timeline": dict, "group_sizes": list}
 TIMELINE = ["slice_ms", "bought", "refused", "failed", "pieces", "groups", "members"]
 SECONDS = 300  # nothing takes that long; it is against hanging
 PASSWORD = "Wombat9Key"

@@ -165,6 +165,18 @@ def waits_are_counted_where_they_belong():
 
 
 @test
+def sizes_of_groups_add_up_to_the_groups():
+    _, lines = raced_in_all_modes()
+    for line in lines:
+        sizes = line["group_sizes"]
+        assert sum(count for _, count in sizes) == line["groups"], line
+        members = sum(line["timeline"]["members"])
+        least = sum((most // 2 + 1 if most > 1 else 1) * count for most, count in sizes)
+        assert least <= members <= sum(most * count for most, count in sizes), (members, sizes)
+        assert [most for most, _ in sizes] == sorted({most for most, _ in sizes}), sizes
+
+
+@test
 def a_race_that_outlasts_its_slices_folds_them():
     _, lines = raced("long.html", "--buyers", "1", "--purchases", "1000", "--stock", "100000")
     timeline = lines[0]["timeline"]
@@ -267,7 +279,7 @@ def check_page(page, lines):
 
 def check_mode(page, line):
     panels = dict(page.value(PANELS))
-    wanted = ["Stock", "Waiting", "Answers"] + (["Groups"] if line["groups"] else [])
+    wanted = ["Stock", "Waiting", "Answers"] + (["Groups", "Sizes of groups"] if line["groups"] else [])
     assert list(panels) == wanted and all(panels.values()), panels
     for key, text in page.value(TILES).items():
         assert near(text, span(line[key])), (key, text, line[key])
@@ -284,8 +296,9 @@ def tip_at(page, panel, part):
         page.value(f"document.querySelectorAll('.panel svg')[{panel}].scrollIntoView({{block: 'center'}})")
         page.settle()
         page.shown = panel
-    x, y = page.value(f"""(() => {{ const r = document.querySelectorAll(".panel svg")[{panel}].getBoundingClientRect();
-        return [r.left + 46 + (r.width - 56) * {part}, r.top + r.height / 2]; }})()""")
+    x, y = page.value(f"""(() => {{ const svg = document.querySelectorAll(".panel svg")[{panel}];
+        const r = svg.getBoundingClientRect(), wide = svg.viewBox.baseVal.width;
+        return [r.left + (46 + (wide - 56) * {part}) * r.width / wide, r.top + r.height / 2]; }})()""")
     page.point(x, y)
     return page.value("document.getElementById('tip').hidden ? null : document.getElementById('tip').textContent")
 
@@ -303,6 +316,14 @@ def bars_of(line):
     return bars
 
 
+def sizes_of(line):
+    """A bar for each doubling: what it is called, how many groups, and where it stands along the chart."""
+    found = dict(line["group_sizes"])
+    mosts = [2 ** i for i in range(13) if min(found) <= 2 ** i <= max(found)]
+    return [{"name": "1" if most == 1 else f"{most // 2 + 1}–{most}" if most > 2 else "2", "count": found.get(most, 0),
+             "at": (i + 0.5) / len(mosts)} for i, most in enumerate(mosts)]
+
+
 def near_ms(told, ms):
     number, unit = told.split()
     return abs(float(number) * {"ms": 1, "s": 1000}[unit] - ms) <= ms * 0.006
@@ -318,13 +339,17 @@ def check_pointing(page, line):
     some = sorted({*range(0, n, 7), n - 1})
     for i in some:
         left = line["stock_before"] - sum(timeline["pieces"][:i + 1])
-        assert f"\n{left:,} left\n" in tip_at(page, 0, (i + 0.5) / n), i
+        told = tip_at(page, 0, (i + 0.5) / n)
+        assert f"\n{left:,} left\n" in told, (i, n, left, told)
     for i in some:
         told = tip_at(page, 2, (i + 0.5) / n)
         assert told.split("\n")[1:] == [f"{timeline[kind][i]:,} {kind}" for kind in ("bought", "refused", "failed")], (
             i, told)
     for i in some if line["groups"] else []:
         assert tip_at(page, 3, (i + 0.5) / n).split("\n")[1].startswith(f"{timeline['groups'][i]:,} group"), i
+    for size in (sizes_of(line) if line["groups"] else []):
+        told = tip_at(page, 4, size["at"]).split("\n")
+        assert told[:2] == [f"groups of {size['name']}", f"{size['count']:,} group{'s' * (size['count'] != 1)}"], told
     found = {}
     for i in range(160):
         told = tip_at(page, 1, (i + 0.5) / 160)

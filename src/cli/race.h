@@ -223,8 +223,9 @@ struct race_result {
     struct race_timeline    timeline;
     uint64_t                round_trips;
     uint64_t                attempts;
-    uint64_t                groups;  /* transactions of the server that purchases shared */
-    uint64_t                members; /* purchases in them, again those that ran again */
+    uint64_t                groups;      /* transactions of the server that purchases shared */
+    uint64_t                members;     /* purchases in them, again those that ran again */
+    struct corm_histogram   group_sizes; /* how many groups had how many members */
     struct race_proof       proof;
     struct race_nodes       nodes_before, nodes_after;
 };

@@ -232,6 +232,22 @@ static json_t *json_of_waits(const struct race_waits *waits)
     return NULL;
 }
 
+/* [[most members, groups of so many and more than the one before], ...] */
+static json_t *json_of_group_sizes(const struct corm_histogram *sizes)
+{
+    json_t *array = json_array();
+    bool    done = array != NULL;
+
+    for (int i = 0; i < CORM_BUCKETS && done; i++)
+        if (sizes->buckets[i] > 0)
+            done = append(array, json_pack("[I, I]", (json_int_t)sizes->bounds[i],
+                                           (json_int_t)sizes->buckets[i]));
+    if (done)
+        return array;
+    json_decref(array);
+    return NULL;
+}
+
 static bool append_slice(json_t *columns[static 6], const struct race_slice *slice, uint64_t groups,
                          uint64_t members)
 {
@@ -302,7 +318,8 @@ json_t *race_report_json(const struct race_options *options, const struct race_r
     if (object != NULL && add_numbers(options, result, object) &&
         put(object, "failures", json_of_failures(result)) &&
         put(object, "waits", json_of_waits(&result->waits)) &&
-        put(object, "timeline", json_of_timeline(&result->timeline)))
+        put(object, "timeline", json_of_timeline(&result->timeline)) &&
+        put(object, "group_sizes", json_of_group_sizes(&result->group_sizes)))
         return object;
     json_decref(object);
     return NULL;

@@ -33,8 +33,17 @@ void race_tally_free(struct race_tally *tally)
     free(tally->latency_ns);
 }
 
+static struct corm_histogram group_sizes(const struct race_tally *tally)
+{
+    struct corm_db_stats stats;
+
+    (void)corm_db_stats(tally->db, &stats, NULL); /* it fails in a child alone */
+    return stats.group_size;
+}
+
 void race_tally_start(struct race_tally *tally)
 {
+    tally->sizes_before = group_sizes(tally);
     corm_stats(tally->db, &tally->before);
     race_timeline_start(&tally->result->timeline);
     tally->started_ns = race_now_ns();
@@ -159,6 +168,9 @@ void race_tally_end(struct race_tally *tally, int64_t ended_ns)
     result->attempts = tally->mode->strict ? after.attempts - before->attempts : (uint64_t)count;
     result->groups = after.groups - before->groups;
     result->members = after.members - before->members;
+    result->group_sizes = group_sizes(tally);
+    for (int i = 0; i < CORM_BUCKETS; i++)
+        result->group_sizes.buckets[i] -= tally->sizes_before.buckets[i];
     qsort(tally->latency_ns, (size_t)count, sizeof *tally->latency_ns, by_size);
     if (result->timeline.used > 0)
         count_groups(tally, &result->timeline.slices[result->timeline.used - 1]);

@@ -12,11 +12,12 @@ struct race_tally {
     struct corm_db            *db;
     const struct race_options *options;
     const struct race_mode    *mode;
-    struct race_result  *result; /* what is told, as it is told; the rest by race_tally_end() */
-    int64_t             *latency_ns;
-    int64_t              started_ns;
-    struct corm_counters before;
-    pthread_mutex_t      mutex; /* guards the result while they buy */
+    struct race_result   *result; /* what is told, as it is told; the rest by race_tally_end() */
+    int64_t              *latency_ns;
+    int64_t               started_ns;
+    struct corm_counters  before;
+    struct corm_histogram sizes_before; /* of groups */
+    pthread_mutex_t       mutex;        /* guards the result while they buy */
 };
 
 /* 0, or -1 when there is no memory; then there is nothing to free. */
