@@ -107,6 +107,26 @@ def a_plot_is_well_formed_and_tells_each_value():
         assert marks[0] == 0 and high <= marks[-1] <= 4.5 * high and len(marks) == 5, (high, marks)
 
 
+def the_readme_has_the_figures_of_the_result():
+    root = os.path.dirname(bench)
+    result, readme = os.path.join(root, "docs", "rivals.json"), os.path.join(root, "README.md")
+
+    def differs(result, document):
+        return subprocess.run([sys.executable, os.path.join(bench, "figures.py"), result, document], capture_output=True,
+                              timeout=SECONDS, check=False).returncode
+
+    assert differs(result, readme) == 0
+    with tempfile.TemporaryDirectory() as folder:  # and it sees one that is not
+        other = os.path.join(folder, "other.json")
+        with open(result, encoding="utf-8") as file, open(other, "w", encoding="utf-8") as copy:
+            rows = json.load(file)
+            for row in rows["results"]:
+                row["rate"] *= 1.1
+            json.dump(rows, copy)
+        assert differs(other, readme) == 1
+        assert differs(result, os.path.join(root, "CONTRIBUTING.md")) == 1
+
+
 def main():
     global bench, build
     if len(sys.argv) != 3:
@@ -114,7 +134,7 @@ def main():
     bench, build = map(os.path.abspath, sys.argv[1:])
     failed = tap.run_all([a_quick_run_gives_the_same_rows_as_json_and_csv, what_went_wrong_has_no_figures,
                           a_program_that_fails_ends_the_bench, who_has_read_something_else_is_found,
-                          a_plot_is_well_formed_and_tells_each_value])
+                          a_plot_is_well_formed_and_tells_each_value, the_readme_has_the_figures_of_the_result])
     sys.exit(1 if failed else 0)
 
 
